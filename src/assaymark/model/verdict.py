@@ -1,0 +1,137 @@
+"""What is said of a change: the states of findings, the reasons in order of what to do first, and the evidence behind them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from assaymark.model.finding import CheckId, Finding, Layer
+from assaymark.model.rules import RuleInfo
+from assaymark.model.subject import SubjectRef
+
+
+class Outcome(StrEnum):
+    """Three values, never two."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNPROVEN = "unproven"
+
+
+class State(StrEnum):
+    """What a finding is in this comparison."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    """The same finding, its own statement edited; keeps its memory, is not new."""
+    KNOWN = "known"
+    NEWLY_KNOWN = "newly-known"
+    """Seen through new knowledge, not caused by the change."""
+    FIXED = "fixed"
+
+
+class WaiverRef(Struct, frozen=True, omit_defaults=True):
+    """Why a finding does not stop the line although it is open."""
+
+    source: str
+    """``policy`` (a waiver with reason, owner and end) or ``inline`` (another tool's comment)."""
+    reason: str
+    owner: str = ""
+    until: str = ""
+    """ISO date, inclusive; empty for inline waivers, which have no end."""
+
+
+class Judged(Struct, frozen=True, omit_defaults=True):
+    """A finding with its state."""
+
+    finding: Finding
+    state: State
+    waiver: WaiverRef | None = None
+    previous: Finding | None = None
+    """For `CHANGED`: what it was."""
+    gates: bool = False
+    """True when it is at or above the level that the policy stops, new, and not waived."""
+
+
+class ReasonKind(StrEnum):
+    """Why a verdict is not a plain pass, in order of urgency."""
+
+    NEW_FINDING = "new-finding"
+    WORSENED = "worsened"
+    """A changed finding became more severe."""
+    WEAKENED = "weakened"
+    """Policy, waivers or coverage fell below the base's."""
+    UNPROVEN = "unproven"
+    """Something that changed could not be checked."""
+    EXCEPTION = "exception"
+    """A weakening was let through by a recorded exception: does not stop, is shown."""
+
+
+class Reason(Struct, frozen=True, omit_defaults=True):
+    """One reason, with what to do about it."""
+
+    kind: ReasonKind
+    text: str
+    advice: str
+    stops: bool
+    finding: str = ""
+    """Fingerprint, for reasons about findings."""
+    path: str = ""
+    line: int = 0
+
+
+class CheckRun(Struct, frozen=True, omit_defaults=True):
+    """What one check cost and covered in this run."""
+
+    check: CheckId
+    layer: Layer
+    version: str
+    knowledge: str
+    inputs: int
+    """Inputs in the plan, both sides, each digest once."""
+    hits: int
+    """Of those, remembered from an earlier run."""
+    seconds: float
+    """Wall seconds spent in the check, summed over workers."""
+    unchecked: int = 0
+    skipped: tuple[tuple[str, int], ...] = ()
+    """(reason, count) of inputs that had nothing to read, e.g. binary."""
+
+
+class Posture(Struct, frozen=True, omit_defaults=True):
+    """Counts of one side that people want to see beside each other."""
+
+    open: dict[str, int]
+    """Open findings per severity, waived ones left out. For a comparison: of the changed part only, see `Verdict.whole`."""
+    waived: int = 0
+    unchecked: int = 0
+    policy: str = ""
+
+
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """The answer to: did this change make security worse?"""
+
+    outcome: Outcome
+    base: SubjectRef
+    head: SubjectRef
+    reasons: tuple[Reason, ...]
+    findings: tuple[Judged, ...]
+    """New first, then worst first; known ones only when the whole subject was checked."""
+    checks: tuple[CheckRun, ...]
+    policy_level: str
+    fail_on: str
+    knowledge: str
+    """Digest over all checks' versions and knowledge and the rule-class mapping."""
+    policy_digest: str
+    scheme: str
+    whole: bool
+    """True when every entry of head was judged (``--all``), False when only what differs from base."""
+    before: Posture
+    after: Posture
+    seconds: float
+    tool_version: str
+    rules: dict[str, RuleInfo]
+    """Every rule that is named in `findings`, for reports that must describe them."""
+    notices: tuple[str, ...] = ()
+    """Things worth knowing that decide nothing (expiring waivers, keys that differ, excluded paths)."""
