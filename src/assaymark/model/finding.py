@@ -36,7 +36,7 @@ class Kind(StrEnum):
     """One identity algorithm per kind (never per tool)."""
 
     CODE = "code"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - the name of a kind
     COMPONENT = "component"
     CONFIGURATION = "configuration"
     ENDPOINT = "endpoint"
@@ -64,6 +64,8 @@ class CodeSite(Struct, frozen=True, tag="code"):
     """Enclosing classes and functions, outermost first; without a parser, the less-indented header lines."""
     statement: str
     """The whole statement as written, also where it spans lines. Never holds a secret."""
+    language: str = ""
+    """Decides what is a comment in the statement; empty when unknown."""
 
 
 class SecretSite(Struct, frozen=True, tag="secret"):
@@ -128,16 +130,7 @@ class UncheckedSite(Struct, frozen=True, tag="unchecked"):
     """``syntax``, ``size``, ``encoding``, ``timeout``, ``memory``, ``engine-missing``, ``engine-failed``, …"""
 
 
-Site = (
-    CodeSite
-    | SecretSite
-    | ComponentSite
-    | ConfigurationSite
-    | EndpointSite
-    | HostSite
-    | EventSite
-    | UncheckedSite
-)
+Site = CodeSite | SecretSite | ComponentSite | ConfigurationSite | EndpointSite | HostSite | EventSite | UncheckedSite
 
 
 class Fix(Struct, frozen=True, omit_defaults=True):

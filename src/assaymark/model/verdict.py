@@ -14,7 +14,7 @@ from assaymark.model.subject import SubjectRef
 class Outcome(StrEnum):
     """Three values, never two."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     UNPROVEN = "unproven"
 
@@ -66,6 +66,8 @@ class ReasonKind(StrEnum):
     """Something that changed could not be checked."""
     EXCEPTION = "exception"
     """A weakening was let through by a recorded exception: does not stop, is shown."""
+    UNROTATED = "unrotated"
+    """A secret left the tree; the history still holds it until somebody records its rotation. Does not stop."""
 
 
 class Reason(Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,172 @@
+"""The verdict: pass, fail or unproven, with the reasons in order of what to do first. Pure: today is an argument."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.model.digest import Digest
+from assaymark.model.finding import Finding, Kind
+from assaymark.model.severity import Severity
+from assaymark.model.verdict import Judged, Outcome, Posture, Reason, ReasonKind, State, WaiverRef
+from assaymark.verdict.compare import Matched, compare
+from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, strictest, weaknesses
+from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_growth
+from assaymark.verdict.reasons import about_finding, about_gaps, about_secret_left, about_waiver, about_weakening
+from assaymark.verdict.waivers import apply, standing
+from assaymark.verdict.weight import in_context, weight
+
+
+class Side(Struct, frozen=True):
+    """One of two subjects, as far as it differs from the other."""
+
+    findings: Sequence[Finding]
+    policy: Policy
+    inputs: frozenset[tuple[str, Digest]] = frozenset()
+    """(check, digest) pairs that were looked at or tried on this side."""
+
+
+class Decision(Struct, frozen=True):
+    """What `decide` says; the flow adds names, times and digests to make a `Verdict`."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    judged: tuple[Judged, ...]
+    before: Posture
+    after: Posture
+    policy: Policy
+    """The policy that was applied."""
+    notices: tuple[str, ...]
+
+
+def effective(base: Policy, head: Policy, today: dt.date) -> Policy:
+    """The policy to plan and judge by: the stricter of both in every setting, unless a recorded exception lets the weaker one through."""
+    return strictest(base, head, exceptions(head, base.gate, today).names)
+
+
+def decide(
+    base: Side | None,
+    head: Side,
+    *,
+    today: dt.date,
+    touched: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+    newly_known: frozenset[str] = frozenset(),
+) -> Decision:
+    """Judge head against base; without a base, head is judged as a whole and inline comments that stand are honoured.
+
+    `newly_known` holds fingerprints that only new knowledge shows in unchanged content: they are debt, not the change's doing.
+    """
+    first = base is None
+    base = base or Side((), head.policy)
+    policy = effective(base.policy, head.policy, today)
+    gate = policy.gate
+    if first and gate.inline_waivers is InlineWaivers.RATCHET:
+        gate = msgspec.structs.replace(gate, inline_waivers=InlineWaivers.HONOUR)
+    old, new = [_seen(side.findings, policy) for side in (base, head)]
+    matched = compare(
+        [f for f in old if f.core.kind is not Kind.UNCHECKED],
+        [f for f in new if f.core.kind is not Kind.UNCHECKED],
+        weigh=lambda f: weight(f, gate),
+        touched=touched,
+    )
+    stand = standing(policy, gate, today)
+    refs = dict(zip(map(id, new), apply(new, stand.valid, gate), strict=True))
+    judged = [_judge(match, refs, gate, newly_known) for match in matched]
+    inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
+    judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
+    gaps = [_gap(f, base.inputs, refs[id(f)]) for f in new if f.core.kind is Kind.UNCHECKED]
+    allowed = exceptions(head.policy, base.policy.gate, today)
+    rotated = [w for w in stand.valid if w.rotated]
+    reasons = [
+        *about_finding(judged),
+        *about_weakening(weaknesses(base.policy, head.policy), allowed),
+        *(r for weakening, finding in inline for r in about_weakening((weakening,), allowed, finding)),
+        *about_gaps(gaps, stops=gate.unproven is Unproven.STOP),
+        *about_waiver(waiver_growth(base.policy, head.policy) if not first else ()),
+        *about_secret_left(judged, rotated),
+    ]
+    return Decision(
+        outcome=_outcome(reasons),
+        reasons=tuple(reasons),
+        judged=tuple(sorted([*judged, *gaps], key=_urgency)),
+        before=_posture(old, apply(old, standing(base.policy, gate, today).valid, gate), base.policy),
+        after=_posture(new, [refs[id(f)] for f in new], policy),
+        policy=policy,
+        notices=(*stand.notices, *allowed.notices),
+    )
+
+
+def _seen(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
+    off = frozenset(policy.checks.disable_rules)
+    return [in_context(f) for f in findings if not off or not (f.core.rule_class in off or all(w.rule in off for w in f.witnesses))]
+
+
+def _judge(match: Matched, refs: Mapping[int, WaiverRef | None], gate: Gate, newly_known: frozenset[str]) -> Judged:
+    before, after = match.before, match.after
+    if after is None:
+        assert before is not None  # noqa: S101 - one side is always there, by construction of Matched
+        return Judged(before, State.FIXED)
+    waiver = refs[id(after)]
+    if before is None:
+        state = State.NEWLY_KNOWN if after.fingerprint in newly_known else State.NEW
+        return Judged(after, state, waiver, gates=state is State.NEW and weight(after, gate) > 0 and waiver is None)
+    state = State.CHANGED if match.edited else State.KNOWN
+    return Judged(after, state, waiver, previous=before, gates=weight(after, gate) > weight(before, gate) and waiver is None)
+
+
+def _unhide(judged: list[Judged], added: set[int], gate: Gate) -> list[Judged]:
+    """An inline comment that the ratchet refuses waives nothing."""
+    return [
+        msgspec.structs.replace(j, waiver=None, gates=_gates_unwaived(j, gate)) if id(j.finding) in added and j.waiver else j
+        for j in judged
+    ]
+
+
+def _gates_unwaived(judged: Judged, gate: Gate) -> bool:
+    if judged.state is State.NEW:
+        return weight(judged.finding, gate) > 0
+    return judged.previous is not None and weight(judged.finding, gate) > weight(judged.previous, gate)
+
+
+def _gap(finding: Finding, tried_before: frozenset[tuple[str, Digest]], waiver: WaiverRef | None) -> Judged:
+    """Unchanged content that could not be checked before either is an old gap; anything else leaves the change unproven."""
+    old = (finding.witnesses[0].check, finding.input) in tried_before
+    return Judged(finding, State.KNOWN if old else State.NEW, waiver, gates=not old and waiver is None)
+
+
+def _outcome(reasons: Sequence[Reason]) -> Outcome:
+    stopping = [reason for reason in reasons if reason.stops]
+    if any(reason.kind is not ReasonKind.UNPROVEN for reason in stopping):
+        return Outcome.FAIL
+    return Outcome.UNPROVEN if stopping else Outcome.PASS
+
+
+_STATES = (State.NEW, State.CHANGED, State.NEWLY_KNOWN, State.KNOWN, State.FIXED)
+
+
+def _urgency(judged: Judged) -> tuple[object, ...]:
+    finding = judged.finding
+    return (
+        not judged.gates,
+        _STATES.index(judged.state),
+        -finding.severity.rank,
+        -finding.confidence.rank,
+        finding.place,
+        finding.fingerprint,
+    )
+
+
+def _posture(findings: Sequence[Finding], refs: Sequence[WaiverRef | None], policy: Policy) -> Posture:
+    counts = dict.fromkeys(map(str, reversed(Severity)), 0)
+    waived = unchecked = 0
+    for finding, ref in zip(findings, refs, strict=True):
+        if ref is not None:
+            waived += 1
+        elif finding.core.kind is Kind.UNCHECKED:
+            unchecked += 1
+        else:
+            counts[finding.severity] += 1
+    return Posture(open=counts, waived=waived, unchecked=unchecked, policy=policy.policy.level)
