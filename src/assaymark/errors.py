@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - names say what is wrong; that they are errors the tree says
 """Every error that a user can meet, as one tree.
 
     AssayError                     exit  code

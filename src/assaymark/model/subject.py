@@ -90,6 +90,14 @@ class Subject(Protocol):
         """All entries, sorted by path."""
         ...
 
+    def file(self, path: str, *, limit: int) -> bytes | None:
+        """The content of one file, or None when there is no such file; without listing the others where that can be had.
+
+        Raises:
+            SubjectUnreadable: when it is larger than `limit` bytes or cannot be read.
+        """
+        ...
+
     def reader(self) -> ReaderSpec: ...
 
 

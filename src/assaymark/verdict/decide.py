@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.model.digest import Digest
-from assaymark.model.finding import Finding, Kind
+from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, Posture, Reason, ReasonKind, State, WaiverRef
 from assaymark.verdict.compare import Matched, compare
@@ -74,10 +74,11 @@ def decide(
     )
     stand = standing(policy, gate, today)
     refs = dict(zip(map(id, new), apply(new, stand.valid, gate), strict=True))
-    judged = [_judge(match, refs, gate, newly_known) for match in matched]
+    gaps = [_gap(f, base.inputs, refs[id(f)]) for f in new if f.core.kind is Kind.UNCHECKED]
+    blind = frozenset(gap.finding.witnesses[0].check for gap in gaps if gap.state is State.NEW)
+    judged = [_judge(match, refs, gate, newly_known) if match.after else _vanished(match, blind) for match in matched]
     inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
     judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
-    gaps = [_gap(f, base.inputs, refs[id(f)]) for f in new if f.core.kind is Kind.UNCHECKED]
     allowed = exceptions(head.policy, base.policy.gate, today)
     rotated = [w for w in stand.valid if w.rotated]
     reasons = [
@@ -106,15 +107,20 @@ def _seen(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
 
 def _judge(match: Matched, refs: Mapping[int, WaiverRef | None], gate: Gate, newly_known: frozenset[str]) -> Judged:
     before, after = match.before, match.after
-    if after is None:
-        assert before is not None  # noqa: S101 - one side is always there, by construction of Matched
-        return Judged(before, State.FIXED)
+    assert after is not None  # noqa: S101 - what vanished is `_vanished`'s
     waiver = refs[id(after)]
     if before is None:
         state = State.NEWLY_KNOWN if after.fingerprint in newly_known else State.NEW
         return Judged(after, state, waiver, gates=state is State.NEW and weight(after, gate) > 0 and waiver is None)
     state = State.CHANGED if match.edited else State.KNOWN
     return Judged(after, state, waiver, previous=before, gates=weight(after, gate) > weight(before, gate) and waiver is None)
+
+
+def _vanished(match: Matched, blind: frozenset[CheckId]) -> Judged:
+    """Closed only when every check that saw it finished over all that changed: what left one file may stand in one that was not read."""
+    before = match.before
+    assert before is not None  # noqa: S101 - one side is always there, by construction of Matched
+    return Judged(before, State.KNOWN if any(witness.check in blind for witness in before.witnesses) else State.FIXED)
 
 
 def _unhide(judged: list[Judged], added: set[int], gate: Gate) -> list[Judged]:

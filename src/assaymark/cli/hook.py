@@ -1,0 +1,136 @@
+"""What a git hook runs, with or without the daemon: the same function, so the same answer.
+
+Knows no command-line library: start-up is most of a hook's time. Prints nothing when all is well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from assaymark.errors import AssayError, UsageError
+
+if TYPE_CHECKING:
+    from assaymark.daemon.protocol import Request as DaemonRequest
+    from assaymark.model.verdict import Verdict
+    from assaymark.subjects.resolve import Request
+
+Write = Callable[[int, bytes], object]
+_ZERO = {"0"}
+_MOST_INPUT = 1 << 20
+
+
+def handle(request: DaemonRequest, write: Write) -> int:
+    """Answer a request that the daemon received; folder, environment and standard input are already the client's."""
+    return run(list(request.arguments), write, colour=request.terminals[2] and not os.environ.get("NO_COLOR"))
+
+
+def run(arguments: list[str], write: Write, *, colour: bool = False) -> int:
+    """Run a hook by name; git's words for it are read from standard input. Returns the exit code."""
+    try:
+        worst = 0
+        for request in _requests(arguments):
+            worst = max(worst, _judge(request, write, colour=colour), key=_badness)
+    except AssayError as error:
+        write(2, error.diagnosis().encode("utf-8", "backslashreplace") + b"\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return worst
+
+
+def _badness(code: int) -> int:
+    return {0: 0, 5: 1, 1: 2}.get(code, 3)
+
+
+def _requests(arguments: list[str]) -> Iterator[Request]:
+    from assaymark.subjects.resolve import PushRequest, StagedRequest
+
+    match arguments[:1]:
+        case ["pre-commit"]:
+            yield StagedRequest()
+        case ["pre-push"]:  # <local ref> <local id> <remote ref> <remote id>; the remote's name is the first argument
+            remote = arguments[1] if len(arguments) > 1 else ""
+            yield from (PushRequest(old=row[3], new=row[1], remote=remote) for row in _rows(4) if set(row[1]) != _ZERO)
+        case ["pre-receive"]:  # <old id> <new id> <ref>
+            yield from (PushRequest(old=row[0], new=row[1]) for row in _rows(3) if set(row[1]) != _ZERO)
+        case _:
+            raise UsageError(
+                f"{' '.join(arguments) or 'nothing'} is no hook that Assaymark knows", advice="pre-commit, pre-push, pre-receive"
+            )
+
+
+def _rows(width: int) -> Iterator[list[str]]:
+    """The lines that git writes to a hook."""
+    for line in sys.stdin.buffer.read(_MOST_INPUT).decode("utf-8", "surrogateescape").splitlines():
+        row = line.split(" ", width - 1)
+        if len(row) < width:
+            raise UsageError(f"git wrote {len(row)} words to the hook", advice="let git call the hook")
+        yield row
+
+
+def _judge(request: Request, write: Write, *, colour: bool) -> int:
+    from assaymark import compose, config
+    from assaymark.flow import Request as Question
+    from assaymark.flow import assay
+    from assaymark.subjects.resolve import open_comparison
+
+    comparison = open_comparison(request)
+    if not comparison.changes():
+        return 0
+    settings = config.load()
+    verdict = assay(Question(comparison), compose.context(settings))
+    if not verdict.reasons:
+        return 0
+    return _tell(verdict, str(settings.cache), write, colour=colour)
+
+
+def _tell(verdict: Verdict, cache: str, write: Write, *, colour: bool) -> int:
+    """Say what there is to say, and remember it for `explain` and `waive`."""
+    from pathlib import Path
+
+    from assaymark.cli import last
+    from assaymark.cli.place import root_here
+    from assaymark.cli.show import EXIT
+    from assaymark.views.options import Options
+    from assaymark.views.terminal import render
+
+    last.keep(Path(cache), root_here(), verdict)
+    write(2, render(verdict, Options(colour=colour)).encode("utf-8", "backslashreplace"))
+    return EXIT[verdict.outcome]
+
+
+def warm() -> None:
+    """Load what a request will need, once, in the daemon's parent."""
+    from assaymark import compose, config
+    from assaymark.checks.application.secrets.check import warm as warm_secrets
+    from assaymark.cli import last, place, show
+    from assaymark.engine import pool
+    from assaymark.model.rules import catalogue
+    from assaymark.subjects import history, resolve
+    from assaymark.verdict.policy import Policy
+    from assaymark.views import terminal
+
+    settings = compose.settings_of(config.load())
+    for check in compose.make_checks(Policy(), settings):
+        check.knowledge()
+    warm_secrets(settings)
+    catalogue()
+    for module in (last, place, show, pool, history, resolve, terminal):
+        sys.modules[module.__name__] = module  # imported for its effect: a forked child finds it loaded
+
+
+def main() -> None:
+    """Without the daemon: answer, then start one for the next time."""
+    colour = os.isatty(2) and not os.environ.get("NO_COLOR")
+    code = run(sys.argv[1:], os.write, colour=colour)
+    from assaymark.daemon.start import start_detached
+
+    start_detached()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The last verdict of each repository, kept so that `explain` and `waive` know what an id means.
+
+Holds what was printed anyway (findings with masked secrets); may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.errors import UsageError
+from assaymark.model.finding import Finding
+from assaymark.model.verdict import Verdict
+
+_MOST = 20_000
+
+
+class Kept(Struct, frozen=True):
+    """Findings by the time they were shown last; later runs come first."""
+
+    findings: tuple[Finding, ...]
+
+
+def _file(cache: Path, root: str) -> Path:
+    return cache / "last" / (hashlib.sha256(os.fsencode(root)).hexdigest()[:24] + ".msgpack")
+
+
+def keep(cache: Path, root: str, verdict: Verdict) -> None:
+    """Remember the findings of a verdict, before those of earlier ones. Losing it costs a run of `assay check --all`."""
+    path = _file(cache, root)
+    rows = {f.fingerprint: f for f in [j.finding for j in verdict.findings] + list(_read(path))[::1]}
+    if not rows:
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_bytes(msgspec.msgpack.encode(Kept(tuple(list(rows.values())[:_MOST]))))
+    draft.replace(path)
+
+
+def _read(path: Path) -> tuple[Finding, ...]:
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Kept).findings
+    except (OSError, msgspec.MsgspecError):
+        return ()
+
+
+def find(cache: Path, root: str, text: str) -> Finding:
+    """The finding whose id begins with `text`.
+
+    Raises:
+        UsageError: when none or several do.
+    """
+    digits = text.rpartition(":")[2]
+    found = [f for f in _read(_file(cache, root)) if f.fingerprint.rpartition(":")[2].startswith(digits)] if digits else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{text!r} begins {len(found)} findings", advice="give more digits: " + _names(found))
+    raise UsageError(
+        f"no finding {text!r} was shown here", advice="run `assay check --all` and take an id from it; a rule or family works too"
+    )
+
+
+def _names(found: Sequence[Finding]) -> str:
+    return ", ".join(f.short_id for f in found[:5])

@@ -1,0 +1,87 @@
+"""The command `assay`: a lazy group, and the one place where errors become words and exit codes.
+
+Exit codes: 0 pass, 1 fail, 5 unproven; 2 usage, 3 a tool or the subject is broken, 4 a defect of ours, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+import assaymark
+from assaymark.errors import AssayError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("check", "Say whether a change made security worse."),
+    "explain": ("explain", "Why a finding matters, how it is exploited, safe code, references. Works offline."),
+    "waive": ("waive", "Accept a finding for a reason, with an owner, until a day."),
+    "baseline": ("baseline", "Record what is known of a subject, show it, preview a migration of identities."),
+    "history": ("history", "How the posture went, commit by commit."),
+    "rules": ("rules", "List checks, rules and their families."),
+    "init": ("init", "Write a commented policy file and install the hooks."),
+    "hook": ("hooks", "Install or take out git hooks."),
+    "doctor": ("doctor", "Tell whether everything that the checks need is here, and prepare it."),
+    "daemon": ("daemon", "Keep a warm process that answers the hooks at once."),
+    "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
+    "completion": ("completion", "Print the completion script for a shell."),
+}
+"""Name -> (module in this folder, summary); the module's object `command` is the command."""
+
+
+class LazyGroup(click.Group):
+    """Imports a sub-command when it is called, not when the group is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"assaymark.cli.{COMMANDS[cmd_name][0]}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(assaymark.__version__, prog_name="assay")
+def cli() -> None:
+    """Assaymark: one command says, in under a second, whether a change made security worse."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        code = cli.main(standalone_mode=False, prog_name="assay")
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except AssayError as error:
+        print(error.diagnosis(), file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; what was found out is remembered", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except Exception as error:  # the top of the shell: a defect is said as one, with what to do
+        if os.environ.get("ASSAYMARK_DEBUG"):
+            raise
+        print(
+            f"error[internal]: {type(error).__name__}: a defect of Assaymark\n"
+            "  do this: run again with ASSAYMARK_DEBUG=1 and report the traceback; it holds no secret value",
+            file=sys.stderr,
+        )
+        code = 4
+    sys.exit(code if isinstance(code, int) else 0)

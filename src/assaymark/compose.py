@@ -1,0 +1,70 @@
+"""The composition root: one place that joins configuration, checks, engine and memory into a `flow.Context`.
+
+Both shells (command line and hook) use it, so that what one can do the other can. Imports of checks happen when they are made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from assaymark.checks.plugins import installed, load
+from assaymark.checks.registry import BUILT_IN, EXTERNAL
+from assaymark.checks.settings import CheckSettings
+from assaymark.config import Config
+from assaymark.engine.facts import FactsStore
+from assaymark.engine.limits import MEBIBYTE, Limits
+from assaymark.engine.plan import Plan
+from assaymark.engine.progress import NullProgress, Progress
+from assaymark.engine.run import Means, Results, run
+from assaymark.errors import PolicyInvalid
+from assaymark.flow import Context
+from assaymark.model.check import Check
+from assaymark.model.subject import ReaderSpec
+from assaymark.verdict.policy import Policy
+
+
+def context(config: Config, *, progress: Progress | None = None, remember: bool = True) -> Context:
+    """A context of this machine; `remember` False works without the facts store."""
+    memory = FactsStore(str(config.cache), limit_bytes=config.facts_bytes) if remember else None
+
+    def perform(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], policy: Policy) -> Results:
+        limits = Limits(max_bytes=policy.limits.file_mib * MEBIBYTE, overall_seconds=float(policy.limits.seconds))
+        return run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress()))
+
+    return Context(
+        today=config.today,
+        cache_dir=str(config.cache),
+        key=config.key,
+        make_checks=make_checks,
+        run=perform,
+        clock=time.monotonic,
+    )
+
+
+def settings_of(config: Config) -> CheckSettings:
+    """Settings without a policy's rule files, for `doctor` and warming up."""
+    return CheckSettings(cache_dir=str(config.cache), installation_key=config.key)
+
+
+def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:
+    """Every check that the policy leaves on.
+
+    Raises:
+        PolicyInvalid: when the policy switches off a check that does not exist, or two checks have one name.
+    """
+    known = {**BUILT_IN, **installed(settings.cache_dir)}
+    checks = [load(reference)(settings) for name, reference in known.items() if name not in policy.checks.disable]
+    if settings.manifests:
+        make_external: Callable[..., Check] = load(EXTERNAL)
+        external = [make_external(settings, manifest) for manifest in settings.manifests]
+        known |= {check.id: EXTERNAL for check in external}
+        checks += [check for check in external if check.id not in policy.checks.disable]
+    unknown = [name for name in policy.checks.disable if name not in known]
+    if unknown:
+        raise PolicyInvalid(
+            f"checks.disable names {', '.join(unknown)}", why="there is no such check", advice=f"known are {', '.join(known)}"
+        )
+    if len({check.id for check in checks}) < len(checks):
+        raise PolicyInvalid("two checks have one name", advice="rename the manifest's id")
+    return checks

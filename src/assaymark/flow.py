@@ -1,0 +1,218 @@
+"""The whole product on one page: trigger -> subject -> plan -> findings -> verdict; endorsement, deployment and feedback join as they come.
+
+`assay` is what the command line, the hook and the server call; they only make a request and show the answer. Reads through the subjects'
+readers and the engine; time comes in. Decides nothing itself: planning, identity and judgement are pure and live in their own rooms.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+import assaymark
+from assaymark.checks.settings import CheckSettings, NamedFile, Secret
+from assaymark.engine.join import join
+from assaymark.engine.plan import Placed, Plan, Side, needs_listing, plan, sides
+from assaymark.engine.run import Results
+from assaymark.errors import PolicyInvalid
+from assaymark.model.check import Check
+from assaymark.model.digest import digest_of
+from assaymark.model.finding import Finding
+from assaymark.model.identity import CURRENT
+from assaymark.model.rules import catalogue, mapping_digest
+from assaymark.model.subject import Change, Comparison, Entry, ReaderSpec, Subject, SubjectRef
+from assaymark.model.verdict import CheckRun, Verdict
+from assaymark.verdict import decide as judge
+from assaymark.verdict.baseline import Baseline, newly_known
+from assaymark.verdict.globs import matches_any
+from assaymark.verdict.policy import POLICY_FILE, Policy, parse_policy
+
+MakeChecks = Callable[[Policy, CheckSettings], Sequence[Check]]
+RunPlan = Callable[[Plan, Sequence[Check], Sequence[ReaderSpec], Policy], Results]
+
+
+_MOST_BYTES = 8 << 20
+"""Largest policy, rule file or manifest that is read."""
+
+
+class Context(Struct, frozen=True):
+    """What an assay needs from its surroundings: ports, and the day."""
+
+    today: dt.date
+    cache_dir: str
+    key: Secret
+    make_checks: MakeChecks
+    run: RunPlan
+    clock: Callable[[], float]
+    """Seconds that only ever grow, to tell how long the assay took."""
+
+
+class Request(Struct, frozen=True):
+    """What is asked."""
+
+    comparison: Comparison
+    whole: bool = False
+    """Judge everything in head, not only what differs from base."""
+    baseline: Baseline | None = None
+    """A recorded baseline instead of a base that can be computed; implies `whole`."""
+
+
+def assay(request: Request, context: Context) -> Verdict:
+    """Did head make security worse than base?
+
+    Raises:
+        PolicyInvalid: when the policy of head is wrong; a wrong policy of base is replaced by the default one and said.
+        SubjectUnreadable: when a side cannot be listed.
+    """
+    started = context.clock()
+    comparison = request.comparison
+    whole = request.whole or request.baseline is not None
+    changes = () if whole else comparison.changes()
+    policies, notices = _policies(comparison, changes, whole=whole)
+    policy = judge.effective(*policies, context.today)
+    checks = context.make_checks(policy, settings_for(comparison.head, policy, context))
+    base, head = _sides(comparison, changes, checks, policy, whole=whole)
+    planned = plan(checks, base, head, everything=whole)
+    results = context.run(planned, checks, (comparison.base.reader(), comparison.head.reader()), policy)
+    old, new = (findings_of(placed, results, checks) for placed in (planned.base, planned.head))
+    decision = _decide(request, context, _Judgement(policies, planned, results, old, new))
+    return Verdict(
+        outcome=decision.outcome,
+        base=SubjectRef("baseline", request.baseline.subject, "") if request.baseline else comparison.base.ref,
+        head=comparison.head.ref,
+        reasons=decision.reasons,
+        findings=decision.judged,
+        checks=results.runs,
+        policy_level=decision.policy.policy.level,
+        fail_on=decision.policy.gate.fail_on,
+        knowledge=knowledge_digest(results.runs),
+        policy_digest=digest_of(decision.policy),
+        scheme=CURRENT,
+        whole=whole,
+        before=decision.before,
+        after=decision.after,
+        seconds=context.clock() - started,
+        tool_version=assaymark.__version__,
+        rules={w.rule: catalogue().describe(w.rule) for j in decision.judged for w in j.finding.witnesses},
+        notices=(*notices, *decision.notices, *results.notices),
+    )
+
+
+class _Judgement(Struct, frozen=True):
+    policies: tuple[Policy, Policy]
+    planned: Plan
+    results: Results
+    old: list[Finding]
+    new: list[Finding]
+
+
+def _decide(request: Request, context: Context, found: _Judgement) -> judge.Decision:
+    head = judge.Side(found.new, found.policies[1])
+    if request.baseline is not None:
+        known = request.baseline
+        base = judge.Side([row.finding for row in known.findings], found.policies[0])
+        now: dict[str, str] = {run.check: run.knowledge for run in found.results.runs}
+        return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now))
+    if request.whole:
+        return judge.decide(None, head, today=context.today)
+    base = judge.Side(found.old, found.policies[0], frozenset((p.key.check, p.key.digest) for p in found.planned.base))
+    return judge.decide(base, head, today=context.today, touched=_touched(request.comparison, found))
+
+
+def _touched(comparison: Comparison, found: _Judgement) -> Mapping[str, Sequence[tuple[int, int]]]:
+    """Which lines the change wrote, asked only for files that hold the same finding more often than before."""
+    old: dict[tuple[str, str], int] = {}
+    for finding in found.old:
+        old[finding.place.path, finding.fingerprint] = old.get((finding.place.path, finding.fingerprint), 0) + 1
+    paths = set()
+    for finding in found.new:
+        key = (finding.place.path, finding.fingerprint)
+        if key in old:
+            old[key] -= 1
+            if old[key] < 0:
+                paths.add(finding.place.path)
+    return comparison.touched_lines([(path, path) for path in sorted(paths)]) if paths else {}
+
+
+def knowledge_digest(runs: Iterable[CheckRun]) -> str:
+    """One digest over everything that the answers depended on."""
+    return digest_of([mapping_digest(), CURRENT, sorted((run.check, run.version, run.knowledge) for run in runs)])
+
+
+def findings_of(placed: Iterable[Placed], results: Results, checks: Sequence[Check], scheme: str = CURRENT) -> list[Finding]:
+    """Findings of one side, from what a run found out."""
+    kinds = {check.id: (check.layer, check.unit) for check in checks}
+    return join(placed, results.outcomes, kinds, catalogue(), scheme)
+
+
+def _sides(comparison: Comparison, changes: Sequence[Change], checks: Sequence[Check], policy: Policy, *, whole: bool) -> tuple[Side, Side]:
+    if whole:
+        entries = readable(comparison.head.entries(), policy)
+        return Side(whole=()), Side(entries=entries, whole=entries)
+    base, head = sides(changes)
+    base, head = (Side(entries=readable(side.entries, policy)) for side in (base, head))
+    if not needs_listing(checks, base, head):
+        return base, head
+    return (
+        Side(base.entries, readable(comparison.base.entries(), policy)),
+        Side(head.entries, readable(comparison.head.entries(), policy)),
+    )
+
+
+def readable(entries: Iterable[Entry], policy: Policy) -> list[Entry]:
+    """Entries that the policy does not exclude."""
+    exclude = policy.checks.exclude
+    return [e for e in entries if not matches_any(e.path, exclude)] if exclude else list(entries)
+
+
+# --- the policy and what it names -----------------------------------------------------------------------------------
+
+
+def _policies(comparison: Comparison, changes: Sequence[Change], *, whole: bool) -> tuple[tuple[Policy, Policy], tuple[str, ...]]:
+    """Base's and head's policy; one read serves both when the change left the file alone."""
+    head = policy_of(comparison.head)
+    if whole or not any(_name(change) == POLICY_FILE for change in changes):
+        return (head, head), ()
+    base_bytes = comparison.base.file(POLICY_FILE, limit=_MOST_BYTES)
+    try:
+        base = parse_policy(base_bytes) if base_bytes is not None else head
+    except PolicyInvalid as error:
+        return (Policy(), head), (f"the base's {POLICY_FILE} could not be read and counts as the default policy: {error.what}",)
+    return (base, head), ()
+
+
+def policy_of(subject: Subject) -> Policy:
+    """The policy that a subject carries, or the default one.
+
+    Raises:
+        PolicyInvalid: when it carries one that is wrong.
+    """
+    data = subject.file(POLICY_FILE, limit=_MOST_BYTES)
+    return parse_policy(data) if data is not None else Policy()
+
+
+def _name(change: Change) -> str:
+    entry = change.after or change.before
+    return entry.path if entry else ""
+
+
+def settings_for(head: Subject, policy: Policy, context: Context) -> CheckSettings:
+    """What the checks are told; files that the policy names are read from head, so both sides are judged by the same rules."""
+    return CheckSettings(
+        cache_dir=context.cache_dir,
+        installation_key=context.key,
+        secret_rules=_named(head, policy.checks.secret_rules, "checks.secret_rules"),
+        manifests=_named(head, policy.checks.manifests, "checks.manifests"),
+    )
+
+
+def _named(head: Subject, paths: Sequence[str], setting: str) -> tuple[NamedFile, ...]:
+    files = []
+    for path in paths:
+        data = head.file(path, limit=_MOST_BYTES)
+        if data is None:
+            raise PolicyInvalid(f"{POLICY_FILE}: {setting} names {path}, which is not there", advice="correct the path or take it out")
+        files.append(NamedFile(path, data))
+    return tuple(files)
