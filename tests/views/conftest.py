@@ -1,0 +1,8 @@
+"""Makes the sample verdicts importable as ``tests.views.views_sample``, however pytest was started."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
