@@ -2,7 +2,7 @@
 
 | variable | meaning | default |
 |---|---|---|
-| ``ASSAYMARK_CACHE`` | folder of what may be deleted: facts, compiled rules | ``$XDG_CACHE_HOME/assaymark`` |
+| ``ASSAYMARK_CACHE`` | what may be deleted: facts, compiled rules | ``$XDG_CACHE_HOME/assaymark`` |
 | ``ASSAYMARK_KEY`` | the installation key, at least 16 characters; give all machines of a team the same one | a random one in the key file |
 | ``ASSAYMARK_KEY_FILE`` | where the random key is kept | ``$XDG_CONFIG_HOME/assaymark/key`` |
 | ``ASSAYMARK_FACTS_MIB`` | size bound of the facts store | 512 |

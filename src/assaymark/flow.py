@@ -19,7 +19,7 @@ from assaymark.engine.run import Results
 from assaymark.errors import PolicyInvalid
 from assaymark.model.check import Check
 from assaymark.model.digest import digest_of
-from assaymark.model.finding import Finding
+from assaymark.model.finding import CheckId, Finding
 from assaymark.model.identity import CURRENT
 from assaymark.model.rules import catalogue, mapping_digest
 from assaymark.model.subject import Change, Comparison, Entry, ReaderSpec, Subject, SubjectRef
@@ -55,6 +55,8 @@ class Request(Struct, frozen=True):
     comparison: Comparison
     whole: bool = False
     """Judge everything in head, not only what differs from base."""
+    only: frozenset[CheckId] = frozenset()
+    """Run these checks alone; empty runs all that the policy leaves on."""
     baseline: Baseline | None = None
     """A recorded baseline instead of a base that can be computed; implies `whole`."""
 
@@ -72,7 +74,8 @@ def assay(request: Request, context: Context) -> Verdict:
     changes = () if whole else comparison.changes()
     policies, notices = _policies(comparison, changes, whole=whole)
     policy = judge.effective(*policies, context.today)
-    checks = context.make_checks(policy, settings_for(comparison.head, policy, context))
+    made = context.make_checks(policy, settings_for(comparison.head, policy, context))
+    checks = [check for check in made if not request.only or check.id in request.only]
     base, head = _sides(comparison, changes, checks, policy, whole=whole)
     planned = plan(checks, base, head, everything=whole)
     results = context.run(planned, checks, (comparison.base.reader(), comparison.head.reader()), policy)

@@ -16,6 +16,7 @@ from assaymark.views.formats import FORMATS
 @click.argument("target", required=False, default="")
 @click.option("--staged", is_flag=True, help="What `git commit` would record.")
 @click.option("--all", "whole", is_flag=True, help="Judge everything there is, not only what changed.")
+@click.option("--history", "past", is_flag=True, help="Look for secrets in every content that was ever committed.")
 @click.option("--base", default="", help="Compare with this revision's merge base (or with this folder or archive) instead.")
 @click.option("--baseline", default="", type=click.Path(dir_okay=False), help="Compare with a baseline that was recorded.")
 @click.option("-f", "--format", "form", type=click.Choice(list(FORMATS)), default="terminal", show_default=True)
@@ -29,6 +30,7 @@ def command(
     target: str,
     staged: bool,
     whole: bool,
+    past: bool,
     base: str,
     baseline: str,
     form: str,
@@ -51,16 +53,21 @@ def command(
     from assaymark.cli.place import need_repository
     from assaymark.cli.target import Words, read_words
     from assaymark.engine.progress import RichProgress
+    from assaymark.excavation import excavate
     from assaymark.flow import Request, assay
     from assaymark.verdict.baseline import load
     from assaymark.views.formats import renderer
 
     settings = config.load()
-    comparison, root, alone = read_words(Words(target=target, staged=staged, base=base))
-    known = load(_bytes(baseline), baseline) if baseline else None
     progress = RichProgress() if sys.stderr.isatty() else None
     surroundings = compose.context(settings, progress=progress, remember=not no_memory)
-    verdict = assay(Request(comparison, whole=whole or alone, baseline=known), surroundings)
+    if past:
+        repository = need_repository()
+        root, verdict = repository.shown, excavate(repository, surroundings)
+    else:
+        comparison, root, alone = read_words(Words(target=target, staged=staged, base=base))
+        known = load(_bytes(baseline), baseline) if baseline else None
+        verdict = assay(Request(comparison, whole=whole or alone, baseline=known), surroundings)
     last.keep(settings.cache, root, verdict)
     points = chronicle(need_repository(), "HEAD", trend, surroundings) if trend else ()
     project = os.path.basename(root)  # noqa: PTH119 - a string is wanted

@@ -24,7 +24,7 @@ _MOST_INPUT = 1 << 20
 
 def handle(request: DaemonRequest, write: Write) -> int:
     """Answer a request that the daemon received; folder, environment and standard input are already the client's."""
-    return run(list(request.arguments), write, colour=request.terminals[2] and not os.environ.get("NO_COLOR"))
+    return run(list(request.argv), write, colour=request.colour)
 
 
 def run(arguments: list[str], write: Write, *, colour: bool = False) -> int:

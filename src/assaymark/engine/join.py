@@ -11,7 +11,7 @@ from assaymark.engine.plan import InputKey, Placed
 from assaymark.model.check import Checked, Outcome, Unchecked, UnitKind
 from assaymark.model.finding import CheckId, Finding, Layer, RuleId, Sighting, Span, UncheckedSite
 from assaymark.model.identity import CURRENT, Seen, identify
-from assaymark.model.rules import Catalogue
+from assaymark.model.rules import Vocabulary
 from assaymark.model.severity import Severity
 
 
@@ -19,7 +19,7 @@ def join(
     placed: Iterable[Placed],
     outcomes: Mapping[InputKey, Outcome],
     checks: Mapping[CheckId, tuple[Layer, UnitKind]],
-    catalogue: Catalogue,
+    catalogue: Vocabulary,
     scheme: str = CURRENT,
 ) -> list[Finding]:
     """Findings of one side. What has no outcome is a gap, like what could not be checked."""

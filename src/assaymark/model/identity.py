@@ -40,7 +40,7 @@ from assaymark.model.finding import (
     UncheckedSite,
     Witness,
 )
-from assaymark.model.rules import Catalogue
+from assaymark.model.rules import Vocabulary
 from assaymark.model.tokens import tokens
 
 CURRENT = "scope/1"
@@ -93,14 +93,14 @@ def fingerprint(core: Core, scheme: str) -> Fingerprint:
     return Fingerprint(f"{scheme}:{hashlib.sha256(canonical([scheme, core])).hexdigest()[:32]}")
 
 
-def core_of(seen: Seen, catalogue: Catalogue, scheme: str = CURRENT) -> Core:
+def core_of(seen: Seen, catalogue: Vocabulary, scheme: str = CURRENT) -> Core:
     """The core of one sighting under a scheme."""
     unchecked = isinstance(seen.sighting.site, UncheckedSite)
     rule_class = RuleClassId("unchecked") if unchecked else catalogue.class_of(seen.sighting.rule)
     return SCHEMES[scheme](rule_class, seen.sighting.site, seen)
 
 
-def identify(sightings: Iterable[Seen], catalogue: Catalogue, scheme: str = CURRENT) -> list[Finding]:
+def identify(sightings: Iterable[Seen], catalogue: Vocabulary, scheme: str = CURRENT) -> list[Finding]:
     """Join sightings into findings, in order of place.
 
     Of one core at one path, the n-th sighting of every rule is the n-th finding; so the number of findings is the largest number that any

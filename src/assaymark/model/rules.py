@@ -7,13 +7,14 @@ An unmapped foreign rule is its own class, so nothing is ever merged by accident
 from __future__ import annotations
 
 import tomllib
-from functools import cache
-from importlib.resources import files
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from assaymark.model.digest import Digest, digest_of
+from assaymark.model.digest import Digest, sha256
 from assaymark.model.finding import RuleClassId, RuleId
 from assaymark.model.severity import Confidence, Severity
 
@@ -59,49 +60,88 @@ class _RuleFile(Struct, frozen=True, forbid_unknown_fields=True):
     rule: dict[str, _RuleRow]
 
 
-class Catalogue(Struct, frozen=True):
-    """All known classes and rules."""
+TOOLS = ("bandit", "gitlab-ci", "jenkins", "ruff", "secrets", "semgrep", "zizmor")
+"""Tools whose rules are mapped; one file each in ``rule_data``."""
 
-    classes: dict[RuleClassId, RuleClass]
-    rules: dict[RuleId, RuleInfo]
+
+class Vocabulary(Protocol):
+    """What identity and reports ask of a catalogue."""
 
     def class_of(self, rule: RuleId) -> RuleClassId:
         """The rule's family; a rule that nobody mapped is a family of its own."""
-        known = self.rules.get(rule)
-        return known.rule_class if known else RuleClassId(rule)
+        ...
 
     def describe(self, rule: RuleId) -> RuleInfo:
         """The rule's data; for an unmapped rule, what its name says."""
+        ...
+
+
+class Catalogue(Struct, frozen=True):
+    """A vocabulary that is all there."""
+
+    classes: Mapping[RuleClassId, RuleClass]
+    rules: Mapping[RuleId, RuleInfo]
+
+    def class_of(self, rule: RuleId) -> RuleClassId:
+        return self.describe(rule).rule_class
+
+    def describe(self, rule: RuleId) -> RuleInfo:
         return self.rules.get(rule) or RuleInfo(id=rule, rule_class=RuleClassId(rule), title=rule)
 
 
-@cache
-def catalogue() -> Catalogue:
-    """The shipped catalogue.
+class Shipped:
+    """The vocabulary that comes with the package; each file is read when a rule of its tool is first asked for.
 
-    Raises:
-        ValueError: when two rows claim one rule or a rule names no known class (a defect of the package, found by its tests).
+    Reading all of it costs as much as checking a small change, and a change without findings needs none of it.
     """
-    folder = files("assaymark.model") / "rule_data"
-    rows = tomllib.loads((folder / "classes.toml").read_text("utf-8"))
-    classes = {
-        RuleClassId(name): RuleClass(id=RuleClassId(name), title=row.title, cwe=row.cwe)
-        for name, row in msgspec.convert(rows, dict[str, _ClassRow]).items()
-    }
-    rules: dict[RuleId, RuleInfo] = {}
-    for file in sorted(folder.iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".toml") and file.name != "classes.toml":
-            _add(rules, classes, msgspec.convert(tomllib.loads(file.read_text("utf-8")), _RuleFile))
-    return Catalogue(classes=classes, rules=rules)
+
+    def __init__(self) -> None:
+        self._tools: dict[str, Catalogue] = {}
+
+    def class_of(self, rule: RuleId) -> RuleClassId:
+        return self.describe(rule).rule_class
+
+    def describe(self, rule: RuleId) -> RuleInfo:
+        return self._tool(rule.partition("/")[0]).describe(rule)
+
+    @cached_property
+    def classes(self) -> dict[RuleClassId, RuleClass]:
+        rows = msgspec.convert(tomllib.loads(_read("classes.toml").decode()), dict[str, _ClassRow])
+        return {RuleClassId(name): RuleClass(id=RuleClassId(name), title=row.title, cwe=row.cwe) for name, row in rows.items()}
+
+    @cached_property
+    def rules(self) -> dict[RuleId, RuleInfo]:
+        """Every rule of every tool.
+
+        Raises:
+            ValueError: when a rule names no known class (a defect of the package, found by its tests).
+        """
+        rules = {rule: info for tool in TOOLS for rule, info in self._tool(tool).rules.items()}
+        unknown = sorted(info.id for info in rules.values() if info.rule_class not in self.classes)
+        if unknown:
+            raise ValueError(f"rules of no known class: {', '.join(unknown)}")
+        return rules
+
+    def _tool(self, name: str) -> Catalogue:
+        if name not in self._tools:
+            self._tools[name] = Catalogue({}, _load(name) if name in TOOLS else {})
+        return self._tools[name]
 
 
-def _add(rules: dict[RuleId, RuleInfo], classes: dict[RuleClassId, RuleClass], file: _RuleFile) -> None:
-    for name, row in file.rule.items():
-        rule = RuleId(f"{file.tool}/{name}")
-        if rule in rules or row.rule_class not in classes:
-            raise ValueError(f"{rule}: named twice, or class {row.rule_class!r} is not in classes.toml")
-        rules[rule] = RuleInfo(
-            id=rule,
+def _folder() -> str:
+    return __file__.rpartition("/")[0] + "/rule_data"
+
+
+def _read(name: str) -> bytes:
+    with open(f"{_folder()}/{name}", "rb") as file:  # noqa: PTH123 - pathlib costs milliseconds on the hook's path
+        return file.read()
+
+
+def _load(tool: str) -> dict[RuleId, RuleInfo]:
+    file = msgspec.convert(tomllib.loads(_read(f"{tool}.toml").decode()), _RuleFile)
+    return {
+        RuleId(f"{file.tool}/{name}"): RuleInfo(
+            id=RuleId(f"{file.tool}/{name}"),
             rule_class=row.rule_class,
             title=row.title or name,
             severity=row.severity,
@@ -109,9 +149,17 @@ def _add(rules: dict[RuleId, RuleInfo], classes: dict[RuleClassId, RuleClass], f
             url=row.url,
             aliases=row.aliases,
         )
+        for name, row in file.rule.items()
+    }
+
+
+@cache
+def catalogue() -> Shipped:
+    """The shipped vocabulary."""
+    return Shipped()
 
 
 @cache
 def mapping_digest() -> Digest:
-    """Digest of the rule-to-class mapping: part of the knowledge under which two subjects are compared."""
-    return digest_of({rule: info.rule_class for rule, info in catalogue().rules.items()})
+    """Digest of the rule-to-class mapping as it is shipped: part of the knowledge under which two subjects are compared."""
+    return sha256(b"".join(_read(f"{tool}.toml") for tool in TOOLS))

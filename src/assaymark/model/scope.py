@@ -48,7 +48,9 @@ class Located(Struct, frozen=True):
 
 
 class _Outline(Protocol):
-    def find(self, line: int, end_line: int, column: int) -> Found: ...
+    def find(self, line: int, end_line: int, column: int) -> Found:
+        """The same statement is the same object for as long as the outline lives."""
+        ...
 
 
 class Locator:
@@ -57,6 +59,7 @@ class Locator:
     def __init__(self, outline: _Outline, language: str, *, parsed: bool) -> None:
         self._outline = outline
         self._language = language
+        self._made: dict[int, Located] = {}
         self.parsed = parsed
         """True when a parser read the whole text; False when it was read by layout."""
 
@@ -67,8 +70,10 @@ class Locator:
         `end_line` matters only where the region begins outside any statement (on a comment).
         """
         found = self._outline.find(line, max(line, end_line), column)
-        site = CodeSite(found.scope, mask(_bounded(found.statement)), self._language)
-        return Located(site, found.first_line, found.last_line)
+        if id(found) not in self._made:
+            site = CodeSite(found.scope, mask(_bounded(found.statement)), self._language)
+            self._made[id(found)] = Located(site, found.first_line, found.last_line)
+        return self._made[id(found)]
 
     def site(self, line: int, end_line: int = 0, *, column: int = 0) -> CodeSite:
         """The site alone."""

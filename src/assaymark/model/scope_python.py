@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from assaymark.model.scope_text import Found
+from assaymark.model.scope_text import NOWHERE, Found
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _UP_TO_COLON = re.compile(rb"(?:#[^\r\n]*+|[^:#])*+:")
@@ -52,11 +52,14 @@ class PythonOutline:
         self._read(tree)
         self._units.sort()
         self._starts = [start for start, _, _ in self._units]
+        self._known: dict[int, Found] = {}
+        self._text = ""
+        self._mark = (0, 1, 0)
 
     def find(self, line: int, end_line: int, column: int) -> Found:
         """The statement at a line (from 1) and column (from 1; 0 is the line's first statement)."""
         if not 1 <= line <= len(self._lines):
-            return Found(line, line, (), "")
+            return NOWHERE
         position = self._position(line, column)
         after = self._lines[min(end_line, len(self._lines) - 1)] if end_line < len(self._lines) else len(self._source)
         at = bisect_right(self._starts, position) - 1
@@ -66,7 +69,9 @@ class PythonOutline:
             return self._found(at + 1)
         if at >= 0 and self._units[at][1] > self._lines[line - 1]:
             return self._found(at)
-        return Found(line, line, self._scope(self._innermost(position)), self._line(line).strip())
+        if -line not in self._known:
+            self._known[-line] = Found(line, line, self._scope(self._innermost(position)), self._line(line).strip())
+        return self._known[-line]
 
     def _read(self, tree: ast.Module) -> None:
         todo: list[tuple[Any, int]] = [(node, -1) for node in tree.body]
@@ -110,9 +115,16 @@ class PythonOutline:
         return self._source[self._lines[line - 1] : end].decode("utf-8")
 
     def _position(self, line: int, column: int) -> int:
-        text = self._line(line)
-        before = text[: column - 1] if column > 0 else text[: len(text) - len(text.lstrip(" \t\x0c"))]
-        return self._lines[line - 1] + len(before.encode("utf-8"))
+        """Byte offset; goes on from the last answer, or many questions about one endless line would cost its square."""
+        if line != self._mark[0]:
+            self._text = self._line(line)
+            self._mark = (line, 1, self._lines[line - 1])
+        column = column or len(self._text) - len(self._text.lstrip(" \t\x0c")) + 1
+        _, from_column, offset = self._mark
+        if column < from_column:
+            from_column, offset = 1, self._lines[line - 1]
+        self._mark = (line, max(1, column), offset + len(self._text[from_column - 1 : column - 1].encode("utf-8")))
+        return self._mark[2]
 
     def _innermost(self, position: int) -> int:
         around = [(end - start, scope) for start, end, scope in self._bodies if start <= position < end]
@@ -126,8 +138,11 @@ class PythonOutline:
         return tuple(reversed(names))
 
     def _found(self, at: int) -> Found:
-        start, end, scope = self._units[at]
-        return Found(self._row(start), self._row(max(start, end - 1)), self._scope(scope), self._source[start:end].decode("utf-8"))
+        if at + 1 not in self._known:
+            start, end, scope = self._units[at]
+            statement = self._source[start:end].decode("utf-8")
+            self._known[at + 1] = Found(self._row(start), self._row(max(start, end - 1)), self._scope(scope), statement)
+        return self._known[at + 1]
 
     def _row(self, offset: int) -> int:
         row = bisect_left(self._lines, offset)

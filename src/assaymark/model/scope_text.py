@@ -60,6 +60,10 @@ class Found(Struct, frozen=True):
     statement: str
 
 
+NOWHERE = Found(0, 0, (), "")
+"""For lines that the text does not have."""
+
+
 def split_lines(text: str) -> list[str]:
     """Lines without their ends."""
     return _LINE_END.split(text)
@@ -76,22 +80,26 @@ class TextOutline:
         self._firsts: list[int] = []
         self._lasts: list[int] = []
         self._parents: list[int] = []
+        self._known: dict[int, Found] = {}
         self._read()
 
     def find(self, line: int, end_line: int, column: int) -> Found:
         """The statement at a line (from 1); the column decides nothing here."""
         del column
         if not 1 <= line <= len(self._lines):
-            return Found(line, line, (), "")
+            return NOWHERE
         at = bisect_right(self._firsts, line - 1) - 1
         if at < 0 or self._lasts[at] < line - 1:
             if at + 1 < len(self._firsts) and self._firsts[at + 1] < end_line:
                 at += 1
             else:
-                return Found(line, line, (), "")
+                return NOWHERE
+        if at in self._known:
+            return self._known[at]
         first, last = self._firsts[at], self._lasts[at]
         statement = "\n".join(self._lines[first : last + 1]).strip(_BLANKS)
-        return Found(first + 1, last + 1, self._scope(self._parents[at]), statement)
+        self._known[at] = Found(first + 1, last + 1, self._scope(self._parents[at]), statement)
+        return self._known[at]
 
     def _read(self) -> None:
         open_units: list[tuple[int, int]] = []

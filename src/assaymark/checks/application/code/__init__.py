@@ -1,0 +1,1 @@
+"""Weaknesses in source code: ruff for Python, and any tool that writes SARIF by a manifest."""

@@ -1,0 +1,80 @@
+"""Finds the ruff that was installed beside us, by its package's own record: never by PATH or the current
+folder, where anybody may put another.
+
+Cheap enough for the fast path: no process, no `importlib.metadata`; two directory listings and one small file.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.errors import EngineMissing
+
+_NEWEST_BY_RUFF = (((0, 17, 6), "py315"), ((0, 0, 0), "py314"))
+"""Newest grammar by ruff version: a file is read by the newest one, because syntax that is too new for a project is no gap in a check."""
+
+
+class RuffEngine(Struct, frozen=True):
+    """An installed ruff."""
+
+    program: str
+    version: str
+    identity: str
+    """Version and the hash of the program as its package records it."""
+    newest_python: str
+
+
+def locate() -> RuffEngine:
+    """The ruff of this interpreter's packages.
+
+    Raises:
+        EngineMissing: when there is none, or its program is gone.
+    """
+    beside = str(Path(msgspec.__file__).parents[1])
+    for folder in (beside, *(other for other in sys.path if other.endswith(("site-packages", "dist-packages")))):
+        found = _in_packages(folder)
+        if found:
+            return found
+    raise EngineMissing(
+        "ruff is not installed",
+        why="no ruff package with its program was found beside Assaymark",
+        advice="Install it into the same environment: pip install ruff",
+    )
+
+
+def _in_packages(folder: str) -> RuffEngine | None:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a list of names is all that is needed, and it is the fast path
+    except OSError:
+        return None
+    for name in sorted(names):
+        if name.startswith("ruff-") and name.endswith(".dist-info"):
+            found = _from_record(Path(folder), name.removeprefix("ruff-").removesuffix(".dist-info"))
+            if found:
+                return found
+    return None
+
+
+def _from_record(folder: Path, version: str) -> RuffEngine | None:
+    try:
+        record = (folder / f"ruff-{version}.dist-info" / "RECORD").read_text("utf-8")
+    except OSError:
+        return None
+    for row in csv.reader(record.splitlines()):
+        if row and row[0].replace("\\", "/").rpartition("/")[2] in ("ruff", "ruff.exe"):
+            program = (folder / row[0]).resolve()
+            recorded = row[1] if len(row) > 1 else ""
+            if program.is_file() and os.access(program, os.X_OK):
+                return RuffEngine(str(program), version, f"{version} {recorded}", _newest_python(version))
+    return None
+
+
+def _newest_python(version: str) -> str:
+    number = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    return next((name for at_least, name in _NEWEST_BY_RUFF if number >= at_least), "py314")

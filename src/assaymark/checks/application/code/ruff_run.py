@@ -1,0 +1,178 @@
+"""The work of the ruff check: text, process, report, sightings. See `ruff` for what is guaranteed."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.checks.application.code.process import Ran, run_bounded
+from assaymark.checks.application.code.source import plain, python_text
+from assaymark.checks.application.code.suppressions import Suppressions
+from assaymark.errors import EngineMissing
+from assaymark.model import rules
+from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked
+from assaymark.model.digest import Digest
+from assaymark.model.finding import Fix, RuleId, Sighting, Span
+from assaymark.model.scope import Locator, locator
+from assaymark.model.severity import Confidence, Severity
+
+SECONDS = 60.0
+"""For one process. Ruff reads tens of megabytes a second, so only a file made for it takes longer."""
+LONGEST_REPORT = 256 << 20
+"""Bytes of JSON; about 600 for each sighting."""
+
+_ADVICE = Path(__file__).with_name("ruff_advice.toml")
+_SHEBANG = re.compile(rb"(?:\xef\xbb\xbf)?#![^\r\n]*(?:python|pypy|\buv run\b)", re.IGNORECASE)
+
+
+class _Position(Struct):
+    row: int
+    column: int
+
+
+class _Diagnostic(Struct):
+    code: str | None
+    filename: str
+    message: str
+    location: _Position
+    end_location: _Position
+
+
+class _Milder(Struct, frozen=True, forbid_unknown_fields=True):
+    words: str
+    severity: Severity
+    confidence: Confidence
+
+
+class Advice(Struct, frozen=True, forbid_unknown_fields=True):
+    """What our own data adds to a rule."""
+
+    advice: str
+    milder: tuple[_Milder, ...] = ()
+
+
+class _Source(Struct):
+    """An input whose bytes are text."""
+
+    digest: Digest
+    dialect: Dialect
+    text: str
+
+
+_report = msgspec.json.Decoder(list[_Diagnostic])
+
+
+@cache
+def advice() -> dict[str, Advice]:
+    """Our advice by ruff code."""
+    return msgspec.toml.decode(_ADVICE.read_bytes(), type=dict[str, Advice])
+
+
+def run(program: str, options: Sequence[str], inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
+    """One outcome per input."""
+    sources: list[_Source] = []
+    for given in inputs:
+        if given.dialect == "script" and not _SHEBANG.match(given.content[:256]):
+            yield given.digest, Checked(skipped="other-language")
+            continue
+        text = python_text(given.content)
+        if isinstance(text, Unchecked):
+            yield given.digest, text
+        else:
+            sources.append(_Source(given.digest, given.dialect, text))
+    if sources:
+        yield from _batch((program, *options), sources)
+
+
+def _batch(command: tuple[str, ...], sources: list[_Source]) -> Iterator[tuple[Digest, Outcome]]:
+    ran = _ruff(command, sources)
+    diagnostics = _read(ran)
+    if diagnostics is not None:
+        for at, source in enumerate(sources):
+            yield source.digest, _outcome(source, diagnostics.get(at, []))
+    elif len(sources) == 1:
+        yield sources[0].digest, _failed(ran)
+    else:
+        middle = len(sources) // 2
+        yield from _batch(command, sources[:middle])
+        yield from _batch(command, sources[middle:])
+
+
+def _ruff(command: tuple[str, ...], sources: list[_Source]) -> Ran:
+    with tempfile.TemporaryDirectory(prefix="assay-ruff-") as folder:
+        names = [f"{at}.pyi" if source.dialect == "stub" else f"{at}.py" for at, source in enumerate(sources)]
+        for name, source in zip(names, sources, strict=True):
+            Path(folder, name).write_bytes(source.text.encode("utf-8"))
+        try:
+            return run_bounded((*command, *names), folder=folder, seconds=SECONDS, limit=LONGEST_REPORT)
+        except OSError as refused:
+            raise EngineMissing("ruff cannot be started", why=str(refused), advice="Reinstall ruff beside Assaymark.") from refused
+
+
+def _read(ran: Ran) -> dict[int, list[_Diagnostic]] | None:
+    """Diagnostics by the number in the file's name; None when ruff did not finish."""
+    if ran.trouble or ran.code not in (0, 1):
+        return None
+    try:
+        diagnostics = _report.decode(ran.output)
+    except msgspec.DecodeError:
+        return None
+    by_file: dict[int, list[_Diagnostic]] = {}
+    for diagnostic in diagnostics:
+        number = diagnostic.filename.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+        by_file.setdefault(int(number), []).append(diagnostic)
+    return by_file
+
+
+def _failed(ran: Ran) -> Unchecked:
+    match ran.trouble:
+        case "timeout":
+            return Unchecked("timeout", f"Ruff did not finish this file within {SECONDS:.0f} seconds; look at it by hand or exclude it.")
+        case "output":
+            return Unchecked("size", "Ruff reports more about this file than can be kept; look at it by hand or exclude it.")
+    why = f"was killed by signal {-ran.code}" if ran.code < 0 else f"ended with code {ran.code}"
+    return Unchecked("engine-failed", f"Ruff {why} on this file, often because of very deep nesting; simplify or exclude it.")
+
+
+def _outcome(source: _Source, diagnostics: list[_Diagnostic]) -> Outcome:
+    if not diagnostics:
+        return Checked()
+    where = locator(source.text, source.dialect)
+    for diagnostic in diagnostics:
+        if diagnostic.code not in (None, "invalid-syntax") and not str(diagnostic.code).startswith("S"):
+            return Unchecked("engine-failed", f"Ruff could not read this file: {plain(diagnostic.message)}.", diagnostic.location.row)
+    broken = [d for d in diagnostics if d.code in (None, "invalid-syntax")]
+    if broken and not where.parsed:
+        first = min(broken, key=lambda d: (d.location.row, d.location.column))
+        return Unchecked("syntax", f"Line {first.location.row} is not Python: {plain(first.message)}.", first.location.row)
+    comments = Suppressions(source.text, is_python=True)
+    rows = sorted((d for d in diagnostics if d not in broken), key=lambda d: (d.location.row, d.location.column, d.code or ""))
+    return Checked(tuple(_sighting(row, where, comments) for row in rows))
+
+
+def _sighting(row: _Diagnostic, where: Locator, comments: Suppressions) -> Sighting:
+    code = row.code or ""
+    rule = RuleId(f"ruff/{code}")
+    known = rules.catalogue().describe(rule)
+    severity, confidence = known.severity, known.confidence
+    extra = advice().get(code)
+    for milder in extra.milder if extra else ():
+        if milder.words in row.message:
+            severity, confidence = milder.severity, milder.confidence
+    located = where.locate(row.location.row, row.end_location.row, column=row.location.column)
+    return Sighting(
+        rule=rule,
+        site=located.site,
+        severity=severity,
+        message=plain(row.message),
+        span=Span(row.location.row, row.location.column, row.end_location.row, row.end_location.column),
+        confidence=confidence,
+        fix=Fix(extra.advice) if extra else None,
+        suppression=comments.find({code, *known.aliases}, located.first_line, located.last_line),
+    )
