@@ -26,7 +26,7 @@ from assaymark.verdict.policy import Policy
 
 def context(config: Config, *, progress: Progress | None = None, remember: bool = True) -> Context:
     """A context of this machine; `remember` False works without the facts store."""
-    memory = FactsStore(str(config.cache), limit_bytes=config.facts_bytes) if remember else None
+    memory = FactsStore(config.cache, limit_bytes=config.facts_bytes) if remember else None
 
     def perform(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], policy: Policy) -> Results:
         limits = Limits(max_bytes=policy.limits.file_mib * MEBIBYTE, overall_seconds=float(policy.limits.seconds))
@@ -34,17 +34,22 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
 
     return Context(
         today=config.today,
-        cache_dir=str(config.cache),
+        cache_dir=config.cache,
         key=config.key,
         make_checks=make_checks,
         run=perform,
         clock=time.monotonic,
+        settle=memory.settle if memory is not None else _nothing,
     )
+
+
+def _nothing() -> None:
+    """Without a memory there is nothing to keep up."""
 
 
 def settings_of(config: Config) -> CheckSettings:
     """Settings without a policy's rule files, for `doctor` and warming up."""
-    return CheckSettings(cache_dir=str(config.cache), installation_key=config.key)
+    return CheckSettings(cache_dir=config.cache, installation_key=config.key)
 
 
 def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:

@@ -3,12 +3,15 @@
 | variable | meaning | default |
 |---|---|---|
 | ``ASSAYMARK_CACHE`` | what may be deleted: facts, compiled rules | ``$XDG_CACHE_HOME/assaymark`` |
-| ``ASSAYMARK_KEY`` | the installation key, at least 16 characters; give all machines of a team the same one | a random one in the key file |
+| ``ASSAYMARK_KEY`` | the installation key, at least 16 characters; a team gives all machines the same one | a random one in the key file |
 | ``ASSAYMARK_KEY_FILE`` | where the random key is kept | ``$XDG_CONFIG_HOME/assaymark/key`` |
 | ``ASSAYMARK_FACTS_MIB`` | size bound of the facts store | 512 |
 | ``ASSAYMARK_DAEMON`` | ``off`` never asks or starts the daemon (`hookclient`, `daemon.start`) | on |
-| ``ASSAYMARK_TODAY`` | ISO date by which waivers and exceptions are judged; for tests and reproducible reports | today in UTC |
+| ``ASSAYMARK_TODAY`` | ISO date by which waivers and exceptions are judged, for tests and reproducible reports | today, UTC |
 """
+
+# On the path of every hook: pathlib and contextlib would cost milliseconds.
+# ruff: noqa: PTH100, PTH103, PTH108, PTH111, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ import datetime as dt
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -29,14 +31,11 @@ _LEAST_KEY = 16
 class Config(Struct, frozen=True):
     """Settings of this machine and user."""
 
-    cache: Path
+    cache: str
+    """Folder for what may be deleted; it exists and is the user's alone."""
     key: Secret
     facts_bytes: int
     today: dt.date
-
-    @property
-    def facts_file(self) -> Path:
-        return self.cache / "facts.sqlite"
 
 
 def load(env: Mapping[str, str] | None = None) -> Config:
@@ -46,14 +45,16 @@ def load(env: Mapping[str, str] | None = None) -> Config:
         UsageError: when a variable does not mean anything or the key file is open to others.
     """
     env = os.environ if env is None else env
-    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-    cache = Path(env.get("ASSAYMARK_CACHE") or Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "assaymark")
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home = env.get("HOME") or os.path.expanduser("~")
+    cache = env.get("ASSAYMARK_CACHE") or os.path.join(env.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "assaymark")
+    try:
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{cache} cannot be made", why=error.strerror or str(error), advice="name another folder in ASSAYMARK_CACHE"
+        ) from error
     return Config(
-        cache=cache,
-        key=_key(env, home),
-        facts_bytes=_whole(env, "ASSAYMARK_FACTS_MIB", 512) << 20,
-        today=_today(env),
+        cache=os.path.abspath(cache), key=_key(env, home), facts_bytes=_whole(env, "ASSAYMARK_FACTS_MIB", 512) << 20, today=_today(env)
     )
 
 
@@ -74,20 +75,26 @@ def _whole(env: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _key(env: Mapping[str, str], home: Path) -> Secret:
+def _key(env: Mapping[str, str], home: str) -> Secret:
     given = env.get("ASSAYMARK_KEY", "")
     if given:
         if len(given) < _LEAST_KEY:
             raise UsageError(f"ASSAYMARK_KEY has {len(given)} characters", advice=f"give at least {_LEAST_KEY}, from a random source")
-        return Secret(given.encode())
-    path = Path(env.get("ASSAYMARK_KEY_FILE") or Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "assaymark" / "key")
+        return Secret(given.encode("utf-8", "surrogateescape"))
+    folder = os.path.join(env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "assaymark")
+    path = env.get("ASSAYMARK_KEY_FILE") or os.path.join(folder, "key")
     try:
-        return _read_key(path)
-    except FileNotFoundError:
-        return _make_key(path)
+        try:
+            return _read_key(path)
+        except FileNotFoundError:
+            return _make_key(path)
+    except OSError as error:
+        raise UsageError(
+            f"the key file {path} cannot be used", why=error.strerror or str(error), advice="set ASSAYMARK_KEY or ASSAYMARK_KEY_FILE"
+        ) from error
 
 
-def _read_key(path: Path) -> Secret:
+def _read_key(path: str) -> Secret:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
@@ -99,10 +106,10 @@ def _read_key(path: Path) -> Secret:
     return Secret(value)
 
 
-def _make_key(path: Path) -> Secret:
+def _make_key(path: str) -> Secret:
     """Write the whole key under another name first, so that two first runs at once agree on one key."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    draft = f"{path}.{os.getpid()}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(os.urandom(32))
@@ -111,5 +118,5 @@ def _make_key(path: Path) -> Secret:
     except FileExistsError:
         pass  # the other process was first: its key counts
     finally:
-        draft.unlink()
+        os.unlink(draft)
     return _read_key(path)

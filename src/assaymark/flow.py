@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 import assaymark
@@ -19,7 +20,7 @@ from assaymark.engine.run import Results
 from assaymark.errors import PolicyInvalid
 from assaymark.model.check import Check
 from assaymark.model.digest import digest_of
-from assaymark.model.finding import CheckId, Finding
+from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.identity import CURRENT
 from assaymark.model.rules import catalogue, mapping_digest
 from assaymark.model.subject import Change, Comparison, Entry, ReaderSpec, Subject, SubjectRef
@@ -47,6 +48,8 @@ class Context(Struct, frozen=True):
     run: RunPlan
     clock: Callable[[], float]
     """Seconds that only ever grow, to tell how long the assay took."""
+    settle: Callable[[], None]
+    """Upkeep of the memory, for when the answer was given and nobody waits."""
 
 
 class Request(Struct, frozen=True):
@@ -78,8 +81,10 @@ def assay(request: Request, context: Context) -> Verdict:
     checks = [check for check in made if not request.only or check.id in request.only]
     base, head = _sides(comparison, changes, checks, policy, whole=whole)
     planned = plan(checks, base, head, everything=whole)
-    results = context.run(planned, checks, (comparison.base.reader(), comparison.head.reader()), policy)
+    passing = () if whole else _passing(comparison, checks, policy)
+    results = context.run(_with_inputs(planned, passing), checks, (comparison.base.reader(), comparison.head.reader()), policy)
     old, new = (findings_of(placed, results, checks) for placed in (planned.base, planned.head))
+    new += _came_and_went(old, new, [f for part in passing for f in findings_of(part.head, results, checks)])
     decision = _decide(request, context, _Judgement(policies, planned, results, old, new))
     return Verdict(
         outcome=decision.outcome,
@@ -101,6 +106,29 @@ def assay(request: Request, context: Context) -> Verdict:
         rules={w.rule: catalogue().describe(w.rule) for j in decision.judged for w in j.finding.witnesses},
         notices=(*notices, *decision.notices, *results.notices),
     )
+
+
+OUTLIVES_DELETION = frozenset({CheckId("secrets")})
+"""Checks whose findings stay true when the content is deleted again: they also look at what came and went within a range of commits."""
+
+
+def _passing(comparison: Comparison, checks: Sequence[Check], policy: Policy) -> tuple[Plan, ...]:
+    mine = [check for check in checks if check.id in OUTLIVES_DELETION]
+    entries = readable(comparison.passing(), policy) if mine else []
+    return (plan(mine, Side(), Side(entries)),) if entries else ()
+
+
+def _with_inputs(planned: Plan, more: Sequence[Plan]) -> Plan:
+    inputs = {ref.key: ref for part in (planned, *more) for ref in part.inputs}
+    return msgspec.structs.replace(planned, inputs=tuple(inputs.values())) if more else planned
+
+
+def _came_and_went(old: Sequence[Finding], new: Sequence[Finding], passing: Sequence[Finding]) -> list[Finding]:
+    """Each once, and only what neither side holds: those are judged as what they are there."""
+    known = {finding.fingerprint for finding in (*old, *new)}
+    found = {f.fingerprint: f for f in reversed(passing) if f.fingerprint not in known and f.core.kind is not Kind.UNCHECKED}
+    note = ("came and went", "a commit of this range brought it and a later one removed it: the history keeps it")
+    return [msgspec.structs.replace(f, notes=(*f.notes, note)) for f in found.values()]
 
 
 class _Judgement(Struct, frozen=True):

@@ -54,6 +54,7 @@ def make_assay(tmp_path_factory: pytest.TempPathFactory) -> Callable[[frozenset[
             make_checks=make_checks,
             run=lambda planned, checks, sources, _policy: run(planned, checks, sources, Means(memory=memory, limits=Limits(isolate=False))),
             clock=time.monotonic,
+            settle=lambda: None,
         )
         return lambda base, head: assay(Request(MemoryComparison(MemorySubject(encoded(base)), MemorySubject(encoded(head)))), context)
 

@@ -78,6 +78,7 @@ def command(
         show.write_report(verdict, f"{form}={output}", given)
     else:
         show.emit(renderer(form)(verdict, given))
+    surroundings.settle()
     return show.EXIT[verdict.outcome]
 
 

@@ -61,10 +61,12 @@ def _key() -> str:
 
 
 def _facts() -> str:
+    from pathlib import Path
+
     from assaymark import config
 
     settings = config.load()
-    size = sum(file.stat().st_size for file in settings.cache.glob("facts*"))
+    size = sum(file.stat().st_size for file in Path(settings.cache).glob("facts*"))
     return f"{size / (1 << 20):.1f} MiB of at most {settings.facts_bytes >> 20} in {settings.cache}"
 
 

@@ -84,20 +84,18 @@ def _judge(request: Request, write: Write, *, colour: bool) -> int:
     verdict = assay(Question(comparison), compose.context(settings))
     if not verdict.reasons:
         return 0
-    return _tell(verdict, str(settings.cache), write, colour=colour)
+    return _tell(verdict, settings.cache, write, colour=colour)
 
 
 def _tell(verdict: Verdict, cache: str, write: Write, *, colour: bool) -> int:
     """Say what there is to say, and remember it for `explain` and `waive`."""
-    from pathlib import Path
-
     from assaymark.cli import last
     from assaymark.cli.place import root_here
     from assaymark.cli.show import EXIT
     from assaymark.views.options import Options
     from assaymark.views.terminal import render
 
-    last.keep(Path(cache), root_here(), verdict)
+    last.keep(cache, root_here(), verdict)
     write(2, render(verdict, Options(colour=colour)).encode("utf-8", "backslashreplace"))
     return EXIT[verdict.outcome]
 

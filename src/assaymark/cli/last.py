@@ -26,11 +26,11 @@ class Kept(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def _file(cache: Path, root: str) -> Path:
-    return cache / "last" / (hashlib.sha256(os.fsencode(root)).hexdigest()[:24] + ".msgpack")
+def _file(cache: str, root: str) -> Path:
+    return Path(cache) / "last" / (hashlib.sha256(os.fsencode(root)).hexdigest()[:24] + ".msgpack")
 
 
-def keep(cache: Path, root: str, verdict: Verdict) -> None:
+def keep(cache: str, root: str, verdict: Verdict) -> None:
     """Remember the findings of a verdict, before those of earlier ones. Losing it costs a run of `assay check --all`."""
     path = _file(cache, root)
     rows = {f.fingerprint: f for f in [j.finding for j in verdict.findings] + list(_read(path))[::1]}
@@ -49,7 +49,7 @@ def _read(path: Path) -> tuple[Finding, ...]:
         return ()
 
 
-def find(cache: Path, root: str, text: str) -> Finding:
+def find(cache: str, root: str, text: str) -> Finding:
     """The finding whose id begins with `text`.
 
     Raises:

@@ -87,6 +87,7 @@ class Check(Protocol):
     unit: UnitKind
     version: str
     """Raise it whenever the same input may give another answer."""
+    # A check that spends its time in programs of its own may say `starts_processes = True`: small plans then run it beside the others.
 
     def knowledge(self) -> str:
         """Digest of everything besides `version` that the answer depends on: rule packs, tool versions, parameters.

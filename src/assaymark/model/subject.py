@@ -111,6 +111,10 @@ class Comparison(Protocol):
         """Names that differ in digest or kind, sorted by path."""
         ...
 
+    def passing(self) -> Sequence[Entry]:
+        """Contents that came and went between base and head: in neither, but for ever in the history that head brings along."""
+        ...
+
     def touched_lines(self, paths: Sequence[tuple[str | None, str]]) -> Mapping[str, Sequence[tuple[int, int]]]:
         """For (path before, path after) pairs: line ranges of head, both ends inclusive, that the change wrote. For display only."""
         ...

@@ -46,6 +46,10 @@ class ListingComparison:
     def _changes(self) -> list[Change]:
         return list(merge(self.base.entries(), self.head.entries()))
 
+    def passing(self) -> Sequence[Entry]:
+        """Two states without a history between them."""
+        return ()
+
     def touched_lines(self, paths: Pairs) -> Mapping[str, Sequence[tuple[int, int]]]:
         """See `assaymark.model.subject.Comparison`."""
         before = {path_of(change): change.before for change in self.changes()}
@@ -80,6 +84,19 @@ class GitComparison:
             return self._head.changes
         changes = read_changes(self._repo.git.run("diff-tree", "-r", *RAW, *self._sides(), "--"))
         return [change for change in changes if self._wanted(path_of(change))]
+
+    def passing(self) -> Sequence[Entry]:
+        """See `assaymark.model.subject.Comparison`."""
+        if not isinstance(self._head, CommitSubject) or self._head.commit.parents == (self._from,):
+            return ()
+        git, head = self._repo.git, self._head.commit.oid
+        between = git.run("rev-list", head, *([f"^{self._from}"] if self._from else []))
+        if between.count(b"\n") <= 1:
+            return ()
+        output = git.run("diff-tree", "--stdin", "--no-commit-id", "--root", "-m", "-r", *RAW, stdin=between)
+        ends = {entry.digest for change in self.changes() for entry in (change.before, change.after) if entry}
+        brought = (line.after for line in read_raw(output) if line.after and line.after.digest not in ends and self._wanted(line.path))
+        return list({(entry.path, entry.digest): entry for entry in brought}.values())
 
     def touched_lines(self, paths: Pairs) -> Mapping[str, Sequence[tuple[int, int]]]:
         """See `assaymark.model.subject.Comparison`."""

@@ -60,14 +60,17 @@ def _names(text: str, finding: Finding) -> bool:
 
 
 def apply(findings: Sequence[Finding], valid: Sequence[Waiver], gate: Gate) -> list[WaiverRef | None]:
-    """The waiver of each finding, or None. A waiver of one finding covers `count` occurrences, in order of place."""
+    """The waiver of each finding, or None.
+
+    A waiver of one finding covers `count` occurrences, in order of place; a rotated secret is worthless wherever it stands.
+    """
     left = Counter({index: waiver.count for index, waiver in enumerate(valid) if waiver.finding})
     return [_own(finding, valid, left) or _inline(finding, gate) for finding in findings]
 
 
 def _own(finding: Finding, valid: Sequence[Waiver], left: Counter[int]) -> WaiverRef | None:
     for index, waiver in enumerate(valid):
-        if covers(waiver, finding) and (not waiver.finding or left[index] > 0):
+        if covers(waiver, finding) and (waiver.rotated or not waiver.finding or left[index] > 0):
             left[index] -= 1
             return WaiverRef("policy", waiver.reason, waiver.owner, waiver.until.isoformat())
     return None

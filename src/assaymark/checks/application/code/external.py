@@ -122,6 +122,7 @@ class External:
     """The check."""
 
     version = "1"
+    starts_processes = True
 
     def __init__(self, manifest: Manifest, digest: Digest, cache_dir: str) -> None:
         self.id = CheckId(manifest.id)

@@ -73,6 +73,7 @@ class Ruff:
     layer = Layer.APPLICATION
     unit = UnitKind.BLOB
     version = "1"
+    starts_processes = True
 
     def __init__(self) -> None:
         self._engine: RuffEngine | None = None

@@ -1,0 +1,1 @@
+"""Credentials in content: tokens of providers, keys, passwords, hashes and payment cards."""

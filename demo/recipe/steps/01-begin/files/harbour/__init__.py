@@ -1,0 +1,1 @@
+"""Orders in, parcels out."""

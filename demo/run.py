@@ -1,0 +1,213 @@
+"""The show: builds the sample repository and lets `assay` speak about it, one scene after the other.
+
+Every scene names the exit code that it expects and words that the answer must hold: when the product misbehaves, the show fails.
+Everything is written below ``out/demo`` (the sample, the cache, the report); nothing outside is touched and no process stays behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import build_sample
+import msgspec
+
+PASS, FAIL = 0, 1
+_WIDTH = 100
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b\x07]*(?:\x1b\\|\x07)")
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """One command and what must come of it."""
+
+    title: str
+    words: str
+    arguments: tuple[str, ...]
+    code: int = PASS
+    says: tuple[str, ...] = ()
+    """Texts that the answer holds, in any case of letters."""
+    silent_about: tuple[str, ...] = ()
+
+
+class Unexpected(SystemExit):
+    """The product did not do what the scene promises."""
+
+
+class Stage:
+    """The sample repository, and `assay` inside it."""
+
+    def __init__(self, folder: Path, assay: str) -> None:
+        self.folder = folder
+        self.sample = folder / "harbour"
+        self.assay = assay
+        kept = {name: value for name, value in build_sample.git_environment().items() if not name.startswith("ASSAYMARK_")}
+        self.environment = kept | {
+            "ASSAYMARK_CACHE": str(folder / "cache"),
+            # Fixed, so that the ids of the show are the same everywhere; a real key is random and made at the first run.
+            "ASSAYMARK_KEY": "the key of the show, known to all",
+            "ASSAYMARK_DAEMON": "off",
+            "ASSAYMARK_TODAY": "2026-06-01",
+            "COLUMNS": str(_WIDTH),
+        }
+        if sys.stdout.isatty():
+            self.environment["FORCE_COLOR"] = "1"  # what is said goes through this program, and on to a terminal all the same
+
+    def run(self, arguments: Sequence[str]) -> tuple[int, str]:
+        """Run `assay`; what it says goes to the terminal as it is, and comes back as plain text."""
+        command = [self.assay, *arguments]
+        ran = subprocess.run(command, cwd=self.sample, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        text = ran.stdout.decode("utf-8", "replace")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return ran.returncode, _ESCAPES.sub("", text)
+
+    def play(self, scene: Scene) -> None:
+        print(f"\n{'━' * _WIDTH}\n{scene.title}\n\n{scene.words}\n\n$ assay {' '.join(scene.arguments)}\n", flush=True)
+        code, text = self.run(scene.arguments)
+        if code != scene.code:
+            raise Unexpected(f"\nthe show fails: expected exit code {scene.code}, got {code}")
+        said = text.casefold()
+        for missing in (words for words in scene.says if words.casefold() not in said):
+            raise Unexpected(f"\nthe show fails: the answer does not say {missing!r}")
+        for present in (words for words in scene.silent_about if words.casefold() in said):
+            raise Unexpected(f"\nthe show fails: the answer says {present!r}")
+        print(f"(exit code {code}, as expected)")
+
+    def verdict(self, *arguments: str) -> dict[str, Any]:
+        """The answer of a check as data; costs nothing after the same check was shown."""
+        answer: dict[str, Any] = msgspec.json.decode(self.ask("check", *arguments, "--format", "json"))["verdict"]
+        return answer
+
+    def ask(self, *arguments: str) -> bytes:
+        """What `assay` prints, without showing it."""
+        return subprocess.run([self.assay, *arguments], cwd=self.sample, env=self.environment, check=False, stdout=subprocess.PIPE).stdout
+
+    def look_at(self, revision: str) -> None:
+        command = ["git", "-C", str(self.sample), "switch", "--quiet", *revision.split()]
+        subprocess.run(command, check=True, env=self.environment)
+
+
+def families(verdict: dict[str, Any]) -> set[str]:
+    """The families of all open findings."""
+    return {judged["finding"]["core"][1] for judged in verdict["findings"] if judged["state"] != "fixed"}
+
+
+def new_finding(verdict: dict[str, Any], family: str) -> str:
+    """Short id of the first new finding of a family."""
+    for judged in verdict["findings"]:
+        if judged["state"] == "new" and judged["finding"]["core"][1] == family:
+            return str(judged["finding"]["fingerprint"]).rpartition(":")[2][:12]
+    raise Unexpected(f"\nthe show fails: the verdict holds no new finding of the family {family}")
+
+
+BURIED = {
+    "sql-injection", "command-injection", "unsafe-deserialisation", "weak-hash", "weak-randomness", "certificate-validation",
+    "debug-enabled", "hardcoded-credential", "provider-token", "private-key", "secret-exposure-in-pipeline",
+    "pipeline-injection", "untrusted-checkout", "unpinned-dependency", "excessive-permissions", "unverified-download",
+}  # fmt: skip
+"""What the commits up to ``before-assay`` brought; the first check has to dig up all of it."""
+
+
+def preparation(stage: Stage) -> None:
+    words = "Once per machine: what the checks need is looked for, and rules are compiled (this takes half a minute, the first time)."
+    stage.play(Scene("0  Is everything here?", words, ("doctor",), PASS))
+
+
+def first_check(stage: Stage) -> None:
+    stage.look_at("--detach before-assay")
+    words = (
+        "It is April. Harbour is six weeks old, works, and nobody has ever looked. Everything is judged, not only a change:\n"
+        "the application, its configuration, its three pipelines."
+    )
+    stage.play(Scene("1  The first check", words, ("check", "--all"), FAIL, says=("new findings",)))
+    missed = BURIED - families(stage.verdict("--all"))
+    if missed:
+        raise Unexpected(f"\nthe show fails: the first check did not see {', '.join(sorted(missed))}")
+    stage.look_at("main")
+
+
+def harmless_refactor(stage: Stage) -> None:
+    words = (
+        "It is May. A colleague moves three files, renames a module, reorders functions and reformats a class that still\n"
+        "talks to the carrier without checking its certificate. Nothing got worse, so nothing is said to be new."
+    )
+    stage.play(Scene("2  A harmless refactor passes", words, ("check", "main...refactor/tidy"), PASS, says=("pass",)))
+
+
+def bad_change(stage: Stage) -> None:
+    words = (
+        "Friday evening. A new export pastes its words into SQL, puts a token into a file, and, since the check of secrets\n"
+        "complained, takes that check out of the policy. All three stop the line."
+    )
+    span = "main...feature/fast-export"
+    stage.play(Scene("3  A bad change is stopped", words, ("check", span), FAIL, says=("export.py", "export.toml", "secrets")))
+    found = new_finding(stage.verdict(span), "sql-injection")
+    words = "Why is that wrong, how is it exploited, and what does safe code look like? Offline, at the place of the defect."
+    stage.play(Scene("   … with its fix", words, ("explain", found), PASS, says=("SQL",)))
+
+
+def repaired_change(stage: Stage) -> None:
+    words = "Monday morning, repaired. The old debt of main is still there and does not stand in anybody's way."
+    stage.play(Scene("4  The repaired change passes", words, ("check", "main...feature/export-fixed"), PASS, says=("pass",)))
+
+
+def history(stage: Stage) -> None:
+    words = "Three months, commit by commit. Every content is looked at once, whatever the number of commits that hold it."
+    stage.play(Scene("5  The history that got better", words, ("history",), PASS))
+    told = stage.ask("history", "--json")
+    heights = [sum(point["open"].values()) for point in msgspec.json.decode(told)["points"]]
+    if not heights or heights[-1] * 2 > max(heights):
+        raise Unexpected(f"\nthe show fails: open findings went {heights}, which is not better")
+
+
+def report(stage: Stage) -> None:
+    target = stage.folder / "report.html"
+    words = "The bad change once more, as one file for people who do not live in a terminal."
+    arguments = ("check", "main...feature/fast-export", "--format", "html", "--output", str(target))
+    stage.play(Scene("6  The report", words, arguments, FAIL))
+    page = target.read_text("utf-8") if target.is_file() else ""
+    if "</html>" not in page.lower():
+        raise Unexpected(f"\nthe show fails: {target} is no whole page")
+    print(f"{target} ({len(page) // 1024} KiB, no request to anywhere)")
+
+
+SCENES = (preparation, first_check, harmless_refactor, bad_change, repaired_change, history, report)
+
+
+def find_assay() -> str:
+    """The command beside this interpreter, else the one on the path."""
+    beside = Path(sys.executable).with_name("assay")
+    found = str(beside) if beside.is_file() else shutil.which("assay")
+    if not found:
+        raise Unexpected("assay is not installed; do this: make demo")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Builds the sample repository and shows what assay says of it.")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder to write (default: out/demo)")
+    folder = parser.parse_args().out.resolve()
+    stage = Stage(folder, find_assay())
+    for facts in (folder / "cache").glob("facts-*"):
+        facts.unlink()  # so that times are those of a first run; compiled rules stay
+    head = build_sample.build(stage.sample)
+    print(f"harbour: a sample repository of {count_commits(stage)} commits by four people, built at {stage.sample} (main is {head[:12]})")
+    for scene in SCENES:
+        scene(stage)
+    print(f"\n{'━' * _WIDTH}\nThe end. Look around: cd {os.path.relpath(stage.sample)}; git log --all --oneline; assay check")
+
+
+def count_commits(stage: Stage) -> int:
+    command = ["git", "-C", str(stage.sample), "rev-list", "--all", "--count"]
+    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=stage.environment).stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The secrets check: one text in, the credentials that stand in it out.
+
+Guaranteed: no value leaves this folder (only its HMAC under the installation's key); the same bytes under the same knowledge give the same
+sightings; nothing is asked over a network; making the check and asking what it knows loads no engine.
+Not done: deciding by path, obeying inline comments (they are recorded for policy), looking into archives,
+asking whether a credential works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from assaymark.checks.application.secrets.content import readable
+from assaymark.checks.application.secrets.dialects import dialect_of
+from assaymark.checks.settings import CheckSettings
+from assaymark.model.check import Checked, Dialect, Input, Outcome, UnitKind
+from assaymark.model.digest import Digest
+from assaymark.model.finding import CheckId, Layer
+
+if TYPE_CHECKING:
+    from assaymark.checks.application.secrets.scanning import Scanner
+
+
+class SecretsCheck:
+    """Implements `model.check.Check`."""
+
+    id = CheckId("secrets")
+    layer = Layer.APPLICATION
+    unit = UnitKind.BLOB
+    version = "1"
+
+    def __init__(self, settings: CheckSettings) -> None:
+        from assaymark.checks.application.secrets.reporting import Key  # noqa: PLC0415 - loads hashing
+
+        self._settings = settings
+        self._key = Key(settings.installation_key)
+        self._scanner: Scanner | None = None
+
+    def __repr__(self) -> str:
+        return "SecretsCheck()"
+
+    def knowledge(self) -> str:
+        """Rule packs, model, engine releases, the user's rule files, and the key's id.
+
+        Raises:
+            EngineMissing: when hyperscan is not installed.
+            PolicyInvalid: when a rule file of the user cannot be used.
+        """
+        from assaymark.checks.application.secrets import knowledge  # noqa: PLC0415 - not needed to select
+
+        if self._settings.secret_rules:
+            from assaymark.checks.application.secrets import foreign_rules  # noqa: PLC0415 - few have any
+
+            foreign_rules.read(self._settings.secret_rules)
+        return knowledge.of(self._settings, self._key.id)
+
+    def select(self, path: str) -> Dialect | None:
+        """A dialect for every name: what is binary is seen in the bytes."""
+        return dialect_of(path)
+
+    def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
+        """One outcome per input."""
+        for item in inputs:
+            yield item.digest, self._outcome(item)
+
+    def warm(self) -> None:
+        """Load (and when needed build) the databases: some seconds the first time, milliseconds afterwards."""
+        self._loaded()
+
+    def _loaded(self) -> Scanner:
+        if self._scanner is None:
+            from assaymark.checks.application.secrets.scanning import Scanner  # noqa: PLC0415 - engines load in workers only
+
+            self._scanner = Scanner(self._settings)
+        return self._scanner
+
+    def _outcome(self, item: Input) -> Outcome:
+        data = readable(item.content)
+        if data is None:
+            return Checked(skipped="binary")
+        hits = self._loaded().hits(data, item.dialect)
+        if not hits:
+            return _CLEAN
+        from assaymark.checks.application.secrets.reporting import sightings  # noqa: PLC0415 - only where there is something to say
+
+        return Checked(tuple(sightings(data, hits, self._key)))
+
+
+_CLEAN = Checked()
+
+
+def make(settings: CheckSettings) -> SecretsCheck:
+    """The registry's door."""
+    return SecretsCheck(settings)
+
+
+def warm(settings: CheckSettings) -> None:
+    """Build what is built once per installation; for `assay doctor` and `assay hook install`."""
+    SecretsCheck(settings).warm()

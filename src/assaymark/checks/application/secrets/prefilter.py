@@ -1,0 +1,138 @@
+"""One hyperscan pass that says where to look closer.
+
+The compiled database is derived data: kept in the cache folder under a name that holds everything it was built from, written atomically,
+and built again whenever the file is missing, truncated or altered. It holds rules, never content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.checks.application.secrets import provider_rules
+from assaymark.checks.application.secrets.expressions import BASE64_LEADS, LEADS, Expression, base64_forms
+
+_MAGIC = b"assaymark prefilter 1\n"
+
+
+class _Stored(Struct, frozen=True, array_like=True):
+    leads: tuple[str, ...]
+    database: bytes
+
+
+class Prefilter:
+    """A loaded database. Not safe for several threads."""
+
+    def __init__(self, leads: Sequence[str], database: Any) -> None:
+        self.leads = tuple(leads)
+        self._scan = database.scan
+
+    def scan(self, data: bytes) -> list[tuple[int, int]]:
+        """(index into `leads`, end offset) of everything that occurs; expressions marked `once` appear once."""
+        marks: list[tuple[int, int]] = []
+        if data:
+            self._scan(data, match_event_handler=_note, context=marks)
+        return marks
+
+
+def _note(lead: int, _start: int, end: int, _flags: int, marks: list[tuple[int, int]]) -> None:
+    marks.append((lead, end))
+
+
+def shipped(foreign: Sequence[Expression]) -> list[Expression]:
+    """Everything that goes into the main database: shipped rules, layers' leads, encoded beginnings, and `foreign` (kingfisher's)."""
+    own = [Expression(f"own:{name}", rule.pattern) for name, rule in provider_rules.rules().items()]
+    encoded = [Expression("text:base64", _literal(form)) for _, prefix in BASE64_LEADS for form in base64_forms(prefix)]
+    return [*own, *LEADS, *encoded, *foreign]
+
+
+def _literal(text: str) -> str:
+    escaped = "".join(c if c.isalnum() else "\\" + c for c in text)
+    return escaped + r"[0-9A-Za-z+/]{24}"
+
+
+def load(cache_dir: str, identity: str, wanted: Callable[[], Sequence[Expression]]) -> Prefilter:
+    """The database of this identity, from the cache or built now (some seconds) and stored.
+
+    `wanted` is only called when there is something to build: asking kingfisher for its patterns loads it.
+    """
+    path = Path(cache_dir) / f"secrets-{hashlib.sha256(identity.encode()).hexdigest()[:24]}.hsdb"
+    stored = _read(path)
+    if stored is not None:
+        prefilter = _open(stored)
+        if prefilter is not None:
+            return prefilter
+    fresh = _build(wanted())
+    _write(path, fresh)
+    opened = _open(fresh)
+    if opened is None:
+        raise RuntimeError("hyperscan cannot load the database that it just made")
+    return opened
+
+
+def _open(stored: _Stored) -> Prefilter | None:
+    import hyperscan  # noqa: PLC0415 - native library, only in processes that scan
+
+    try:
+        database = hyperscan.loadb(stored.database, mode=hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+    except hyperscan.HyperscanError:
+        return None
+    return Prefilter(stored.leads, database)
+
+
+def _build(wanted: Sequence[Expression]) -> _Stored:
+    import hyperscan  # noqa: PLC0415 - native library, only in processes that scan
+
+    leads = tuple(dict.fromkeys(expression.lead for expression in wanted))
+    index = {lead: number for number, lead in enumerate(leads)}
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[expression.pattern.encode("utf-8") for expression in wanted],
+        ids=[index[expression.lead] for expression in wanted],
+        flags=[
+            hyperscan.HS_FLAG_PREFILTER
+            | hyperscan.HS_FLAG_ALLOWEMPTY
+            | (hyperscan.HS_FLAG_SINGLEMATCH if expression.once else 0)
+            | (hyperscan.HS_FLAG_CASELESS if expression.caseless else 0)
+            for expression in wanted
+        ],
+    )
+    return _Stored(leads, hyperscan.dumpb(database))
+
+
+def _read(path: Path) -> _Stored | None:
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    head, payload = raw[: len(_MAGIC) + 32], raw[len(_MAGIC) + 32 :]
+    if head != _MAGIC + hashlib.sha256(payload).digest():
+        return None
+    try:
+        return msgspec.msgpack.decode(payload, type=_Stored)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _write(path: Path, stored: _Stored) -> None:
+    """Best effort: a cache that cannot be written costs time, never an answer."""
+    payload = msgspec.msgpack.encode(stored)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".hsdb-")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""What our own rules are made of, and how a flaw becomes a sighting.
+
+Severity and confidence stand here once per rule; ``model/rule_data`` repeats them for reports, and a test keeps both equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from msgspec import Struct
+
+from assaymark.checks.infrastructure.pipelines.inline import requested
+from assaymark.checks.infrastructure.pipelines.yaml_tree import Unreadable
+from assaymark.model.finding import CheckId, ConfigurationSite, Fix, RuleId, Sighting, Span
+from assaymark.model.severity import Confidence, Severity
+
+_LONGEST_PART = 160
+MOST_FLAWS = 2_000
+"""Per file. Public files have fewer than fifty; a file with more is made to keep us busy, and what is beyond would not be read by
+anyone."""
+
+
+class Rule(Struct, frozen=True):
+    """One rule of ours."""
+
+    severity: Severity
+    confidence: Confidence
+    advice: str
+
+
+class Flaw(Struct, frozen=True, omit_defaults=True):
+    """One place that breaks a rule."""
+
+    rule: str
+    resource: str
+    attribute: str
+    """Key path below the resource and what is wrong there; never a version, a position or a secret value."""
+    message: str
+    span: Span
+    severity: Severity | None = None
+    """When this case is milder or worse than the rule's usual one."""
+
+
+def one_line(text: str) -> str:
+    """Text folded to one line and cut, for addresses and messages."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= _LONGEST_PART else folded[: _LONGEST_PART - 1] + "…"
+
+
+def bounded(flaws: Iterable[Flaw]) -> list[Flaw]:
+    """The flaws, if they are not too many.
+
+    Raises:
+        Unreadable: when the file has more of them than anyone would read.
+    """
+    found = list(islice(flaws, MOST_FLAWS + 1))
+    if len(found) > MOST_FLAWS:
+        raise Unreadable("size", f"the file has more than {MOST_FLAWS} flaws; the rest was not looked for")
+    return found
+
+
+def sightings(check: CheckId, rules: Mapping[str, Rule], flaws: Iterable[Flaw], lines: Sequence[str]) -> tuple[Sighting, ...]:
+    """The flaws as sightings, ordered by place and rule, with the comments that ask to overlook them."""
+    return in_order([_sighting(check, rules[flaw.rule], flaw, lines) for flaw in flaws])
+
+
+def in_order(made: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    """Sightings by place, then rule, so that no set or dictionary decides."""
+    return tuple(sorted(made, key=_order))
+
+
+def _sighting(check: CheckId, rule: Rule, flaw: Flaw, lines: Sequence[str]) -> Sighting:
+    return Sighting(
+        rule=RuleId(f"{check}/{flaw.rule}"),
+        site=ConfigurationSite(resource=one_line(flaw.resource), attribute=one_line(flaw.attribute)),
+        severity=flaw.severity or rule.severity,
+        message=flaw.message,
+        span=flaw.span,
+        confidence=rule.confidence,
+        fix=Fix(advice=rule.advice),
+        suppression=requested(lines, flaw.span, flaw.rule),
+    )
+
+
+def _order(sighting: Sighting) -> tuple[int, int, str, str]:
+    span = sighting.span or Span(0, 0, 0, 0)
+    return span.start_line, span.start_column, sighting.rule, sighting.message

@@ -1,0 +1,329 @@
+"""The daemon: one small process that forks a warm child per request.
+
+Guarantees
+* only processes of the same user are heard (a 0700 folder, a 0600 socket, and the kernel's word on who connected);
+* a client that talks nonsense, half a sentence, too much or nothing at all cannot hold it up; one that leaves takes its child with it;
+* a request of other code than this process runs is declined, and the process ends, so that the next one is of the new code;
+* of two starters one wins; a socket left by a killed one is no obstacle; without requests it ends by itself.
+
+Keeps nothing between two requests but what `warm` has loaded. Listens on no network.
+"""
+
+# pathlib would be one more import in a process that forks at every request.
+# ruff: noqa: PTH108
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from msgspec import Struct
+
+from assaymark import hookclient
+from assaymark.daemon import code
+from assaymark.daemon.child import Handler, answer
+from assaymark.daemon.protocol import ACCEPTED, DECLINED, OtherVersion, Request, decode, frame
+from assaymark.engine.trust import private_folder
+
+LOG_LIMIT = 1 << 20
+
+
+class Terms(Struct, frozen=True):
+    """How the daemon behaves."""
+
+    folder: str
+    """Of the socket."""
+    idle_seconds: float = 1800.0
+    most_children: int = 8
+    most_clients: int = 32
+    most_bytes: int = 1 << 20
+    """Of a request: arguments and environment."""
+    request_seconds: float = 5.0
+    """In which a client must have said what it wants."""
+    farewell_seconds: float = 2.0
+    """Given to a child whose client has left, or when the daemon ends."""
+
+
+class _Client:
+    """A connection, from its first byte to the end of its child."""
+
+    def __init__(self, link: socket.socket, deadline: float) -> None:
+        self.link = link
+        self.buffer = bytearray()
+        self.stdin: int | None = None
+        self.deadline = deadline
+        self.child = 0
+        self.was_told_to_end = False
+
+
+def serve(handler: Handler, terms: Terms, *, warm: Callable[[], None] | None = None) -> int:
+    """Serve until idle, replaced or told to end; the exit code. 0 also when another daemon is serving already."""
+    reason = private_folder(terms.folder)
+    if not reason and not hookclient.is_private(terms.folder):
+        reason = "can be read by other users"
+    if reason:
+        sys.stderr.write(f"assay daemon: {terms.folder} {reason}\n")
+        return 1
+    path = f"{terms.folder}/{hookclient.socket_name()}"
+    lock = os.open(path + ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return 0
+    try:
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
+        stamp = code.take()
+        if warm is not None:
+            warm()
+        return _Daemon(handler, terms, path, (lock, stamp)).run()
+    finally:
+        os.close(lock)
+
+
+class _Daemon:
+    def __init__(self, handler: Handler, terms: Terms, path: str, held: tuple[int, code.Stamp]) -> None:
+        self._handler = handler
+        self._terms = terms
+        self._path = path
+        self._lock, self._stamp = held
+        self._clients: dict[int, _Client] = {}
+        self._poll = select.poll()
+        self._is_ending = False
+        self._last = time.monotonic()
+
+    def run(self) -> int:
+        self._listen()
+        self._bell, self._ringer = os.pipe()
+        for end in (self._bell, self._ringer):
+            os.set_blocking(end, False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, self._on_signal)
+        signal.set_wakeup_fd(self._ringer, warn_on_full_buffer=False)
+        self._poll.register(self._bell, select.POLLIN)
+        self._poll.register(self._listener.fileno(), select.POLLIN)
+        try:
+            while not self._is_ending:
+                self._turn()
+        finally:
+            self._end()
+        return 0
+
+    def _on_signal(self, number: int, _: object) -> None:
+        if number != signal.SIGCHLD:
+            self._is_ending = True
+
+    def _listen(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)  # we hold the lock, so whoever made it is dead
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._listener.bind(self._path)
+        finally:
+            os.umask(before)
+        self._listener.listen(64)
+        self._listener.setblocking(False)
+        self._identity = os.lstat(self._path).st_ino
+
+    # --- one turn ----------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        idle_end = self._last + self._terms.idle_seconds
+        ends = [client.deadline for client in self._clients.values()] + [idle_end, now + 60.0]
+        events = self._poll.poll(max(0.0, min(ends) - now) * 1000 + 1)
+        for number, _ in events:
+            if number == self._bell:
+                with suppress(BlockingIOError):
+                    os.read(self._bell, 4096)
+            elif number == self._listener.fileno():
+                self._accept()
+            elif number in self._clients:
+                self._hear(self._clients[number])
+        self._reap()
+        self._mind_deadlines()
+        if not events and (not self._is_at_home() or not code.is_unchanged(self._stamp)):
+            self._is_ending = True
+
+    def _is_at_home(self) -> bool:
+        """Whether clients can still find us: nobody removed the socket or put another one there."""
+        try:
+            return os.lstat(self._path).st_ino == self._identity
+        except OSError:
+            return False
+
+    def _mind_deadlines(self) -> None:
+        now = time.monotonic()
+        for client in [client for client in self._clients.values() if now >= client.deadline]:
+            if client.child:
+                _kill(client.child, signal.SIGKILL)
+                client.deadline = float("inf")
+            else:
+                self._drop(client)
+        if self._clients:
+            self._last = now
+        elif now - self._last >= self._terms.idle_seconds:
+            self._is_ending = True
+
+    # --- clients -----------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            link, _ = self._listener.accept()
+        except OSError:
+            return
+        link.setblocking(False)
+        if _peer(link) != os.geteuid() or len(self._clients) >= self._terms.most_clients:
+            link.close()
+            return
+        self._last = time.monotonic()
+        self._clients[link.fileno()] = _Client(link, self._last + self._terms.request_seconds)
+        self._poll.register(link.fileno(), select.POLLIN)
+
+    def _hear(self, client: _Client) -> None:
+        try:
+            data, given, _, _ = socket.recv_fds(client.link, 1 << 16, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, given = b"", []
+        for number in given:
+            if client.stdin is None and not client.child:
+                client.stdin = number
+            else:
+                os.close(number)
+        if client.child:
+            self._dismiss_child(client)  # it left, or says more than there is to say
+            return
+        client.buffer += data
+        needed = 4 + int.from_bytes(client.buffer[:4], "big") if len(client.buffer) >= 4 else 4
+        if not data or needed > self._terms.most_bytes or len(client.buffer) > needed > 4:
+            self._drop(client)
+        elif len(client.buffer) == needed > 4:
+            self._consider(client)
+
+    def _consider(self, client: _Client) -> None:
+        try:
+            request = decode(bytes(client.buffer[4:]))
+        except OtherVersion:
+            self._decline(client, ending=True)
+            return
+        except ValueError:
+            self._decline(client)
+            return
+        if request.stamp != hookclient.stamp() or request.executable != sys.executable or not code.is_unchanged(self._stamp):
+            self._decline(client, ending=True)
+        elif sum(1 for other in self._clients.values() if other.child) >= self._terms.most_children:
+            self._decline(client)
+        else:
+            self._begin(client, request)
+
+    def _begin(self, client: _Client, request: Request) -> None:
+        try:
+            client.link.send(frame(ACCEPTED))
+            child = os.fork()
+        except OSError:
+            self._drop(client)
+            return
+        if child == 0:
+            others = [other for other in self._clients.values() if other is not client]
+            close = [other.link.fileno() for other in others] + [other.stdin for other in others if other.stdin is not None]
+            close += [self._listener.fileno(), self._bell, self._ringer, self._lock]
+            answer(self._handler, request, client.link, stdin=client.stdin, close=close)
+        client.child = child
+        client.deadline = float("inf")
+        if client.stdin is not None:
+            os.close(client.stdin)
+            client.stdin = None
+
+    def _decline(self, client: _Client, *, ending: bool = False) -> None:
+        with suppress(OSError):
+            client.link.send(frame(DECLINED))
+        self._drop(client)
+        self._is_ending = self._is_ending or ending
+
+    def _drop(self, client: _Client) -> None:
+        self._poll.unregister(client.link.fileno())
+        del self._clients[client.link.fileno()]
+        if client.stdin is not None:
+            os.close(client.stdin)
+        client.link.close()
+
+    # --- children ----------------------------------------------------------------------------------------------------
+
+    def _dismiss_child(self, client: _Client) -> None:
+        """First by SIGINT, as Ctrl-C would: what is finished is remembered. Then by force."""
+        if not client.was_told_to_end:
+            client.was_told_to_end = True
+            self._poll.modify(client.link.fileno(), 0)
+            _kill(client.child, signal.SIGINT)
+            client.deadline = time.monotonic() + self._terms.farewell_seconds
+
+    def _reap(self) -> None:
+        children = {client.child: client for client in self._clients.values() if client.child}
+        while children:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid = 0
+            if not pid:
+                break
+            if pid in children:
+                self._drop(children.pop(pid))
+                _trim_log()
+
+    def _end(self) -> None:
+        if self._is_at_home():
+            os.unlink(self._path)
+        self._listener.close()
+        for client in [client for client in self._clients.values() if not client.child]:
+            self._drop(client)
+        for client in self._clients.values():
+            self._dismiss_child(client)
+        while self._clients:
+            self._poll_end()
+        signal.set_wakeup_fd(-1)
+        for end in (self._bell, self._ringer):
+            os.close(end)
+
+    def _poll_end(self) -> None:
+        time.sleep(0.01)
+        self._reap()
+        for client in self._clients.values():
+            if time.monotonic() >= client.deadline:
+                _kill(client.child, signal.SIGKILL)
+                client.deadline = float("inf")
+
+
+def _peer(link: socket.socket) -> int:
+    """The user at the other end, by the kernel's word; -1 where the kernel does not say, so that nobody is heard."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return -1
+    _, user, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(user)
+
+
+def _kill(child: int, number: int) -> None:
+    """The child's whole session, or the child alone when it has not made one yet."""
+    try:
+        os.killpg(child, number)
+    except OSError:
+        with suppress(OSError):
+            os.kill(child, number)
+
+
+def _trim_log() -> None:
+    """Standard error is the log when the daemon was started on demand; it must not grow for ever."""
+    with suppress(OSError):
+        if os.fstat(2).st_size > LOG_LIMIT:
+            os.ftruncate(2, 0)

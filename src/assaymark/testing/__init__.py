@@ -1,0 +1,1 @@
+"""What tests of Assaymark and of third parties' checks can stand on."""
