@@ -54,8 +54,16 @@ def assay(*arguments: str) -> list[str]:
 
 
 def tool(name: str) -> str | None:
-    """An installed program, beside this interpreter first."""
-    return shutil.which(name, path=str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", ""))
+    """An installed program: from the folders in ``ASSAYMARK_PEERS``, beside this interpreter, or on the path.
+
+    One wheel of a peer installs a command under another peer's name: a tool counts only when it says that it is itself.
+    """
+    places = [os.environ.get("ASSAYMARK_PEERS", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    found = shutil.which(name, path=os.pathsep.join(filter(None, places)))
+    if found and name == "gitleaks":
+        said = subprocess.run([found, "--help"], capture_output=True, text=True, check=False).stdout
+        return found if "betterleaks" not in said else None
+    return found
 
 
 @contextmanager

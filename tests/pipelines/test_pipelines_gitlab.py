@@ -101,8 +101,7 @@ SAMPLES: list[tuple[str, str, str]] = [
     (
         "deploy-from-merge-request",
         "d:\n  environment: prod\n  rules:\n    - if: $CI_PIPELINE_SOURCE == 'merge_request_event'\n",
-        "d:\n  environment: prod\n  rules:\n    - if: $CI_PIPELINE_SOURCE == 'merge_request_event'\n "
-        "     when: never\n    - if: $CI_COMMIT_TAG\n",
+        "d:\n  environment: prod\n  rules:\n    - {if: $CI_PIPELINE_SOURCE == 'merge_request_event', when: never}\n    - if: $TAG\n",
     ),
     (
         "own-runner-for-strangers",

@@ -128,7 +128,8 @@ def test_jenkins_every_rule_has_a_sample_and_a_row_in_the_catalogue_with_the_sam
 
 
 def test_jenkins_a_request_field_of_a_webhook_counts_as_foreign() -> None:
-    text = "pipeline { triggers { GenericTrigger(genericVariables: [[key: 'title', value: '$.t']]) }\n stages { stage('a') { steps { sh \"say $title\" } } } }"
+    trigger = "triggers { GenericTrigger(genericVariables: [[key: 'title', value: '$.t']]) }"
+    text = step('sh "say $title"').replace("stages {", trigger + "\n  stages {")
     assert "interpolated-foreign-text" in rules_of(text)
 
 

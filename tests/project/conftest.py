@@ -14,7 +14,7 @@ import assaymark
 def prepared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with compiled rules: making them takes longer than everything else together."""
     cache = tmp_path_factory.mktemp("cache")
-    env = os.environ | {"ASSAYMARK_CACHE": str(cache), "ASSAYMARK_KEY": "a key for these tests only", "ASSAYMARK_DAEMON": "0"}
+    env = os.environ | {"ASSAYMARK_CACHE": str(cache), "ASSAYMARK_KEY": "a key for these tests only", "ASSAYMARK_DAEMON": "off"}
     env["PYTHONPATH"] = str(Path(assaymark.__file__).resolve().parents[1])
     command = [sys.executable, "-c", "from assaymark.cli.main import main; main()", "doctor"]
     ran = subprocess.run(command, cwd=cache, env=env, capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ def test_a_hook_with_nothing_to_say_imports_nothing_heavy(tmp_path: Path, prepar
     work = tmp_path / "work"
     (work / "readme.txt").write_text("nothing wrong here\n", "utf-8")
     subprocess.run(["git", "-C", str(work), "add", "."], check=True)
-    own = {"ASSAYMARK_CACHE": str(prepared_cache), "ASSAYMARK_DAEMON": "0", "ASSAYMARK_KEY": "a key for this test only"}
+    own = {"ASSAYMARK_CACHE": str(prepared_cache), "ASSAYMARK_DAEMON": "off", "ASSAYMARK_KEY": "a key for this test only"}
     env = os.environ | own | {"PYTHONPATH": str(Path(assaymark.__file__).resolve().parents[1])}
     ran = subprocess.run([sys.executable, "-c", PROGRAM], cwd=work, env=env, capture_output=True, text=True, check=False)
     assert ran.stdout.split() == ["0"], ran.stdout + ran.stderr

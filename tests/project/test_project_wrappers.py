@@ -65,7 +65,7 @@ def place(tmp_path: Path, prepared_cache: Path) -> Place:
 
 def environment(place: Place, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAYMARK_", "GITHUB_", "CI_"))}
-    own = {"HOME": str(place.scratch), "ASSAYMARK_CACHE": str(place.cache), "ASSAYMARK_DAEMON": "0", "PYTHONPATH": PACKAGE}
+    own = {"HOME": str(place.scratch), "ASSAYMARK_CACHE": str(place.cache), "ASSAYMARK_DAEMON": "off", "PYTHONPATH": PACKAGE}
     return kept | own | more
 
 

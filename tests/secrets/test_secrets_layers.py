@@ -212,3 +212,19 @@ def test_a_comment_for_the_next_line_speaks_for_the_next_line_only(scan: Scan, m
 def test_one_value_is_one_sighting_of_the_most_specific_rule(scan: Scan, maker: Any) -> None:
     (found,) = scan(f'github_token = "{maker.github()}"\n', "code")
     assert found.rule == "secrets/github-token"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "line"),
+    [
+        ("code", "PRIMARY KEY (`col_eniifaecwj`),"),
+        ("code", '"./password.svg":"dcf8a91b"'),
+        ("code", 'headers = {"Authorization": "Bearer " + token}'),
+    ],
+)
+def test_columns_file_names_and_joined_headers_are_no_findings(dialect: str, line: str, scan: Scan) -> None:
+    assert rules_of(scan(line + "\n", dialect)) == []
+
+
+def test_a_bearer_token_in_a_list_of_headers_is_found(scan: Scan, maker: Any) -> None:
+    assert rules_of(scan(f"headers:\n  - Bearer {maker.word(64, '0123456789abcdef')}\n", "yaml")) == ["secrets/authorization-header"]

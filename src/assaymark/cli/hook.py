@@ -103,6 +103,8 @@ def _tell(verdict: Verdict, cache: str, write: Write, *, colour: bool) -> int:
 def warm() -> None:
     """Load what a request will need, once, in the daemon's parent."""
     from assaymark import compose, config
+    from assaymark.checks.application.code import ruff_run
+    from assaymark.checks.application.secrets import reporting
     from assaymark.checks.application.secrets.check import warm as warm_secrets
     from assaymark.cli import last, place, show
     from assaymark.engine import pool
@@ -116,7 +118,7 @@ def warm() -> None:
         check.knowledge()
     warm_secrets(settings)
     catalogue()
-    for module in (last, place, show, pool, history, resolve, terminal):
+    for module in (last, place, show, pool, history, resolve, terminal, ruff_run, reporting):
         sys.modules[module.__name__] = module  # imported for its effect: a forked child finds it loaded
 
 

@@ -28,6 +28,7 @@ def install_command(hooks: tuple[str, ...]) -> None:
     repository = need_repository()
     for line in install_all(repository, tuple(Hook(hook) for hook in hooks)):
         click.echo(line)
+    prepare_checks()
 
 
 @command.command("uninstall")
@@ -55,6 +56,19 @@ def install_all(repository: Repository, hooks: tuple[Hook, ...] = ()) -> list[st
     client = str(Path(assaymark.__file__).parent / "hookclient.py")
     folder = hooks_folder(repository)
     return [install(folder, hook, python=sys.executable, client=client) for hook in hooks or usual]
+
+
+def prepare_checks() -> None:
+    """Make now what the first commit would otherwise wait for."""
+    from assaymark import compose, config
+    from assaymark.engine.prepare import Prepared, prepare
+    from assaymark.engine.progress import NullProgress
+    from assaymark.verdict.policy import Policy
+
+    checks = compose.make_checks(Policy(), compose.settings_of(config.load()))
+    if any(isinstance(check, Prepared) and not check.is_ready() for check in checks):
+        click.echo("preparing rules, once per installation …")
+        prepare(checks, NullProgress())
 
 
 def hooks_folder(repository: Repository) -> Path:

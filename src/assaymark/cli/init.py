@@ -81,8 +81,9 @@ def command(level: str, only_print: bool, hooks: bool, force: bool) -> None:
     path.write_text(text, encoding="utf-8")
     click.echo(f"wrote {path.name} (level {level})")
     if hooks and repository is not None:
-        from assaymark.cli.hooks import install_all
+        from assaymark.cli.hooks import install_all, prepare_checks
 
         for line in install_all(repository):
             click.echo(line)
+        prepare_checks()
     click.echo("next: assay check --all")

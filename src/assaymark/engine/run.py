@@ -23,6 +23,7 @@ from assaymark.engine.facts import Memory
 from assaymark.engine.limits import Limits
 from assaymark.engine.plan import InputKey, InputRef, Plan
 from assaymark.engine.pool import ForkPool
+from assaymark.engine.prepare import prepare
 from assaymark.engine.progress import NullProgress, Progress
 from assaymark.errors import EngineMissing
 from assaymark.model.check import Check, Checked, Outcome, Unchecked
@@ -77,6 +78,9 @@ def run(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], mean
                 cancelled=means.cancelled,
             )
             gather.begin(work)
+            if means.limits.isolate:
+                named = {ref.key.check for ref in left}
+                prepare([check for check in checks if check.id in named], means.progress)
             executor = means.executor or (ForkPool() if means.limits.isolate else InProcess())
             executor.execute(work, gather)
     finally:

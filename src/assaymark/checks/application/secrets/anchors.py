@@ -35,7 +35,7 @@ _WEAK_PASSWORD = re.compile(
     r"(?i)^(?:pass(?:word|wd)?|pwd|secret|user|admin|root|guest|postgres|mysql|mongo|redis|rabbitmq|test|demo|foo|bar|baz|token|key|xxx+|abc|123\w{0,5}|pw)\d{0,3}!?$"
 )
 _HEADER = re.compile(
-    r"(?i)(?:authorization[\"'`\])]{0,3}[ \t]{0,4}[:=,][ \t\"'`(]{0,8}|(?<=[\"'`: \t])(?=basic))(?P<scheme>basic|bearer|token|digest|apikey)[ \t]+(?P<secret>[\w+/=.~-]{8,2048})"  # noqa: E501
+    r"(?i)(?:authorization[\"'`\])]{0,3}[ \t]{0,4}[:=,][ \t\"'`(]{0,8}|(?<=[\"'`: \t])(?=basic|bearer))(?P<scheme>basic|bearer|token|digest|apikey)[ \t]+(?P<secret>[\w+/=.~-]{8,2048})"  # noqa: E501
 )
 _DASH_P = re.compile(r"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\b.{0,120}? -p[\"']?(?P<secret>[^\s\"']{3,128})")
 _CURL = re.compile(r"\bcurl\b.{0,200}? (?:-u|--user)[ =]?[\"']?[^\s:\"']{1,64}:(?P<secret>[^\s\"']{3,128})")
@@ -94,8 +94,9 @@ def headers(line: str) -> Iterator[Hit]:
             if inner is None or is_placeholder(inner):
                 continue
             yield _hit(HEADER, match, Confidence.LOW if _WEAK_PASSWORD.match(inner) else Confidence.HIGH, (("scheme", "basic"),))
-        elif len(value) >= 16 and entropy(value) >= 3.2 and any(c.isdigit() for c in value):
-            yield _hit(HEADER, match, Confidence.MEDIUM, (("scheme", match.group("scheme").lower()),))
+        elif len(value) >= 10 and entropy(value) >= 2.8 and any(c.isdigit() for c in value):
+            sure = len(value) >= 16 and entropy(value) >= 3.2
+            yield _hit(HEADER, match, Confidence.MEDIUM if sure else Confidence.LOW, (("scheme", match.group("scheme").lower()),))
 
 
 def basic_password(value: str) -> str | None:

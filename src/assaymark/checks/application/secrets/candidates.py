@@ -85,6 +85,8 @@ def _linked(line: str, key: str, key_end: int, word: str, group: str) -> Candida
     if link is None:
         return None
     quote, start, separator = link.group("quote") or "", link.end(), link.group("sep")
+    if separator == "(" and word.lower() == "key":
+        return None  # PRIMARY KEY (`column`)
     if quote:
         end = _closing(line, start, quote)
     elif separator == ">":

@@ -64,15 +64,25 @@ class SecretsCheck:
         for item in inputs:
             yield item.digest, self._outcome(item)
 
+    def is_ready(self) -> bool:
+        """Whether the shipped rules' database was made; `engine.prepare` asks."""
+        from assaymark.checks.application.secrets import knowledge, prefilter  # noqa: PLC0415 - only when there is something to scan
+
+        return prefilter.stored_at(self._settings.cache_dir, knowledge.rules_identity()).exists()
+
+    def lock_file(self) -> str:
+        """One maker at a time."""
+        return f"{self._settings.cache_dir}/secrets.lock"
+
     def warm(self) -> None:
         """Load (and when needed build) the databases: some seconds the first time, milliseconds afterwards."""
         self._loaded()
 
     def _loaded(self) -> Scanner:
         if self._scanner is None:
-            from assaymark.checks.application.secrets.scanning import Scanner  # noqa: PLC0415 - engines load in workers only
+            from assaymark.checks.application.secrets.scanning import scanner_for  # noqa: PLC0415 - engines load in workers only
 
-            self._scanner = Scanner(self._settings)
+            self._scanner = scanner_for(self._settings)
         return self._scanner
 
     def _outcome(self, item: Input) -> Outcome:

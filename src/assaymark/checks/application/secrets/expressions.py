@@ -48,7 +48,7 @@ LEADS: tuple[Expression, ...] = (
         once=False,
         caseless=True,
     ),
-    Expression("bare:header", r"\bbasic[ \t]+[0-9A-Za-z+/]{12}", once=False, caseless=True),
+    Expression("bare:header", r"\b(?:basic|bearer)[ \t]+[0-9A-Za-z+/_-]{12}", once=False, caseless=True),
     Expression(
         "bare:card",
         r"(?:card|visa|master|amex|payment|credit|\bpan\b|\bcc\b)[^\n]{0,60}\b[3-6][0-9]{3}[ -]?[0-9]{4,6}[ -]?[0-9]{4,5}",

@@ -13,7 +13,9 @@ from assaymark.checks.settings import Secret
 from assaymark.model.severity import Confidence, Severity
 
 _RANK = 6
-_ID_KEY = re.compile(r"(?i)(?:_|-|\b)(?:u?uid|guid|id|digest|checksum|sha\d*|md5|etag|revision|commit|fingerprint|integrity)$")
+_ID_KEY = re.compile(
+    r"(?i)(?:_|-|\b)(?:u?uid|guid|id|digest|checksum|sha\d*|md5|etag|revision|commit|fingerprint|integrity)$|\.(?:svg|png|jpe?g|gif|html?|css|m?js|tsx?|vue|json|ya?ml|py|rb|go|java|php|md)$"
+)
 
 
 def _kind(rule: str, message: str) -> Kind:

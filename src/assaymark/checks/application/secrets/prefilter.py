@@ -58,12 +58,17 @@ def _literal(text: str) -> str:
     return escaped + r"[0-9A-Za-z+/]{24}"
 
 
+def stored_at(cache_dir: str, identity: str) -> Path:
+    """Where the database of this identity is kept."""
+    return Path(cache_dir) / f"secrets-{hashlib.sha256(identity.encode()).hexdigest()[:24]}.hsdb"
+
+
 def load(cache_dir: str, identity: str, wanted: Callable[[], Sequence[Expression]]) -> Prefilter:
     """The database of this identity, from the cache or built now (some seconds) and stored.
 
     `wanted` is only called when there is something to build: asking kingfisher for its patterns loads it.
     """
-    path = Path(cache_dir) / f"secrets-{hashlib.sha256(identity.encode()).hexdigest()[:24]}.hsdb"
+    path = stored_at(cache_dir, identity)
     stored = _read(path)
     if stored is not None:
         prefilter = _open(stored)

@@ -125,3 +125,16 @@ def _judged(line: bytes, group: str) -> tuple[Hit, ...]:
     if group != "none":
         hits.extend(generic.find(text, group))
     return tuple(hits)
+
+
+_LOADED: dict[tuple[str, str], Scanner] = {}
+"""Scanners of this process: the daemon's parent loads one, and every child that it forks finds it loaded."""
+
+
+def scanner_for(settings: CheckSettings) -> Scanner:
+    """The scanner of these rules, loaded once per process."""
+    key = (settings.cache_dir, knowledge.user_identity(settings))
+    if key not in _LOADED:
+        _LOADED.clear()
+        _LOADED[key] = Scanner(settings)
+    return _LOADED[key]

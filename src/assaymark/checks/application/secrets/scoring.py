@@ -1,7 +1,7 @@
 """A small tree ensemble as plain arrays: how likely a candidate is a credential.
 
-The weights are data (``generic_model.json``), fitted on labelled public code and tested on repositories that the fit never saw;
-`benchmarks/secrets_quality.py` says how. No machine-learning library is needed to use them.
+The weights are data (``generic_model.json``): 120 gradient-boosted trees of depth 4 over `features.NAMES`, fitted on candidates of 41
+public repositories whose lines CredData labels, judged by five folds over repositories. No machine-learning library is needed to use them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from assaymark.checks.application.secrets.candidates import Candidate
 from assaymark.checks.application.secrets.features import ALPHABET, NAMES, vector
 from assaymark.model.severity import Confidence
 
-LOW, MEDIUM, HIGH = 0.32, 0.5, 0.75
+LOW, MEDIUM, HIGH = 0.22, 0.5, 0.75
 """Least probabilities of the three confidences."""
 
 

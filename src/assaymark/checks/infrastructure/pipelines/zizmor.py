@@ -2,7 +2,8 @@
 
 Guarantees: one process for a batch, and exactly one outcome per input. zizmor passes over files that break its schema and goes on;
 here every file that it does not report as completed is unchecked, with the reason and, where it can be found, the line.
-Does not look at the network (advisories of actions belong to the dependency check) and knows nothing of a repository's zizmor configuration.
+Does not look at the network (advisories of actions belong to the dependency check) and knows nothing of
+a repository's zizmor configuration.
 """
 
 from __future__ import annotations
