@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Repo
+
+GOOD = "def f(a, b):\n    return a + b\n"
+BAD = "\n\ndef g(cmd):\n    import subprocess\n\n    return subprocess.call(cmd, shell=True)\n"
+
+
+def test_a_bad_commit_is_stopped_and_a_good_one_is_not_spoken_about(repo: Repo) -> None:
+    repo.commit("one", a_DOT_py=GOOD)
+    assert repo.assay("hook", "install").code == 0
+    repo.write(a_DOT_py=GOOD + BAD)
+    repo.git("add", "-A")
+    stopped = repo.git("commit", "-m", "bad", check=False)
+    assert stopped.code != 0
+    assert "command-injection" in stopped.err
+    repo.write(a_DOT_py=GOOD + "\n\ndef h():\n    return 1\n")
+    repo.git("add", "-A")
+    done = repo.git("commit", "-q", "-m", "good")
+    assert (done.out, done.err) == ("", "")
+
+
+def test_a_partial_commit_is_judged_by_what_it_records(repo: Repo) -> None:
+    repo.commit("one", a_DOT_py=GOOD, b_DOT_py=GOOD)
+    repo.assay("hook", "install")
+    repo.write(a_DOT_py=GOOD + BAD, b_DOT_py=GOOD + "\n\nx = 1\n")
+    assert repo.git("commit", "-q", "-m", "b alone", "b.py", check=False).code == 0
+    assert repo.git("commit", "-q", "-m", "a alone", "a.py", check=False).code != 0
+
+
+def test_the_first_commit_is_judged_too(repo: Repo) -> None:
+    repo.assay("hook", "install")
+    repo.write(a_DOT_py=GOOD + BAD)
+    repo.git("add", "-A")
+    assert repo.git("commit", "-q", "-m", "first", check=False).code != 0
+
+
+def test_a_push_is_stopped_before_it_leaves(repo: Repo, tmp_path: Path) -> None:
+    repo.git("init", "-q", "--bare", str(tmp_path / "remote.git"))
+    repo.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+    repo.commit("one", a_DOT_py=GOOD)
+    repo.git("push", "-q", "origin", "main")
+    repo.assay("hook", "install")
+    repo.commit("bad", a_DOT_py=GOOD + BAD)
+    assert repo.git("push", "-q", "origin", "main", check=False).code != 0
+    repo.commit("repaired", a_DOT_py=GOOD)
+    assert repo.git("push", "-q", "origin", "main", check=False).code == 0
+    assert repo.git("push", "-q", "origin", "--delete", "main", check=False).code in (0, 1)
+
+
+def test_a_server_refuses_a_push_in_quarantine(repo: Repo, tmp_path: Path) -> None:
+    remote = tmp_path / "remote.git"
+    repo.git("init", "-q", "--bare", str(remote))
+    server = type(repo)(remote, repo.env)
+    assert "pre-receive installed" in server.assay("hook", "install").out
+    repo.git("remote", "add", "origin", str(remote))
+    repo.commit("one", a_DOT_py=GOOD)
+    repo.git("push", "-q", "origin", "main")
+    repo.commit("bad", a_DOT_py=GOOD + BAD)
+    refused = repo.git("push", "origin", "main", check=False)
+    assert refused.code != 0
+    assert "command-injection" in refused.err
+    assert repo.git("push", "origin", "main:refs/heads/other", check=False).code != 0
+    repo.commit("repaired", a_DOT_py=GOOD)
+    assert repo.git("push", "-q", "origin", "main", check=False).code == 0
+
+
+def test_a_hook_that_stood_there_is_kept_runs_first_and_comes_back(repo: Repo) -> None:
+    repo.commit("one", a_DOT_py=GOOD)
+    hook = repo.path / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho mine >> ../ran 2>/dev/null || echo mine >> ran\nexit 0\n")
+    hook.chmod(0o755)
+    assert "runs first" in repo.assay("hook", "install", "pre-commit").out
+    repo.write(a_DOT_py=GOOD + "\n\nx = 1\n")
+    repo.git("add", "a.py")
+    repo.git("commit", "-q", "-m", "two")
+    assert (repo.path / "ran").exists() or (repo.path.parent / "ran").exists()
+    assert "is back" in repo.assay("hook", "uninstall", "pre-commit").out
+    assert "mine" in hook.read_text()
+    assert repo.assay("hook", "install", "pre-commit").code == 0
+    assert repo.assay("hook", "install", "pre-commit").code == 0
+
+
+def test_hooks_are_put_where_git_looks_for_them(repo: Repo) -> None:
+    repo.git("config", "core.hooksPath", "my hooks")
+    repo.assay("hook", "install", "pre-commit")
+    assert (repo.path / "my hooks" / "pre-commit").exists()
