@@ -127,7 +127,7 @@ def _came_and_went(old: Sequence[Finding], new: Sequence[Finding], passing: Sequ
     """Each once, and only what neither side holds: those are judged as what they are there."""
     known = {finding.fingerprint for finding in (*old, *new)}
     found = {f.fingerprint: f for f in reversed(passing) if f.fingerprint not in known and f.core.kind is not Kind.UNCHECKED}
-    note = ("came and went", "a commit of this range brought it and a later one removed it: the history keeps it")
+    note = ("came and went", "a later commit of this range removed it; the history keeps it")
     return [msgspec.structs.replace(f, notes=(*f.notes, note)) for f in found.values()]
 
 

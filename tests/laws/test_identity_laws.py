@@ -66,11 +66,9 @@ def test_movement_moved_functions_and_renamed_files_yield_nothing_new(
     blocks = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.decorator_list]
     block = chance.choice(blocks)
     moved = lines[block.lineno - 1 : block.end_lineno]
-    rest = lines[: block.lineno - 1] + ["\n"] + lines[block.end_lineno :]
-    if chance.random() < 0.5:
-        head = {path: "".join([*rest, "\n\n", *moved])}
-    else:
-        head = {path: "".join(rest), "other/place.py": "".join(moved)}
+    rest = [*lines[: block.lineno - 1], "\n", *lines[block.end_lineno :]]
+    within, elsewhere = {path: "".join([*rest, "\n\n", *moved])}, {path: "".join(rest), "other/place.py": "".join(moved)}
+    head = within if chance.random() < 0.5 else elsewhere
     assert not new(assay_code({path: text}, head))
     assert not new(assay_code({path: text}, {"renamed/" + path: text}))
 
@@ -132,7 +130,8 @@ def test_honesty_one_real_defect_anywhere_is_exactly_one_new_finding(
     path, text = pick(corpus, chance)
     lines = text.splitlines(keepends=True)
     defect = chance.choice(DEFECTS).format(n=chance.randrange(10**6))
-    lines.insert(chance.choice(gaps(text)), f"def brought_{seed}(given, cursor):\n    import hashlib, pickle, subprocess\n\n    {defect}\n\n\n")
+    function = f"def brought_{seed}(given, cursor):\n    import hashlib, pickle, subprocess\n\n    {defect}\n\n\n"
+    lines.insert(chance.choice(gaps(text)), function)
     (found,) = new(assay_code({path: text}, {path: "".join(lines)}))
     assert defect.split("(")[0] in found.finding.statement
 
@@ -173,8 +172,7 @@ def test_edits_of_the_findings_own_statement_are_matched_nine_times_in_ten(
             tried += bool(kept)
             matched += bool(kept) and all(j.state is State.CHANGED for j in kept)
     assert tried >= 30
-    print(f"edited statements: {matched} of {tried} matched")
-    assert matched >= 0.9 * tried
+    assert matched >= 0.9 * tried, f"{matched} of {tried}"
 
 
 def edit_statement(text: str, line: int, chance: random.Random) -> str | None:

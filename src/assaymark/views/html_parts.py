@@ -8,7 +8,7 @@ from assaymark.model.finding import Finding
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, Reason, State, Verdict
 from assaymark.views.causes import Cause, Counts
-from assaymark.views.explain import language_of, safe_code
+from assaymark.views.explain import language_of, platform_of, safe_code
 from assaymark.views.html_text import block, filter_data, page_details, section, severity_badge, text
 from assaymark.views.options import Options
 from assaymark.views.sanitise import location
@@ -99,7 +99,8 @@ def _cause(cause: Cause, options: Options, room: int) -> str:
     fix = f"<dt>Fix</dt><dd>{text(cause.advice)}</dd>" if cause.advice else ""
     cwe = f" · CWE-{cause.cwe}" if cause.cwe else ""
     findings = "".join(_finding(judged, cause.severity, opened=index < room) for index, judged in enumerate(cause.findings))
-    more = page_details(page, safe_code(page, language_of(cause.findings[0].finding.place.path))) if page else ""
+    where = cause.findings[0].finding.place.path
+    more = page_details(page, safe_code(page, language_of(where), platform_of(where))) if page else ""
     return (
         f'<article class="cause" data-group><header>{severity_badge(cause.severity)}<h3>{text(cause.title)}</h3>'
         f'<span class="soft">{text(cause.rule_class)}{cwe}</span></header>'

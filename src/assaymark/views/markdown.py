@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from assaymark.model.verdict import Judged, Outcome, Reason, State, Verdict
 from assaymark.views.causes import OF_THE_CHANGE, Cause, causes, count, other_reasons, outcome_sentence
-from assaymark.views.explain import CodeBlock, Explanation, language_of, safe_code
+from assaymark.views.explain import CodeBlock, Explanation, language_of, platform_of, safe_code
 from assaymark.views.options import Options
 from assaymark.views.sanitise import location, one_line, shortened
 from assaymark.views.terminal_tables import duration
@@ -137,7 +137,8 @@ def _place(judged: Judged) -> str:
 
 
 def _details(page: Explanation, cause: Cause) -> list[str]:
-    blocks = safe_code(page, language_of(cause.findings[0].finding.place.path))[:1]
+    where = cause.findings[0].finding.place.path
+    blocks = safe_code(page, language_of(where), platform_of(where))[:1]
     parts = [page.why.split("\n\n")[0], *(_fenced(block) for block in blocks)]
     return ["<details><summary>Why, and safe code</summary>", "", "\n\n".join(parts), "", "</details>"]
 

@@ -28,6 +28,7 @@ _REASON_MARKS = {
     ReasonKind.WEAKENED: ("▲", "weakened"),
     ReasonKind.UNPROVEN: ("?", "unproven"),
     ReasonKind.EXCEPTION: ("·", "exception"),
+    ReasonKind.UNROTATED: ("!", "unrotated"),
 }
 
 
@@ -84,6 +85,10 @@ def _cause(cause: Cause, options: Options, pen: Style) -> list[str]:
     return lines
 
 
+_TOLD = frozenset({"came and went", "commit"})
+"""Notes without which a place would surprise: the content is not in the tree."""
+
+
 def _place(judged: Judged, options: Options, pen: Style) -> list[str]:
     finding = judged.finding
     tags = [_state_word(judged), *(["does not stop"] if not judged.gates and judged.waiver is None else [])]
@@ -94,6 +99,7 @@ def _place(judged: Judged, options: Options, pen: Style) -> list[str]:
     lines = [f"  {location(finding.place)}  {pen.faint(about)}"]
     excerpt = one_line(finding.statement) or one_line(finding.message)
     lines.append(pen.code("      " + shortened(excerpt, pen.width - 6)))
+    lines += [pen.faint(f"      {name}: {shortened(one_line(value), pen.width - 30)}") for name, value in finding.notes if name in _TOLD]
     return lines + (witnesses(finding, pen) if options.verbose else [])
 
 
