@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from docs_pages import ROOT, Workshop
 
 import assaymark
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that `tests.docs.docs_pages` is found, however pytest was started
+
+from tests.docs.docs_pages import ROOT, Workshop
 
 _PROGRAM = "from assaymark.cli.main import main; main()"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from docs_pages import DOCS, Workshop, blocks
+from tests.docs.docs_pages import DOCS, Workshop, blocks
 
-pytestmark = pytest.mark.xdist_group("prepared cache")
+pytestmark = pytest.mark.xdist_group("docs")
 
 FILES = {
     block.info.partition("example=")[2]: block.text

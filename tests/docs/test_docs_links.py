@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from docs_pages import DOCS, PAGES, ROOT, anchors, blocks, links
+from tests.docs.docs_pages import DOCS, PAGES, ROOT, anchors, blocks, links
 
 LONGEST_LINE = 400
 

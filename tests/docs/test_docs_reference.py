@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 import pytest
-from docs_pages import DOCS, ROOT, sections
+from tests.docs.docs_pages import DOCS, ROOT, sections
 
 from assaymark import errors
 from assaymark.checks.registry import BUILT_IN
@@ -131,11 +131,7 @@ def test_every_format_has_a_heading() -> None:
 
 
 def test_every_variable_of_the_source_is_listed_and_no_other() -> None:
-    used = {
-        name
-        for file in (ROOT / "src").rglob("*.py")
-        for name in re.findall(r"ASSAYMARK_[A-Z_]*[A-Z]", file.read_text("utf-8"))
-    }
+    used = {name for file in (ROOT / "src").rglob("*.py") for name in re.findall(r"ASSAYMARK_[A-Z_]*[A-Z]", file.read_text("utf-8"))}
     assert set(re.findall(r"^\| `(ASSAYMARK_[A-Z_]+)`", page("environment.md"), re.MULTILINE)) == used
 
 

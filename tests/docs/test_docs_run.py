@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from docs_pages import PAGES, ROOT, Workshop, blocks, commands, missing
+from tests.docs.docs_pages import PAGES, ROOT, Workshop, blocks, commands, missing
 
-pytestmark = pytest.mark.xdist_group("prepared cache")
+pytestmark = pytest.mark.xdist_group("docs")
 
 RUN = [page for page in PAGES if any(block.info == "console" for block in blocks(page.read_text("utf-8")))]
 
