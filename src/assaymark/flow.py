@@ -28,7 +28,7 @@ from assaymark.model.verdict import CheckRun, Verdict
 from assaymark.verdict import decide as judge
 from assaymark.verdict.baseline import Baseline, newly_known
 from assaymark.verdict.globs import matches_any
-from assaymark.verdict.policy import POLICY_FILE, Policy, parse_policy
+from assaymark.verdict.policy import POLICY_FILE, Policy, Weakening, narrowed, parse_policy
 
 MakeChecks = Callable[[Policy, CheckSettings], Sequence[Check]]
 RunPlan = Callable[[Plan, Sequence[Check], Sequence[ReaderSpec], Policy], Results]
@@ -76,7 +76,7 @@ def assay(request: Request, context: Context) -> Verdict:
     whole = request.whole or request.baseline is not None
     changes = () if whole else comparison.changes()
     policies, notices = _policies(comparison, changes, whole=whole)
-    policy = judge.effective(*policies, context.today)
+    policy = judge.effective(policies.base, policies.head, context.today)
     made = context.make_checks(policy, settings_for(comparison.head, policy, context))
     checks = [check for check in made if not request.only or check.id in request.only]
     base, head = _sides(comparison, changes, checks, policy, whole=whole)
@@ -131,8 +131,15 @@ def _came_and_went(old: Sequence[Finding], new: Sequence[Finding], passing: Sequ
     return [msgspec.structs.replace(f, notes=(*f.notes, note)) for f in found.values()]
 
 
+class _Policies(Struct, frozen=True):
+    base: Policy
+    head: Policy
+    promised: bool = True
+    narrowed: tuple[Weakening, ...] = ()
+
+
 class _Judgement(Struct, frozen=True):
-    policies: tuple[Policy, Policy]
+    policies: _Policies
     planned: Plan
     results: Results
     old: list[Finding]
@@ -140,15 +147,16 @@ class _Judgement(Struct, frozen=True):
 
 
 def _decide(request: Request, context: Context, found: _Judgement) -> judge.Decision:
-    head = judge.Side(found.new, found.policies[1])
+    head = judge.Side(found.new, found.policies.head, narrowed=found.policies.narrowed)
     if request.baseline is not None:
         known = request.baseline
-        base = judge.Side([row.finding for row in known.findings], found.policies[0])
+        base = judge.Side([row.finding for row in known.findings], found.policies.base)
         now: dict[str, str] = {run.check: run.knowledge for run in found.results.runs}
         return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now))
     if request.whole:
         return judge.decide(None, head, today=context.today)
-    base = judge.Side(found.old, found.policies[0], frozenset((p.key.check, p.key.digest) for p in found.planned.base))
+    tried = frozenset((p.key.check, p.key.digest) for p in found.planned.base)
+    base = judge.Side(found.old, found.policies.base, tried, promised=found.policies.promised)
     return judge.decide(base, head, today=context.today, touched=_touched(request.comparison, found))
 
 
@@ -201,17 +209,30 @@ def readable(entries: Iterable[Entry], policy: Policy) -> list[Entry]:
 # --- the policy and what it names -----------------------------------------------------------------------------------
 
 
-def _policies(comparison: Comparison, changes: Sequence[Change], *, whole: bool) -> tuple[tuple[Policy, Policy], tuple[str, ...]]:
+def _policies(comparison: Comparison, changes: Sequence[Change], *, whole: bool) -> tuple[_Policies, tuple[str, ...]]:
     """Base's and head's policy; one read serves both when the change left the file alone."""
     head = policy_of(comparison.head)
-    if whole or not any(_name(change) == POLICY_FILE for change in changes):
-        return (head, head), ()
-    base_bytes = comparison.base.file(POLICY_FILE, limit=_MOST_BYTES)
+    changed = {_name(change) for change in changes}
+    if whole or POLICY_FILE not in changed:
+        return _Policies(head, head, narrowed=() if whole else _narrowed(comparison, head, changed)), ()
+    data = comparison.base.file(POLICY_FILE, limit=_MOST_BYTES)
+    notices: tuple[str, ...] = ()
     try:
-        base = parse_policy(base_bytes) if base_bytes is not None else head
+        base = parse_policy(data) if data is not None else Policy()
     except PolicyInvalid as error:
-        return (Policy(), head), (f"the base's {POLICY_FILE} could not be read and counts as the default policy: {error.what}",)
-    return (base, head), ()
+        base, notices = Policy(), (f"the base's {POLICY_FILE} could not be read and counts as the default policy: {error.what}",)
+    return _Policies(base, head, promised=data is not None, narrowed=_narrowed(comparison, base, changed)), notices
+
+
+def _narrowed(comparison: Comparison, base: Policy, changed: set[str]) -> tuple[Weakening, ...]:
+    """Files that base's policy names and that ask for less in head."""
+    found: list[Weakening] = []
+    for setting, paths in (("secret_rules", base.checks.secret_rules), ("manifests", base.checks.manifests)):
+        for path in paths:
+            if path in changed:
+                sides = (side.file(path, limit=_MOST_BYTES) or b"" for side in (comparison.base, comparison.head))
+                found += narrowed(path, setting, *sides)
+    return tuple(found)
 
 
 def policy_of(subject: Subject) -> Policy:

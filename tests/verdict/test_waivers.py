@@ -13,7 +13,7 @@ from assaymark.model.severity import Severity
 from assaymark.model.verdict import Outcome, ReasonKind, State
 from assaymark.verdict.decide import Side, decide
 from assaymark.verdict.globs import matches
-from assaymark.verdict.policy import GateSettings, InlineWaivers, Level, Policy, Waiver
+from assaymark.verdict.policy import GateSettings, InlineWaivers, Level, Policy, Waiver, narrowed
 
 TODAY = dt.date(2026, 11, 23)
 SITE = CodeSite(("f",), "run(cmd, shell=True)")
@@ -133,3 +133,46 @@ def test_what_only_new_knowledge_shows_is_debt_and_stops_nothing() -> None:
 )
 def test_globs_mean_what_people_expect(path: str, glob: str, *, expected: bool) -> None:
     assert matches(path, glob) is expected
+
+
+def test_a_finding_whose_waiver_ended_stops_again_where_it_is_touched() -> None:
+    over = waiver(finding=finding().short_id, until=TODAY - dt.timedelta(days=1))
+    decision = decide(Side([finding()], policy(over)), Side([finding(line=7)], policy(over)), today=TODAY)
+    assert decision.outcome is Outcome.FAIL
+    assert "waiver" in decision.reasons[0].text
+
+
+def test_an_edited_statement_asks_for_its_waiver_to_be_renewed() -> None:
+    edited = finding(site=CodeSite(("f",), "run(cmd, shell=True, check=True)"))
+    held = policy(waiver(finding=finding().short_id))
+    decision = decide(Side([finding()], held), Side([edited], held), today=TODAY)
+    assert (decision.outcome, decision.judged[0].state) == (Outcome.PASS, State.CHANGED)
+    assert any("renew it" in notice for notice in decision.notices)
+
+
+def test_the_first_policy_may_be_lax_but_it_is_shown_and_does_not_judge_the_change_that_brings_it() -> None:
+    lax = Policy(policy=GateSettings(level=Level.PROTOTYPE))
+    shown = decide(Side((), Policy(), promised=False), Side((), lax), today=TODAY)
+    assert shown.outcome is Outcome.PASS
+    assert {r.kind for r in shown.reasons} == {ReasonKind.EXCEPTION}
+    assert decide(Side((), Policy(), promised=False), Side([finding()], lax), today=TODAY).outcome is Outcome.FAIL
+    assert decide(Side((), Policy()), Side((), lax), today=TODAY).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "weaker"),
+    [
+        ("[[rules]]\nid = 'a'\nregex = 'x'\n", "[[rules]]\nid = 'a'\nregex = 'x'\n[[rules]]\nid = 'b'\nregex = 'y'\n", 0),
+        ("[[rules]]\nid = 'a'\nregex = 'x'\n", "rules = []\n", 1),
+        ("[[rules]]\nid = 'a'\nregex = 'x'\n", "[[rules]]\nid = 'a'\nregex = 'xx'\n", 1),
+        ("[[rules]]\nid = 'a'\nregex = 'x'\n", "[allowlist]\npaths = ['.*']\n[[rules]]\nid = 'a'\nregex = 'x'\n", 1),
+        ("[[rules]]\nid = 'a'\nregex = 'x'\n", "", 1),
+    ],
+)
+def test_a_rule_file_that_loses_a_rule_is_a_weakening_and_one_that_gains_a_rule_is_none(before: str, after: str, weaker: int) -> None:
+    assert len(narrowed("ci/rules.toml", "secret_rules", before.encode(), after.encode())) == weaker
+
+
+def test_any_change_of_a_tools_manifest_is_named() -> None:
+    (found,) = narrowed("ci/tool.toml", "manifests", b"select = ['*']\n", b"select = ['*.none']\n")
+    assert found.name == "checks.manifests:ci/tool.toml"

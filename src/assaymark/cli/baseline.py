@@ -48,13 +48,13 @@ def write_command(target: str, output: str, schemes: tuple[str, ...]) -> None:
 @click.argument("file", required=False, default=FILE, type=click.Path(dir_okay=False))
 def show_command(file: str) -> None:
     """List what a baseline holds, oldest debt first."""
+    from assaymark.views.sanitise import location
+
     baseline = read(Path(file))
     click.echo(f"{baseline.subject}, recorded {baseline.made} under {baseline.scheme}: {len(baseline.findings)} findings")
     for row in sorted(baseline.findings, key=lambda r: (r.first_seen, -r.finding.severity.rank)):
         finding = row.finding
-        click.echo(
-            f"  {row.first_seen}  {finding.severity:8} {finding.short_id}  {finding.rule:32} {finding.place.path!r}:{finding.place.line}"
-        )
+        click.echo(f"  {row.first_seen}  {finding.severity:8} {finding.short_id}  {finding.rule:32} {location(finding.place)}")
 
 
 @command.command("migrate")

@@ -58,6 +58,7 @@ def command(
     from assaymark.verdict.baseline import load
     from assaymark.views.formats import renderer
 
+    _one_thing(target=target, staged=staged, whole=whole, past=past, base=base)
     settings = config.load()
     progress = RichProgress() if sys.stderr.isatty() else None
     surroundings = compose.context(settings, progress=progress, remember=not no_memory)
@@ -80,6 +81,14 @@ def command(
         show.emit(renderer(form)(verdict, given))
     surroundings.settle()
     return show.EXIT[verdict.outcome]
+
+
+def _one_thing(*, target: str, staged: bool, whole: bool, past: bool, base: str) -> None:
+    """Refuse words that contradict each other instead of overlooking one."""
+    if past and (target or staged or whole or base):
+        raise UsageError("--history looks at everything that was ever committed", advice="give it alone")
+    if whole and base:
+        raise UsageError("--all compares with nothing", why="a base was given too", advice="leave one of them out")
 
 
 def _bytes(path: str) -> bytes:

@@ -33,7 +33,9 @@ def _file(cache: str, root: str) -> Path:
 def keep(cache: str, root: str, verdict: Verdict) -> None:
     """Remember the findings of a verdict, before those of earlier ones. Losing it costs a run of `assay check --all`."""
     path = _file(cache, root)
-    rows = {f.fingerprint: f for f in [j.finding for j in verdict.findings] + list(_read(path))[::1]}
+    rows = {judged.finding.fingerprint: judged.finding for judged in verdict.findings}
+    for earlier in _read(path):
+        rows.setdefault(earlier.fingerprint, earlier)
     if not rows:
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

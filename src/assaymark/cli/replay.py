@@ -28,6 +28,9 @@ def command(revisions: str, most: int, as_json: bool) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode({"commits": len(stretch.steps), "scores": scores}), indent=1).decode())
         return
     click.echo(f"{len(stretch.steps)} commits, {scores[0].surviving} findings on lines that a commit left alone")
+    if not scores[0].surviving:
+        click.echo("  nothing to measure: no finding stands in a file that one of these commits changed")
+        return
     for score in scores:
         name = "Assaymark (scope, counted)" if score.scheme.startswith("scope") else "file + line + rule"
         click.echo(

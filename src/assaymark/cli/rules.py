@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import click
 
 from assaymark.model.rules import catalogue
-from assaymark.model.severity import Severity
 
 
 @click.command("rules")
@@ -25,7 +24,7 @@ def command(word: str, as_json: bool, classes: bool) -> None:
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo(f"nothing matches {word!r}; severities are {', '.join(Severity)}", err=True)
+        click.echo(f"nothing matches {word!r}; `assay rules` lists everything", err=True)
 
 
 def _classes(word: str) -> tuple[Sequence[object], list[str]]:

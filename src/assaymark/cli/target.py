@@ -15,6 +15,24 @@ from assaymark.model.subject import Comparison
 from assaymark.subjects import resolve
 from assaymark.subjects.repository import Repository
 
+_ARCHIVES = (
+    ".zip",
+    ".whl",
+    ".jar",
+    ".war",
+    ".nupkg",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tar.bz2",
+    ".tbz2",
+    ".tar.xz",
+    ".txz",
+    ".tar.zst",
+    ".crate",
+    ".gem",
+)
+
 
 class Words(Struct, frozen=True):
     """What the user gave."""
@@ -52,7 +70,18 @@ def _path(path: str, base: str) -> tuple[Comparison, str, bool]:
         if repository is not None and repository.place.work_tree == root:
             return _in_repository(repository, Words(base=base), path)
         return resolve.open_comparison(resolve.DirectoryRequest(path, base or None)), root, not base
+    if not path.endswith(_ARCHIVES):
+        return _file(path, base)
     return resolve.open_comparison(resolve.ArchiveRequest(path, base or None)), root, not base
+
+
+def _file(path: str, base: str) -> tuple[Comparison, str, bool]:
+    """One file of the working tree against HEAD."""
+    folder, name = os.path.split(path)
+    repository = repository_here(folder or ".")
+    if repository is None or base:
+        raise UsageError(f"{path} is neither a folder nor an archive", advice="name its folder; archives end in .zip, .tar, .tar.gz, …")
+    return resolve.open_comparison(resolve.WorktreeRequest(folder or ".", paths=(name,))), repository.shown, False
 
 
 def _in_repository(repository: Repository, words: Words, where: str = ".") -> tuple[Comparison, str, bool]:

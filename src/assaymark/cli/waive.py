@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from assaymark.errors import UsageError
-from assaymark.verdict.policy import POLICY_FILE, parse_policy
+from assaymark.model.finding import RuleId
+from assaymark.model.rules import TOOLS, catalogue
+from assaymark.verdict.policy import POLICY_FILE, Gate, parse_policy
 
 
 @click.command("waive")
@@ -34,15 +36,37 @@ def command(
 
     settings = config.load()
     root = root_here()
+    path = Path(root) / POLICY_FILE
+    gate = parse_policy(path.read_bytes() if path.exists() else b"", path.name).gate
+    last = _until(until, days, settings.today)
+    _within(gate, last, settings.today, owner or _email(root), approver)
+    if rule and not _is_rule(rule):
+        raise UsageError(f"there is no rule or family {rule!r}", advice="`assay rules` and `assay rules --classes` list them")
     row: dict[str, object] = {}
     if finding:
         row["finding"] = find(settings.cache, root, finding).fingerprint
     row |= {"rule": rule, "path": glob, "reason": reason, "owner": owner or _email(root), "approver": approver}
-    row["until"] = _until(until, days, settings.today)
+    row["until"] = last
     row |= {"count": count if count > 1 else "", "rotated": rotated or ""}
-    path = Path(root) / POLICY_FILE
     append_waiver(path, {key: value for key, value in row.items() if value != ""})
     click.echo(f"waived until {row['until']}: the row is in {path.name}, commit it with your change")
+
+
+def _within(gate: Gate, last: dt.date, today: dt.date, owner: str, approver: str) -> None:
+    """Refuse now what the verdict would not honour later."""
+    if last < today:
+        raise UsageError(f"{last} is over", advice="choose a day to come")
+    if (last - today).days > gate.max_waiver_days:
+        latest = today + dt.timedelta(days=gate.max_waiver_days)
+        raise UsageError(f"{last} is too far", why=f"the policy allows {gate.max_waiver_days} days", advice=f"choose {latest} or earlier")
+    if gate.approver_required and approver.strip() in ("", owner.strip()):
+        raise UsageError("the policy asks for an approver besides the owner", advice="name one with --approver")
+
+
+def _is_rule(text: str) -> bool:
+    """Rules of external tools can't be listed: their names are believed."""
+    known = catalogue()
+    return text in known.classes or RuleId(text) in known.rules or ("/" in text and text.partition("/")[0] not in TOOLS)
 
 
 def append_waiver(path: Path, row: dict[str, object]) -> None:

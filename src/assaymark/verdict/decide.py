@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -13,10 +13,10 @@ from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, Posture, Reason, ReasonKind, State, WaiverRef
 from assaymark.verdict.compare import Matched, compare
-from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, strictest, weaknesses
+from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, Waiver, Weakening, strictest, weaknesses
 from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_growth
 from assaymark.verdict.reasons import about_finding, about_gaps, about_secret_left, about_waiver, about_weakening
-from assaymark.verdict.waivers import apply, standing
+from assaymark.verdict.waivers import apply, covers, standing
 from assaymark.verdict.weight import in_context, weight
 
 
@@ -27,6 +27,10 @@ class Side(Struct, frozen=True):
     policy: Policy
     inputs: frozenset[tuple[str, Digest]] = frozenset()
     """(check, digest) pairs that were looked at or tried on this side."""
+    narrowed: tuple[Weakening, ...] = ()
+    """Of head: files that the policy names and that ask for less than they did (`verdict.policy.narrowed`)."""
+    promised: bool = True
+    """Of base: False when it carried no policy, so that the default one was in effect but nobody had chosen it."""
 
 
 class Decision(Struct, frozen=True):
@@ -79,11 +83,12 @@ def decide(
     judged = [_judge(match, refs, gate, newly_known) if match.after else _vanished(match, blind) for match in matched]
     inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
     judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
+    judged = [_waiver_over(one, stand.ended, gate) for one in judged]
     allowed = exceptions(head.policy, base.policy.gate, today)
     rotated = [w for w in stand.valid if w.rotated]
     reasons = [
         *about_finding(judged),
-        *about_weakening(weaknesses(base.policy, head.policy), allowed),
+        *about_weakening((*weaknesses(base.policy, head.policy), *head.narrowed), allowed, chosen_first=not base.promised),
         *(r for weakening, finding in inline for r in about_weakening((weakening,), allowed, finding)),
         *about_gaps(gaps, stops=gate.unproven is Unproven.STOP),
         *about_waiver(waiver_growth(base.policy, head.policy) if not first else ()),
@@ -96,7 +101,7 @@ def decide(
         before=_posture(old, apply(old, standing(base.policy, gate, today).valid, gate), base.policy),
         after=_posture(new, [refs[id(f)] for f in new], policy),
         policy=policy,
-        notices=(*stand.notices, *allowed.notices),
+        notices=(*stand.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
     )
 
 
@@ -131,6 +136,13 @@ def _unhide(judged: list[Judged], added: set[int], gate: Gate) -> list[Judged]:
     ]
 
 
+def _waiver_over(judged: Judged, ended: Sequence[Waiver], gate: Gate) -> Judged:
+    """A risk that was accepted until a day stops again after it, in every change that touches its file."""
+    if judged.waiver is not None or judged.state is State.FIXED or not weight(judged.finding, gate):
+        return judged
+    return msgspec.structs.replace(judged, gates=True) if any(covers(waiver, judged.finding) for waiver in ended) else judged
+
+
 def _gates_unwaived(judged: Judged, gate: Gate) -> bool:
     if judged.state is State.NEW:
         return weight(judged.finding, gate) > 0
@@ -141,6 +153,18 @@ def _gap(finding: Finding, tried_before: frozenset[tuple[str, Digest]], waiver: 
     """Unchanged content that could not be checked before either is an old gap; anything else leaves the change unproven."""
     old = (finding.witnesses[0].check, finding.input) in tried_before
     return Judged(finding, State.KNOWN if old else State.NEW, waiver, gates=not old and waiver is None)
+
+
+def _to_renew(judged: Sequence[Judged], valid: Sequence[Waiver]) -> Iterator[str]:
+    """Waivers that were bound to a statement as it stood before this change."""
+    for one in judged:
+        if one.state is State.CHANGED and one.previous and one.waiver is None:
+            for waiver in valid:
+                if waiver.finding and covers(waiver, one.previous):
+                    yield (
+                        f"the waiver for {one.previous.short_id} ({waiver.owner}) was bound to the statement as it stood:"
+                        f" renew it for {one.finding.short_id}, or it covers nothing any more"
+                    )
 
 
 def _outcome(reasons: Sequence[Reason]) -> Outcome:

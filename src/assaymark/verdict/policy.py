@@ -269,3 +269,34 @@ def _both_or_allowed(base: tuple[Any, ...], head: tuple[Any, ...], name: str, al
 
 def _either_unless_allowed(base: tuple[str, ...], head: tuple[str, ...], name: str, allowed: frozenset[str]) -> tuple[str, ...]:
     return head + tuple(item for item in base if item not in head and f"{name}:{item}" not in allowed)
+
+
+def narrowed(path: str, setting: str, before: bytes, after: bytes) -> tuple[Weakening, ...]:
+    """Where a file that the policy names asks for less than it did.
+
+    Rule files are compared rule by rule: a further rule is no weakening, a rule that is gone or changed is. Of a tool's manifest nothing
+    can be said in general, so any change of it is named. Only what was no TOML before counts as having asked for nothing.
+    """
+    old, new = _tree(before), _tree(after)
+    if old == new:
+        return ()
+    if setting == "secret_rules":
+        rules, left = _rules(old), _rules(new)
+        gone = [f"rule {name!r} of {path} is gone or changed" for name, row in rules.items() if left.get(name) != row]
+        rest = {k: v for k, v in old.items() if k != "rules"} != {k: v for k, v in new.items() if k != "rules"}
+        texts = gone + ([f"what {path} overlooks has changed"] if rest else [])
+    else:
+        texts = [f"{path} has changed: whether the tool still looks for as much can't be told"]
+    return tuple(Weakening(f"checks.{setting}:{path}", text) for text in texts)
+
+
+def _tree(data: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _rules(tree: dict[str, Any]) -> dict[str, Any]:
+    rows = tree.get("rules", [])
+    return {str(row.get("id", number)): row for number, row in enumerate(rows) if isinstance(row, dict)} if isinstance(rows, list) else {}

@@ -22,21 +22,40 @@ def about_finding(judged: Sequence[Judged]) -> Iterator[Reason]:
         if one.state is State.NEW:
             kind, text = ReasonKind.NEW_FINDING, finding.message
         else:
-            kind, text = ReasonKind.WORSENED, f"{finding.message} (known before, now {finding.severity}, {finding.confidence} confidence)"
+            kind, text = ReasonKind.WORSENED, f"{finding.message.rstrip('.')} ({_why_again(one)})"
         yield Reason(kind, text, fix, stops=True, finding=finding.fingerprint, path=finding.place.path, line=finding.place.line)
 
 
-def about_weakening(weakenings: Sequence[Weakening], allowed: Allowed, finding: Finding | None = None) -> Iterator[Reason]:
-    """Policy, checks or inline comments that fell below the base's."""
+def _why_again(judged: Judged) -> str:
+    before, now = judged.previous, judged.finding
+    if before is not None and (before.severity, before.confidence) != (now.severity, now.confidence):
+        return f"known before as {before.severity} with {before.confidence} confidence, now {now.severity} with {now.confidence}"
+    return "known before; the waiver that let it through has ended"
+
+
+def about_weakening(
+    weakenings: Sequence[Weakening], allowed: Allowed, finding: Finding | None = None, *, chosen_first: bool = False
+) -> Iterator[Reason]:
+    """Policy, checks or inline comments that fell below the base's.
+
+    `chosen_first`: the change brings the repository's first policy. What it asks for below the default is shown, not stopped.
+    """
     path, line, name = (finding.place.path, finding.place.line, finding.fingerprint) if finding else ("", 0, "")
     for weakening in weakenings:
         row = allowed.for_(weakening.name)
-        if row:
+        if chosen_first:
+            yield Reason(
+                ReasonKind.EXCEPTION,
+                f"the first policy asks for less than the default: {weakening.text}",
+                "choose a stricter level when you can",
+                stops=False,
+            )
+        elif row:
             text = f"{weakening.text}: let through until {row.until} by {row.owner} ({row.reason})"
             yield Reason(ReasonKind.EXCEPTION, text, "repair it before the exception ends", stops=False, finding=name, path=path, line=line)
         else:
             advice = (
-                f"repair the finding and drop the comment, or record it: `assay waive {finding.short_id}`"
+                f"repair the finding and drop the comment, or record it: `assay waive {finding.short_id} --reason … --days 90`"
                 if finding
                 else f'undo it, or record an [[exception]] with weakens = "{weakening.name}" in assay.toml'
             )
@@ -83,8 +102,8 @@ def about_secret_left(judged: Sequence[Judged], rotated: Sequence[Waiver]) -> It
             continue
         yield Reason(
             ReasonKind.UNROTATED,
-            f"{finding.message}: it left the tree, the history still holds it",
-            f"make it worthless at its issuer, then record it: `assay waive {finding.short_id} --rotated`",
+            f"{finding.message.rstrip('.')}: it left the tree, the history still holds it",
+            f"make it worthless at its issuer, then record it: `assay waive {finding.short_id} --rotated --reason … --days 90`",
             stops=False,
             finding=finding.fingerprint,
             path=finding.place.path,

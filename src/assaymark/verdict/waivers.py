@@ -22,16 +22,20 @@ class Standing(Struct, frozen=True):
     valid: tuple[Waiver, ...]
     notices: tuple[str, ...]
     """About every waiver that is not honoured, and every one that ends soon."""
+    ended: tuple[Waiver, ...] = ()
+    """Those whose last day is over: what they let through stops again where it is touched."""
 
 
 def standing(policy: Policy, gate: Gate, today: dt.date) -> Standing:
     """Sort a policy's waivers into those that hold and those that do not, with the reason."""
     valid: list[Waiver] = []
+    ended: list[Waiver] = []
     notices: list[str] = []
     for waiver in policy.waiver:
         name = f"waiver for {waiver.finding or waiver.rule or waiver.path} ({waiver.owner})"
         days = (waiver.until - today).days
         if days < 0:
+            ended.append(waiver)
             notices.append(f"{name} ended on {waiver.until}: renew it with a reason or repair the finding")
         elif days > gate.max_waiver_days:
             notices.append(f"{name} runs {days} days, the policy allows {gate.max_waiver_days}: choose an earlier end")
@@ -41,7 +45,7 @@ def standing(policy: Policy, gate: Gate, today: dt.date) -> Standing:
             valid.append(waiver)
             if days <= _WARN_DAYS and not waiver.rotated:
                 notices.append(f"{name} ends on {waiver.until}")
-    return Standing(tuple(valid), tuple(notices))
+    return Standing(tuple(valid), tuple(notices), tuple(ended))
 
 
 def covers(waiver: Waiver, finding: Finding) -> bool:

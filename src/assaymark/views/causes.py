@@ -29,6 +29,7 @@ class Cause(Struct, frozen=True):
     """The worst of them."""
     gates: bool
     findings: tuple[Judged, ...]
+    word_for_new: str
 
 
 class Counts(Struct, frozen=True):
@@ -124,6 +125,7 @@ def _cause(verdict: Verdict, group: list[Judged]) -> Cause:
         severity=max((j.finding.severity for j in group), key=lambda s: s.rank),
         gates=any(j.gates for j in group),
         findings=tuple(group),
+        word_for_new=word_for_new(verdict),
     )
 
 
@@ -146,21 +148,33 @@ def ordinals(findings: Iterable[Judged]) -> list[tuple[Judged, int]]:
     return [(listed[i], numbers[i]) for i in order]
 
 
+def word_for_new(verdict: Verdict) -> str:
+    """A subject that was judged alone has no new findings, only open ones."""
+    return "open" if verdict.whole and verdict.base.kind != "baseline" else "new"
+
+
 def outcome_sentence(verdict: Verdict) -> str:
     """The verdict in words."""
+    word = word_for_new(verdict)
     stopping = [r for r in verdict.reasons if r.stops]
     counts = count(verdict)
     if not stopping and verdict.outcome.value == "pass":
         new = counts.new
-        said = f"{new} new {_plural('finding', new)} below the level that stops" if new else "nothing got worse"
+        said = (
+            f"{new} {word} {_plural('finding', new)} below the level that stops"
+            if new
+            else "nothing got worse"
+            if word == "new"
+            else "nothing found"
+        )
         return f"{said}, {counts.fixed} fixed" if counts.fixed else said
     # A reason may speak for several places of one finding, so the findings themselves are counted where the verdict holds them.
     held = sum(j.gates and j.state is State.NEW for j in verdict.findings if not is_gap(j.finding))
     gating = held or sum(r.kind is ReasonKind.NEW_FINDING for r in stopping)
-    parts = [f"{gating} new {_plural('finding', gating)}"] if gating else []
-    for kind, word in ((ReasonKind.WORSENED, "worsened"), (ReasonKind.WEAKENED, "weakened"), (ReasonKind.UNPROVEN, "could not be checked")):
+    parts = [f"{gating} {word} {_plural('finding', gating)}"] if gating else []
+    for kind, what in ((ReasonKind.WORSENED, "worsened"), (ReasonKind.WEAKENED, "weakened"), (ReasonKind.UNPROVEN, "could not be checked")):
         number = sum(r.kind is kind for r in stopping)
-        parts += [f"{number} {word}"] if number else []
+        parts += [f"{number} {what}"] if number else []
     return ", ".join(parts) or "see the reasons"
 
 

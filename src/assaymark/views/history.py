@@ -64,17 +64,21 @@ def render(points: Sequence[HistoryPoint], style: Style | None = None) -> str:
     if not points:
         return "No commit was judged.\n"
     first, last = points[0].total, points[-1].total
-    movement = pen.good("fewer") if last < first else pen.bad("more") if last > first else "as many"
     lines = [
         pen.strong("Open findings"),
         f"  {sparkline([p.total for p in points], max(pen.width - 4, 8))}",
-        f"  {first} → {last}, {movement} than {len(points)} commits ago" if len(points) > 1 else f"  {last}",
+        f"  {first} → {_trend(first, last, pen)} over {len(points)} commits" if len(points) > 1 else f"  {last}",
         f"  {sum(p.new for p in points)} came new, {sum(p.fixed for p in points)} were fixed",
         "",
         pen.faint(f"  {'commit':<10} {'date':<10} {'verdict':<10} {'open':>6} {'new':>5} {'fixed':>6}  what"),
     ]
     lines += [_row(point, pen) for point in reversed(points)]
     return pen.finish("\n".join(lines) + "\n")
+
+
+def _trend(first: int, last: int, pen: Style) -> str:
+    text = f"{last} open"
+    return pen.good(text) if last < first else pen.bad(text) if last > first else text
 
 
 def _row(point: HistoryPoint, pen: Style) -> str:

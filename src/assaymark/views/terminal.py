@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Reason, ReasonKind, State, Verdict
-from assaymark.views.causes import OF_THE_CHANGE, Cause, Counts, causes, count, is_gap, other_reasons, outcome_sentence
+from assaymark.views.causes import OF_THE_CHANGE, Cause, Counts, causes, count, is_gap, other_reasons, outcome_sentence, word_for_new
 from assaymark.views.options import Options
 from assaymark.views.sanitise import columns, location, one_line, shortened, visible
 from assaymark.views.style import Style
@@ -47,10 +47,11 @@ def render(verdict: Verdict, options: Options | None = None) -> str:
 
 def _head(verdict: Verdict, pen: Style) -> list[str]:
     whole = "everything" if verdict.whole else f"against {one_line(verdict.base.name)}"
-    subject = f"{one_line(verdict.head.name)} {whole} · {visible(verdict.policy_level)} stops at {visible(verdict.fail_on)}"
+    gate = f" · {visible(verdict.policy_level)} stops at {visible(verdict.fail_on)}"
+    subject = shortened(f"{one_line(verdict.head.name)} {whole}", pen.width - 2 - columns(gate)) + gate
     return [
         f"{pen.outcome(verdict.outcome)}  {pen.strong(outcome_sentence(verdict))}",
-        pen.faint("  " + shortened(subject, pen.width - 2)),
+        pen.faint("  " + subject),
     ]
 
 
@@ -75,7 +76,7 @@ def _cause(cause: Cause, options: Options, pen: Style) -> list[str]:
     lines = [f"{pen.severity(cause.severity)} {pen.strong(title)}{gap}{pen.faint(label)}"]
     shown = cause.findings if options.verbose else cause.findings[:PLACES_SHOWN]
     for judged in shown:
-        lines += _place(judged, options, pen)
+        lines += _place(judged, options, pen, new=cause.word_for_new)
     if len(shown) < len(cause.findings):
         lines.append(pen.faint(f"  … and {len(cause.findings) - len(shown)} more places (--verbose shows them)"))
     page = options.explain(cause.rule_class)
@@ -89,9 +90,12 @@ _TOLD = frozenset({"came and went", "commit"})
 """Notes without which a place would surprise: the content is not in the tree."""
 
 
-def _place(judged: Judged, options: Options, pen: Style) -> list[str]:
+def _place(judged: Judged, options: Options, pen: Style, *, new: str) -> list[str]:
     finding = judged.finding
-    tags = [_state_word(judged), *(["does not stop"] if not judged.gates and judged.waiver is None else [])]
+    tags = [
+        new if judged.state is State.NEW else _state_word(judged),
+        *(["does not stop"] if not judged.gates and judged.waiver is None else []),
+    ]
     if judged.waiver:
         until = f" until {visible(judged.waiver.until)}" if judged.waiver.until else ""
         tags.append(f"waived ({visible(judged.waiver.source)}{until}: {one_line(judged.waiver.reason)})")
@@ -146,7 +150,7 @@ def _advice(advice: str, pen: Style) -> list[str]:
 
 
 def _summary(verdict: Verdict, options: Options, pen: Style) -> list[str]:
-    lines = [pen.faint("─" * min(pen.width, 100)), _count_line(count(verdict), pen)]
+    lines = [pen.faint("─" * min(pen.width, 100)), _count_line(count(verdict), word_for_new(verdict), pen)]
     if not options.verbose:
         lines += check_line(verdict, pen)
     noted = verdict.notices if options.verbose else verdict.notices[:NOTICES_SHOWN]
@@ -157,9 +161,9 @@ def _summary(verdict: Verdict, options: Options, pen: Style) -> list[str]:
     return lines + _next_step(verdict, pen)
 
 
-def _count_line(counts: Counts, pen: Style) -> str:
+def _count_line(counts: Counts, new: str, pen: Style) -> str:
     numbers = {
-        "new": counts.new,
+        new: counts.new,
         "changed": counts.changed,
         "fixed": counts.fixed,
         "known": counts.known,
@@ -167,7 +171,7 @@ def _count_line(counts: Counts, pen: Style) -> str:
         "waived": counts.waived,
         "unchecked": counts.unchecked,
     }
-    always = {"new", "fixed"}
+    always = {"new", "fixed"} if new == "new" else {new}
     parts = [f"{number} {word}" for word, number in numbers.items() if number or word in always]
     return pen.strong(" · ".join(parts))
 
