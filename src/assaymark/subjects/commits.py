@@ -70,7 +70,7 @@ class CommitSubject:
     def file(self, path: str, *, limit: int) -> bytes | None:
         """See `assaymark.model.subject.Subject`. One git process, whatever the size of the tree; kept for the next call."""
         if path not in self._files:
-            reader = GitReader(self._repo.git)
+            reader = GitReaderSpec(self._repo.git).open()
             try:
                 self._files[path] = _file(reader, self.commit.oid, path, limit)
             finally:

@@ -13,13 +13,14 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from msgspec import Struct
 
 from assaymark.errors import SubjectUnreadable
 from assaymark.model.digest import Digest
 from assaymark.model.subject import Content
+from assaymark.subjects import keeping
 from assaymark.subjects.git import Git, bound, read_some, stop
 
 CHUNK = 256
@@ -165,8 +166,11 @@ class GitReaderSpec(Struct, frozen=True):
     old_git: bool = False
     """True for a git before 2.36, which needs two processes; found out when first needed."""
 
+    is_quick: ClassVar[bool] = True
+    """Little content may be read before work is given out: nothing but git is waited for, and it is bounded."""
+
     def open(self) -> GitReader:
-        return GitReader(self.git, old_git=self.old_git)
+        return keeping.take(self.git) or GitReader(self.git, old_git=self.old_git)
 
 
 class GitReader:
@@ -184,7 +188,7 @@ class GitReader:
         waiting = iter(digests)
         while chunk := list(islice(waiting, CHUNK)):
             if self._unfinished:  # an earlier caller went away before the answers had all come
-                self.close()
+                self.end()
             self._unfinished = True
             yield from self._read_chunk(chunk, limit)
             self._unfinished = False
@@ -204,7 +208,19 @@ class GitReader:
             self._drop("info")
         raise SubjectUnreadable(f"the tree {name} cannot be read", why="it is missing, damaged or too large", advice="run `git fsck`")
 
+    def ready(self) -> GitReader:
+        """The same reader, with its git already starting."""
+        with suppress(_Broken):  # whoever asks first will see
+            self._process("info")
+        return self
+
     def close(self) -> None:
+        """Give it back to its scope, or end it."""
+        if self._unfinished or not keeping.give(self._git, self):
+            self.end()
+
+    def end(self) -> None:
+        """Stop its processes; they are started again when needed."""
         for process in self._processes.values():
             process.stop()
         self._processes.clear()
@@ -270,12 +286,16 @@ class GitReader:
         Raises:
             _Broken: when it ends while being asked.
         """
+        process = self._process(command)
+        names = [name.removeprefix("git-sha1:").removeprefix("git-sha256:").encode() for name in asked]
+        process.ask(names if self._old else [command.encode() + b" " + name for name in names])
+        return process
+
+    def _process(self, command: str) -> _Process:
         key = command if self._old else "both"
         if key not in self._processes:
             options = {"both": ("--batch-command", "--buffer"), "info": ("--batch-check",), "contents": ("--batch",)}[key]
             self._processes[key] = _Process(self._git, *options, flush=b"" if self._old else b"flush\n")
-        names = [name.removeprefix("git-sha1:").removeprefix("git-sha256:").encode() for name in asked]
-        self._processes[key].ask(names if self._old else [command.encode() + b" " + name for name in names])
         return self._processes[key]
 
     def _drop(self, command: str) -> None:

@@ -6,6 +6,7 @@ too different for an exact answer gives one range that covers every change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 Ranges = list[tuple[int, int]]
@@ -92,12 +93,16 @@ def _sections(patch: bytes) -> Iterator[Ranges]:
             current = []
         elif line.startswith(b"@@ ") and current is not None:
             start, count = _written(line)
-            if count:
+            if count > 0:
                 current.append((start, start + count - 1))
     if current is not None:
         yield current
 
 
+_HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
+
+
 def _written(hunk: bytes) -> tuple[int, int]:
-    start, _, count = hunk.split(b" ", 3)[2].removeprefix(b"+").partition(b",")
-    return int(start), int(count or b"1")
+    """Start and number of the lines that a hunk writes; nothing for what is no header of a hunk."""
+    header = _HUNK.match(hunk)
+    return (int(header[1]), int(header[2] or 1)) if header else (0, 0)

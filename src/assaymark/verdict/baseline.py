@@ -66,7 +66,7 @@ def load(data: bytes, name: str) -> Baseline:
         )
     try:
         baseline = msgspec.json.decode(data, type=Baseline)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{name} is no baseline", why=str(error), advice="write one with `assay baseline write`") from error
     if baseline.format != FORMAT:
         raise UsageError(f"{name} is of format {baseline.format!r}", advice=f"this version reads {FORMAT}: write it again")
