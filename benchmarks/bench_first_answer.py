@@ -1,8 +1,9 @@
 """The first answer for a change of three files in a repository of 10,000, and whether a second run reads anything again.
 
-*Warm*: what the installed hook runs, answered by the daemon; every round's contents are new. *Cold*: a new process of `assay check --staged`
-with an empty facts store; compiled rules are there (they are made once per installation) and the system's file cache is warm. *Second*: the
-same question once more, with facts. `--all` is asked twice as well: its second run must find every content remembered.
+*Warm*: what the installed hook runs, answered by the daemon; every round's contents are new. *Cold*: a new process of
+`assay check --staged` with an empty facts store; compiled rules are there (they are made once per installation) and the system's file
+cache is warm. *Second*: the same question once more, with facts. `--all` is asked twice as well: its second run must find every content
+remembered.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import generate, measure  # noqa: E402 - found through the line above
+from benchmarks import generate, measure
 
 BUDGET_S = {"warm": 0.3, "cold": 1.0}
 ANY = (0, 1, 5)

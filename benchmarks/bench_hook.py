@@ -1,8 +1,8 @@
 """What the hook adds to `git commit` when nothing is wrong.
 
 Every round changes three Python files of a small repository to content that nobody has seen, and times `git commit` alone: without a hook,
-with our hook and a warm daemon, with our hook and no daemon, and with hooks made of peers that are installed. CPU of the daemon's side is
-read from the kernel's account of the daemon and its children.
+with our hook and a warm daemon, with our hook and no daemon, and with hooks made of peers that are installed. *Contents known* commits what
+`assay check --staged` has judged a moment ago. CPU of the daemon's side is read from the kernel's account of the daemon and its children.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import generate, measure  # noqa: E402 - found through the line above
+from benchmarks import generate, measure
 
-PLAIN, WARM, ALONE = "no hook", "assay, warm daemon", "assay, no daemon"
+PLAIN, WARM, KNOWN, ALONE = "no hook", "assay, warm daemon", "assay, warm daemon, contents known", "assay, no daemon"
 BUDGET_MS = {WARM: 25, ALONE: 150}
 PEERS = {
-    "ruff S (peer)": ("ruff", 'git diff --cached --name-only -z --diff-filter=d -- "*.py" | xargs -0 {tool} check --select S --no-cache -q'),
+    "ruff S (peer)": (
+        "ruff",
+        'git diff --cached --name-only -z --diff-filter=d -- "*.py" | xargs -0 {tool} check --select S --no-cache -q',
+    ),
     "gitleaks (peer)": ("gitleaks", "{tool} git --pre-commit --staged --no-banner -l error ."),
     "betterleaks (peer)": ("betterleaks", "{tool} git --staged --no-banner -l error ."),
     "detect-secrets (peer)": ("detect-secrets-hook", "git diff --cached --name-only -z --diff-filter=d | xargs -0 {tool}"),
@@ -44,14 +48,17 @@ class Case:
 
     def commit(self, round_: int) -> measure.Cost:
         generate.stage_change(self.folder, round_, self.name, self.env)
+        if self.name == KNOWN:
+            measure.timed(measure.assay("check", "--staged"), self.folder, self.env)
         return measure.timed(["git", "commit", "--quiet", "-m", f"change {round_}"], self.folder, self.env)
 
 
 def cases(home: Path, *, peers: bool) -> dict[str, Case]:
     off = measure.environment(home)
     on = {**off, "ASSAYMARK_DAEMON": "on"}
-    made = {name: Case(name, home / f"r{number}", on if name == WARM else off) for number, name in enumerate((PLAIN, WARM, ALONE))}
-    for name in (WARM, ALONE):
+    ours = (PLAIN, WARM, KNOWN, ALONE)
+    made = {name: Case(name, home / f"r{number}", on if name in (WARM, KNOWN) else off) for number, name in enumerate(ours)}
+    for name in ours[1:]:
         measure.timed(measure.assay("hook", "install", "pre-commit"), made[name].folder, off)
     for name, (program, script) in PEERS.items() if peers else ():
         found = measure.tool(program)
@@ -83,14 +90,23 @@ def run(rounds: int, *, peers: bool) -> dict[str, Any]:
             for case in made.values():  # first runs load what later ones find in the system's cache
                 case.commit(10_000)
                 case.commit(10_001)
-            before = measure.daemon_cpu(pid)
-            steps: dict[str, Callable[[int], measure.Cost]] = {name: case.commit for name, case in made.items()}
+            served = dict.fromkeys(made, 0.0)
+
+            def step(name: str, round_: int) -> measure.Cost:
+                if not Path(f"/proc/{pid}").exists():
+                    raise SystemExit("the daemon ended meanwhile, most likely because the installed code changed: please run again")
+                before = measure.daemon_cpu(pid)
+                cost = made[name].commit(round_)
+                served[name] += (measure.daemon_cpu(pid) - before) * 1000 / rounds
+                return cost
+
+            steps: dict[str, Callable[[int], measure.Cost]] = {name: partial(step, name) for name in made}
             costs = measure.interleaved(steps, rounds)
-            served = (measure.daemon_cpu(pid) - before) / rounds * 1000
         finally:
             measure.timed(measure.assay("daemon", "stop"), made[WARM].folder, made[WARM].env)
     figures: dict[str, Any] = {name: measure.summary(cost) for name, cost in costs.items()}
-    figures[WARM]["daemon_cpu_ms_mean"] = round(served, 1)
+    for name in (WARM, KNOWN):
+        figures[name]["daemon_cpu_ms_mean"] = round(served[name], 1)
     for name, figure in figures.items():
         paired = sorted((mine.wall - plain.wall) * 1000 for mine, plain in zip(costs[name], costs[PLAIN], strict=True))
         figure["added_wall_ms_median"] = round(paired[len(paired) // 2], 1)

@@ -9,7 +9,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-WORDS = "account balance cargo delivery entry freight gate harbour invoice journal keel ledger manifest notice order parcel quay".split()
+WORDS = (
+    *("account", "balance", "cargo", "delivery", "entry", "freight", "gate", "harbour", "invoice"),
+    *("journal", "keel", "ledger", "manifest", "notice", "order", "parcel", "quay"),
+)
 WHEN = "Ada <ada@example.org> 1700000000 +0000"
 
 
@@ -34,14 +37,17 @@ def python_file(number: int, salt: str = "") -> str:
 
 def script_file(number: int) -> str:
     body = "".join(
-        f"export function {word(number + f)}{f}(items) {{\n  return items.filter((item) => item.size > {f}).map((item) => item.name);\n}}\n\n"
+        f"export function {word(number + f)}{f}(items) {{\n"
+        f"  return items.filter((item) => item.size > {f}).map((item) => item.name);\n}}\n\n"
         for f in range(8)
     )
     return f"// {word(number)} {number}\n'use strict';\n\n{body}"
 
 
 def settings_file(number: int) -> str:
-    return "".join(f"{word(number + row)}_{row}:\n  enabled: true\n  limit: {number % 50 + row}\n  name: {word(row)}\n" for row in range(12))
+    return "".join(
+        f"{word(number + row)}_{row}:\n  enabled: true\n  limit: {number % 50 + row}\n  name: {word(row)}\n" for row in range(12)
+    )
 
 
 def page(number: int) -> str:
