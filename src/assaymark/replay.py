@@ -19,6 +19,7 @@ from assaymark.verdict.compare import compare
 from assaymark.verdict.weight import in_context, weight
 
 REFERENCE = "line/1"
+Touched = Mapping[str, Sequence[tuple[int, int]]]
 
 
 class Score(Struct, frozen=True):
@@ -59,10 +60,11 @@ def replay(stretch: Stretch) -> tuple[Score, Score]:
         old, new = (_real(side) for side in stretch.findings(step))
         if not new:
             continue
-        survived = _survived(step, old, new)
+        touched = _touched(step, old, new)
+        survived = _survived(old, new, touched)
         if not survived:
             continue
-        ours.add(Counter(_spot(f) for f in survived), _new_by_counting(stretch, old, new))
+        ours.add(Counter(_spot(f) for f in survived), _new_by_counting(stretch, old, new, touched))
         theirs.add(Counter(_spot(f) for f in survived), _new_by_line(step, stretch, survived))
     return ours.score(), theirs.score()
 
@@ -71,10 +73,13 @@ def _real(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.core.kind is not Kind.UNCHECKED]
 
 
-def _survived(step: Step, old: Sequence[Finding], new: Sequence[Finding]) -> list[Finding]:
+def _touched(step: Step, old: Sequence[Finding], new: Sequence[Finding]) -> Touched:
+    paths = sorted({f.place.path for f in new} & {f.place.path for f in old})
+    return step.comparison.touched_lines([(path, path) for path in paths])
+
+
+def _survived(old: Sequence[Finding], new: Sequence[Finding], touched: Touched) -> list[Finding]:
     before = Counter((f.place.path, f.rule, f.statement) for f in old)
-    paths = sorted({f.place.path for f in new if any(f.place.path == g.place.path for g in old)})
-    touched = step.comparison.touched_lines([(path, path) for path in paths])
     found: list[Finding] = []
     for finding in new:
         key = (finding.place.path, finding.rule, finding.statement)
@@ -84,7 +89,7 @@ def _survived(step: Step, old: Sequence[Finding], new: Sequence[Finding]) -> lis
     return found
 
 
-def _written(finding: Finding, touched: Mapping[str, Sequence[tuple[int, int]]]) -> bool:
+def _written(finding: Finding, touched: Touched) -> bool:
     last = max(finding.place.line + finding.statement.count("\n"), finding.place.end_line)
     return any(start <= last and finding.place.line <= end for start, end in touched.get(finding.place.path, ()))
 
@@ -93,9 +98,9 @@ def _spot(finding: Finding) -> str:
     return f"{finding.place.path}\0{finding.place.line}\0{finding.place.column}\0{finding.rule}"
 
 
-def _new_by_counting(stretch: Stretch, old: Sequence[Finding], new: Sequence[Finding]) -> Counter[str]:
+def _new_by_counting(stretch: Stretch, old: Sequence[Finding], new: Sequence[Finding], touched: Touched) -> Counter[str]:
     gate = stretch.policy.gate
-    matched = compare(map(in_context, old), map(in_context, new), weigh=lambda f: weight(f, gate))
+    matched = compare(map(in_context, old), map(in_context, new), weigh=lambda f: weight(f, gate), touched=touched)
     return Counter(_spot(match.after) for match in matched if match.after is not None and match.before is None)
 
 

@@ -14,6 +14,7 @@ from assaymark.errors import AssayError, UsageError
 
 if TYPE_CHECKING:
     from assaymark.daemon.protocol import Request as DaemonRequest
+    from assaymark.engine.executor import Executor
     from assaymark.model.verdict import Verdict
     from assaymark.subjects.resolve import Request
 
@@ -24,15 +25,20 @@ _MOST_INPUT = 1 << 20
 
 def handle(request: DaemonRequest, write: Write) -> int:
     """Answer a request that the daemon received; folder, environment and standard input are already the client's."""
-    return run(list(request.argv), write, colour=request.colour)
+    from assaymark.engine.trial import Trial
+
+    return run(list(request.argv), write, colour=request.colour, executor=Trial())
 
 
-def run(arguments: list[str], write: Write, *, colour: bool = False) -> int:
+def run(arguments: list[str], write: Write, *, colour: bool = False, executor: Executor | None = None) -> int:
     """Run a hook by name; git's words for it are read from standard input. Returns the exit code."""
+    from assaymark.subjects.keeping import kept_open
+
     try:
         worst = 0
-        for request in _requests(arguments):
-            worst = max(worst, _judge(request, write, colour=colour), key=_badness)
+        with kept_open():
+            for request in _requests(arguments):
+                worst = max(worst, _judge(request, write, executor, colour=colour), key=_badness)
     except AssayError as error:
         write(2, error.diagnosis().encode("utf-8", "backslashreplace") + b"\n")
         return error.exit_code
@@ -71,7 +77,7 @@ def _rows(width: int) -> Iterator[list[str]]:
         yield row
 
 
-def _judge(request: Request, write: Write, *, colour: bool) -> int:
+def _judge(request: Request, write: Write, executor: Executor | None, *, colour: bool) -> int:
     from assaymark import compose, config
     from assaymark.flow import Request as Question
     from assaymark.flow import assay
@@ -81,7 +87,7 @@ def _judge(request: Request, write: Write, *, colour: bool) -> int:
     if not comparison.changes():
         return 0
     settings = config.load()
-    verdict = assay(Question(comparison), compose.context(settings))
+    verdict = assay(Question(comparison), compose.context(settings, executor=executor))
     if not verdict.reasons:
         return 0
     return _tell(verdict, settings.cache, write, colour=colour)
@@ -107,7 +113,7 @@ def warm() -> None:
     from assaymark.checks.application.secrets import reporting
     from assaymark.checks.application.secrets.check import warm as warm_secrets
     from assaymark.cli import last, place, show
-    from assaymark.engine import pool
+    from assaymark.engine import pool, trial
     from assaymark.model.rules import catalogue
     from assaymark.subjects import history, resolve
     from assaymark.verdict.policy import Policy
@@ -118,7 +124,7 @@ def warm() -> None:
         check.knowledge()
     warm_secrets(settings)
     catalogue()
-    for module in (last, place, show, pool, history, resolve, terminal, ruff_run, reporting):
+    for module in (last, place, show, pool, trial, history, resolve, terminal, ruff_run, reporting):
         sys.modules[module.__name__] = module  # imported for its effect: a forked child finds it loaded
 
 

@@ -53,7 +53,7 @@ def run_command(hook: str, rest: tuple[str, ...]) -> int:
 def install_all(repository: Repository, hooks: tuple[Hook, ...] = ()) -> list[str]:
     """Install hooks in a repository; gives one sentence each."""
     usual = (Hook.PRE_RECEIVE,) if repository.place.work_tree is None else (Hook.PRE_COMMIT, Hook.PRE_PUSH)
-    client = str(Path(assaymark.__file__).parent / "hookclient.py")
+    client = str(Path(assaymark.__file__).parent / "daemon" / "ask.py")
     folder = hooks_folder(repository)
     return [install(folder, hook, python=sys.executable, client=client) for hook in hooks or usual]
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from assaymark.errors import UsageError
 from assaymark.model.finding import Finding
 from assaymark.model.verdict import Verdict
+from assaymark.views.sanitise import visible
 
 _MOST = 20_000
 
@@ -40,8 +41,16 @@ def keep(cache: str, root: str, verdict: Verdict) -> None:
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_bytes(msgspec.msgpack.encode(Kept(tuple(list(rows.values())[:_MOST]))))
+    draft.write_bytes(msgspec.msgpack.encode(Kept(tuple(_writable(finding) for finding in list(rows.values())[:_MOST]))))
     draft.replace(path)
+
+
+def _writable(finding: Finding) -> Finding:
+    """A name that is no UTF-8 is kept as it is shown: it can't be written as it is."""
+    shown = visible(finding.place.path)
+    if shown == finding.place.path:
+        return finding
+    return msgspec.structs.replace(finding, place=msgspec.structs.replace(finding.place, path=shown))
 
 
 def _read(path: Path) -> tuple[Finding, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 
 class _Ordered(StrEnum):
-    @property
+    @cached_property
     def rank(self) -> int:
         """Position on the scale, 0 is the mildest."""
         return list(type(self)).index(self)

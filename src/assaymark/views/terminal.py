@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from assaymark.model.severity import Severity
+from assaymark.model.severity import Confidence, Severity
 from assaymark.model.verdict import Judged, Reason, ReasonKind, State, Verdict
 from assaymark.views.causes import OF_THE_CHANGE, Cause, Counts, causes, count, is_gap, other_reasons, outcome_sentence, word_for_new
 from assaymark.views.options import Options
@@ -36,13 +36,22 @@ def render(verdict: Verdict, options: Options | None = None) -> str:
     """The report, with a final line feed."""
     options = options or Options()
     pen = Style(colour=options.colour, ascii=options.ascii, width=max(options.width, 40))
-    shown = [j for j in verdict.findings if j.state in OF_THE_CHANGE and (options.verbose or j.waiver is None)]
+    told = [j for j in verdict.findings if j.state in OF_THE_CHANGE and (options.verbose or j.waiver is None)]
+    shown = told if options.verbose else [j for j in told if not _is_minor(j)]
     blocks = [_head(verdict, pen), *_cause_blocks(causes(verdict, shown), options, pen)]
+    if len(shown) < len(told):
+        blocks.append([pen.faint(f"… and {len(told) - len(shown)} minor ones of low confidence, mostly in tests (--verbose shows them)")])
     blocks.append(_reason_block(other_reasons(verdict), options, pen))
     if options.verbose:
         blocks += [known_findings(verdict, pen), check_table(verdict, pen), skipped_lines(verdict, pen)]
     blocks.append(_summary(verdict, options, pen))
     return pen.finish("\n".join("\n".join(block) + "\n" for block in blocks if block))
+
+
+def _is_minor(judged: Judged) -> bool:
+    """Mild and doubtful at once: an assertion in a test. It is counted, and does not take a reader's time."""
+    finding = judged.finding
+    return not judged.gates and finding.severity.rank <= Severity.LOW.rank and finding.confidence is Confidence.LOW
 
 
 def _head(verdict: Verdict, pen: Style) -> list[str]:
