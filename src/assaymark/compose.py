@@ -12,6 +12,7 @@ from assaymark.checks.plugins import installed, load
 from assaymark.checks.registry import BUILT_IN, EXTERNAL
 from assaymark.checks.settings import CheckSettings
 from assaymark.config import Config
+from assaymark.engine.executor import Executor
 from assaymark.engine.facts import FactsStore
 from assaymark.engine.limits import MEBIBYTE, Limits
 from assaymark.engine.plan import Plan
@@ -24,13 +25,13 @@ from assaymark.model.subject import ReaderSpec
 from assaymark.verdict.policy import Policy
 
 
-def context(config: Config, *, progress: Progress | None = None, remember: bool = True) -> Context:
-    """A context of this machine; `remember` False works without the facts store."""
+def context(config: Config, *, progress: Progress | None = None, remember: bool = True, executor: Executor | None = None) -> Context:
+    """A context of this machine; `remember` False works without the facts store, `executor` None takes the local one."""
     memory = FactsStore(config.cache, limit_bytes=config.facts_bytes) if remember else None
 
     def perform(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], policy: Policy) -> Results:
         limits = Limits(max_bytes=policy.limits.file_mib * MEBIBYTE, overall_seconds=float(policy.limits.seconds))
-        return run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress()))
+        return run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress(), executor=executor))
 
     return Context(
         today=config.today,

@@ -1,10 +1,10 @@
-"""The hook's client: ``python -I -S <this file> <arguments>`` asks the daemon, or becomes the program when none answers.
+"""The hook's client: asks the daemon, or becomes the program when none answers. Hooks run it through `daemon/ask.py`, compiled.
 
 Guarantees: the arguments, folder, environment and terminal state reach the daemon as the program would see them; output and exit code come
 back unchanged; without a daemon that is this user's, of this installation and of this very code, the program runs instead. Once anything
 was printed nothing is run a second time. ``ASSAYMARK_DAEMON=off`` never asks.
 
-It starts no daemon and loads nothing but built-in modules: this file is compiled and run at every commit, so it is kept short.
+It starts no daemon and loads nothing but built-in modules: it runs at every commit, so it is kept short.
 """
 
 import posix
@@ -19,12 +19,21 @@ FAMILIES = (b"ASSAYMARK_", b"GIT_", b"LC_", b"XDG_")
 NAMES = frozenset(
     b"CI CLICOLOR CLICOLOR_FORCE COLORTERM COLUMNS FORCE_COLOR HOME LANG LANGUAGE LINES LOGNAME NO_COLOR PATH TERM TMPDIR TZ USER".split()
 )
-PROGRAM = "import runpy,sys;sys.path.append(%r);runpy.run_module(%r,run_name='__main__',alter_sys=True)"
+PROGRAM = (
+    "import sys;p,m=%r;s=sys.path;p in s or s.insert(next((i for i,f in enumerate(s) if f.endswith('-packages')),len(s)),p);"
+    "sys.exit(__import__(m,fromlist=['main']).main())"
+)
+"""Text of a program that runs a module of this very installation, found before any other but after Python's own library."""
 
 
 def package_folder(file: str = __file__) -> str:
     """The folder of this installation's package."""
     return file.rpartition("/")[0] or "."
+
+
+def program(module: str) -> str:
+    """For ``python -c``: the module's `main`."""
+    return PROGRAM % ((package_folder().rpartition("/")[0], module),)
 
 
 def stamp(file: str = __file__) -> str:
@@ -142,8 +151,7 @@ def main(arguments: list[str]) -> None:
         code = None
     if code is not None:
         posix._exit(code)  # noqa: SLF001 - nothing is left to tidy up, and tidying costs
-    program = PROGRAM % (package_folder() + "/..", "assaymark.cli.hook")
-    posix.execv(sys.executable, [sys.executable, "-I", "-c", program, *arguments])
+    posix.execv(sys.executable, [sys.executable, "-I", "-c", program("assaymark.cli.hook"), *arguments])
 
 
 if __name__ == "__main__":

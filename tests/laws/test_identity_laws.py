@@ -179,7 +179,7 @@ def edit_statement(text: str, line: int, chance: random.Random) -> str | None:
     """Change one name, one string or the arguments on a line; None when the file would no longer parse."""
     lines = text.splitlines(keepends=True)
     old = lines[line - 1]
-    edits = (
+    edits: tuple[Callable[[str], str], ...] = (
         lambda s: re.sub(r"\b(self|cmd|url|file|name|args|data)\b", "other_one", s, count=1),
         lambda s: re.sub(r"\(([^()]*)\)", r"(\1, further=1)", s, count=1),
         lambda s: re.sub(r"(['\"])([^'\"]*)\1", r"\1\2 more\1", s, count=1),

@@ -94,5 +94,5 @@ def _become_daemon() -> None:
     os.closerange(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20))
     # A hook's variables (GIT_DIR, GIT_INDEX_FILE) must not stay with a process that serves other repositories.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    program = hookclient.PROGRAM % (hookclient.package_folder() + "/..", "assaymark.daemon")
+    program = hookclient.program("assaymark.daemon.__main__")
     os.execve(sys.executable, [sys.executable, "-I", "-c", program], kept)  # noqa: S606 - no shell is what we want

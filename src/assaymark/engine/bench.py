@@ -7,7 +7,7 @@ Limits nothing and retries nothing: that is done by whoever watches this process
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from assaymark.engine import outcome as outcomes
@@ -76,7 +76,7 @@ class Bench:
             ref = self._work.inputs[index]
             if _known_bytes(ref) <= self._work.limits.max_unit_bytes:
                 wanted.setdefault(ref.source, {}).update((member.digest, None) for member in ref.members)
-        found: dict[Digest, Content] = {}
+        found: dict[Digest, Content] = dict(self._work.contents)
         for source, digests in wanted.items():
             self._read_from(source, [digest for digest in digests if digest not in found], found)
             lost = [digest for digest in digests if digest not in found or found[digest].problem in {"missing", "changed"}]
@@ -162,6 +162,29 @@ def _known_bytes(ref: InputRef) -> int:
 def _answers(check: Check, inputs: list[Input]) -> Iterator[tuple[Digest, bytes]]:
     for digest, outcome in check.run(inputs):
         yield digest, outcomes.encode(outcome)
+
+
+def read_ahead(work: Work) -> Mapping[Digest, Content]:
+    """The contents of work that is small, read once for all workers; empty when it is not small, or reading is not quick here.
+
+    What is missing or too large is left to the workers, who look further and say why.
+    """
+    limits = work.limits
+    members = {member.digest: ref.source for ref in work.inputs for member in ref.members}
+    if len(members) > limits.tiny_inputs or not all(getattr(spec, "is_quick", False) for spec in work.sources):
+        return {}
+    found: dict[Digest, Content] = {}
+    try:
+        for source in sorted(set(members.values())):
+            reader = work.sources[source].open()
+            try:
+                asked = [digest for digest, its in members.items() if its == source]
+                found.update((got.digest, got) for got in reader.read(asked, limit=limits.tiny_bytes) if got.data is not None)
+            finally:
+                reader.close()
+    except Exception:  # noqa: BLE001 - the sandbox: the workers will find out what is wrong, and say it
+        return {}
+    return found
 
 
 class InProcess:

@@ -1,4 +1,4 @@
-"""The port through which work is done: by forked processes here (`pool`), by this process (`bench`), by other machines one day.
+"""The port through which work is done: by forked processes here (`pool`), by this process (`bench`, `trial`), by other machines one day.
 
 Guarantees of every adapter: each input of the work is delivered once, with an outcome, unless the run is cancelled.
 """
@@ -13,8 +13,9 @@ from msgspec import Struct
 from assaymark.engine.limits import Limits
 from assaymark.engine.plan import InputRef
 from assaymark.model.check import Check, Unchecked
+from assaymark.model.digest import Digest
 from assaymark.model.finding import CheckId
-from assaymark.model.subject import ReaderSpec
+from assaymark.model.subject import Content, ReaderSpec
 
 
 class Work(Struct, frozen=True):
@@ -26,6 +27,8 @@ class Work(Struct, frozen=True):
     sources: Sequence[ReaderSpec]
     """Base's and head's reader; an input says which to ask first."""
     limits: Limits
+    contents: Mapping[Digest, Content] = {}
+    """Read already, see `bench.read_ahead`; what is not here is read by whoever does the work."""
     cancelled: Callable[[], bool] | None = None
     """Asked a few times a second; true ends the run with what is finished by then."""
 

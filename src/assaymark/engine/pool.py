@@ -34,8 +34,9 @@ _TIMEOUT_WEIGHT = 4
 class ForkPool:
     """Executes work in processes of its own."""
 
-    def execute(self, work: Work, sink: Sink) -> None:
-        _Run(work, sink).execute()
+    def execute(self, work: Work, sink: Sink, indices: Sequence[int] | None = None) -> None:
+        """All inputs, or these."""
+        _Run(work, sink).execute(range(len(work.inputs)) if indices is None else indices)
 
 
 class _Busy:
@@ -63,8 +64,8 @@ class _Run:
         self._most = work.limits.worker_count()
         self._end = time.monotonic() + work.limits.overall_seconds if work.limits.overall_seconds else float("inf")
 
-    def execute(self) -> None:
-        self._queue.extend(batches(self._work, range(len(self._work.inputs)), self._most) if self._work.inputs else ())
+    def execute(self, indices: Sequence[int]) -> None:
+        self._queue.extend(batches(self._work, indices, self._most) if indices else ())
         self._lifeline = os.pipe()
         try:
             while self._dispatch():

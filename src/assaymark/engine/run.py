@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assaymark.engine import outcome as outcomes
-from assaymark.engine.bench import InProcess
+from assaymark.engine.bench import InProcess, read_ahead
 from assaymark.engine.executor import Executor, Work, failure
 from assaymark.engine.facts import Memory
 from assaymark.engine.limits import Limits
@@ -81,6 +82,7 @@ def run(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], mean
             if means.limits.isolate:
                 named = {ref.key.check for ref in left}
                 prepare([check for check in checks if check.id in named], means.progress)
+                work = replace(work, contents=read_ahead(work))
             executor = means.executor or (ForkPool() if means.limits.isolate else InProcess())
             executor.execute(work, gather)
     finally:

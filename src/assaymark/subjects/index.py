@@ -25,7 +25,7 @@ from assaymark.subjects.listing import (
     printable_name,
     read_raw,
 )
-from assaymark.subjects.objects import GitReaderSpec
+from assaymark.subjects.objects import GitReaderSpec, start_ahead
 from assaymark.subjects.repository import Repository
 
 
@@ -84,4 +84,6 @@ class IndexSubject:
 def staged(repo: Repository, commit: str | None) -> Iterator[RawLine]:
     """Index against a commit, or against nothing: then every line is a whole entry."""
     anchor = commit or repo.empty_tree()
-    return read_raw(repo.git.run("diff-index", "--cached", *RAW, "--ita-invisible-in-index", anchor, "--"))
+    listing = repo.git.start("diff-index", "--cached", *RAW, "--ita-invisible-in-index", anchor, "--")
+    start_ahead(repo.git)
+    return read_raw(listing.output())

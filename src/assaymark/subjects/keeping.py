@@ -35,6 +35,11 @@ def kept_open() -> Iterator[None]:
             reader.end()
 
 
+def is_on() -> bool:
+    """Whether this process is within a scope."""
+    return os.getpid() in _kept
+
+
 def take(git: Git) -> GitReader | None:
     """A reader of this repository that nobody uses."""
     waiting = _kept.get(os.getpid(), [])

@@ -173,6 +173,15 @@ class GitReaderSpec(Struct, frozen=True):
         return keeping.take(self.git) or GitReader(self.git, old_git=self.old_git)
 
 
+def start_ahead(git: Git) -> None:
+    """Start the reader that will be wanted soon, while something else is waited for; nothing outside of a scope of `keeping`."""
+    if keeping.is_on():
+        reader = GitReaderSpec(git).open()
+        with suppress(OSError):  # whoever needs it will say why it cannot be started
+            reader.get_ready()
+        reader.close()
+
+
 class GitReader:
     """Reads blobs by id."""
 
@@ -208,11 +217,9 @@ class GitReader:
             self._drop("info")
         raise SubjectUnreadable(f"the tree {name} cannot be read", why="it is missing, damaged or too large", advice="run `git fsck`")
 
-    def ready(self) -> GitReader:
-        """The same reader, with its git already starting."""
-        with suppress(_Broken):  # whoever asks first will see
-            self._process("info")
-        return self
+    def get_ready(self) -> None:
+        """Let git start."""
+        self._process("info")
 
     def close(self) -> None:
         """Give it back to its scope, or end it."""

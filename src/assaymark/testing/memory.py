@@ -12,7 +12,7 @@ from assaymark.engine.units import Unit
 from assaymark.errors import SubjectUnreadable
 from assaymark.model.check import Outcome, UnitKind
 from assaymark.model.digest import Digest, digest_of, sha256
-from assaymark.model.subject import Change, Content, Entry, EntryKind, ReaderSpec, SubjectRef
+from assaymark.model.subject import Change, Content, Entry, EntryKind, ReaderSpec, Subject, SubjectRef
 
 
 class MemoryReader:
@@ -79,8 +79,8 @@ class MemoryComparison:
     """Two of them side by side."""
 
     def __init__(self, base: MemorySubject, head: MemorySubject) -> None:
-        self.base = base
-        self.head = head
+        self.base: Subject = base
+        self.head: Subject = head
 
     def changes(self) -> Sequence[Change]:
         before = {entry.path: entry for entry in self.base.entries()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 
@@ -33,6 +32,12 @@ _LOCAL_HOST = re.compile(
 )
 _WEAK_PASSWORD = re.compile(
     r"(?i)^(?:pass(?:word|wd)?|pwd|secret|user|admin|root|guest|postgres|mysql|mongo|redis|rabbitmq|test|demo|foo|bar|baz|token|key|xxx+|abc|123\w{0,5}|pw)\d{0,3}!?$"
+)
+_STAND_IN_USER = re.compile(
+    r"(?i)^(?:user(?:name|_?id)?|login|me|you|name|account|x|xxx+|foo|bar|id|someone|somebody|usr|u|my-?user|your.*)?$"
+)
+_STAND_IN_PASSWORD = re.compile(
+    r"(?i)^(?:my|your|the|some|db|user)?[-_]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|token|passwort|credentials?|(?:api|access|private|secret)[-_]?(?:key|token))$"
 )
 _HEADER = re.compile(
     r"(?i)(?:authorization[\"'`\])]{0,3}[ \t]{0,4}[:=,][ \t\"'`(]{0,8}|(?<=[\"'`: \t])(?=basic|bearer))(?P<scheme>basic|bearer|token|digest|apikey)[ \t]+(?P<secret>[\w+/=.~-]{8,2048})"  # noqa: E501
@@ -77,6 +82,8 @@ def urls(line: str) -> Iterator[Hit]:
         value, user, host = match.group("secret"), match.group("user"), match.group("host")
         if is_placeholder(value) or value.startswith(("$", "%", "{", "[", "*")) or any(c in value for c in "{}()$|\\,"):
             continue
+        if _STAND_IN_PASSWORD.match(value) and (_STAND_IN_USER.match(user) or value.isupper()):
+            continue
         weak = bool(_WEAK_PASSWORD.match(value)) or value.lower() == user.lower()
         local = bool(_LOCAL_HOST.match(host))
         confidence = Confidence.LOW if weak else Confidence.MEDIUM if local else Confidence.HIGH
@@ -103,7 +110,7 @@ def basic_password(value: str) -> str | None:
     """The password inside Basic credentials, or None when they are none."""
     try:
         user, colon, password = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, or not of text
         return None
     return password if colon and user.isprintable() and password.isprintable() and password else None
 

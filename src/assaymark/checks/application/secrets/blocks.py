@@ -81,9 +81,8 @@ def private_keys(data: bytes) -> Iterator[Hit]:
         known = _is_key(text, match.group("label"))
         stop = closing if closing >= 0 else match.end() + len(text)
         note = ("validated", "key structure ok" if known else "no key structure")
-        yield Hit(
-            PEM_ENCRYPTED if locked else PEM, match.start(), stop, Secret(text), Confidence.HIGH if known else Confidence.LOW, (note,)
-        )
+        kind, confidence = PEM_ENCRYPTED if locked else PEM, Confidence.HIGH if known else Confidence.LOW
+        yield Hit(kind, match.start(), stop, Secret(text), confidence, (note,), heading=match.end() - match.start())
 
 
 def _der(text: bytes) -> bytes:

@@ -27,6 +27,13 @@ _OPTION = re.compile(r"[ =][ \t]{0,4}(?P<quote>[\"'])?(?=[^\s\"'-])")
 _BARE_END = re.compile(r"[^\s\"'`;,<>(){}\[\]|\\]{4,512}")
 _BARE_CONFIG = re.compile(r"[^\s\"'`<>]{4,512}")
 _TAG_TEXT = re.compile(r"[^<>\r\n]{4,512}")
+_NEXT_PARAMETER = re.compile(r"&(?:amp;)?[\w.\-\[\]]{1,60}=")
+"""In an address or a form, what follows is another value with a key of its own."""
+_LOOK_UP = re.compile(
+    r"(?i)(?:^|\.)(?:credentials|get_?env\w*|env|environ|getpass\w*|get_?(?:property|secret\w*|password\w*|parameter|setting)|lookup|vault)$"
+    r"|(?:env|environ|config|conf|settings|options|params|request|args|session|cookies|headers|props|properties)\.(?:get\w*|fetch)$"
+)
+"""Calls whose argument is the name under which a value is kept: ``credentials('deploy')`` of Jenkins, ``getenv``."""
 MAX_VALUE = 2048
 
 
@@ -43,6 +50,8 @@ class Candidate(Struct, frozen=True):
     end: int
     value: str
     line: str
+    words_after: int = 0
+    """Words that follow a bare value on its line: many of them make a sentence."""
 
     def __repr__(self) -> str:
         return f"Candidate(key={self.key!r}, start={self.start}, end={self.end})"
@@ -87,6 +96,9 @@ def _linked(line: str, key: str, key_end: int, word: str, group: str) -> Candida
     quote, start, separator = link.group("quote") or "", link.end(), link.group("sep")
     if separator == "(" and word.lower() == "key":
         return None  # PRIMARY KEY (`column`)
+    call = (link.group("call") or "").strip("( \t")
+    if _LOOK_UP.search(call) or (separator == ":" and not quote and "?" in line[key_end : link.start("sep")]):
+        return None  # ENV.fetch('NAME'); getenv('NAME') ?: throw
     if quote:
         end = _closing(line, start, quote)
     elif separator == ">":
@@ -99,10 +111,17 @@ def _linked(line: str, key: str, key_end: int, word: str, group: str) -> Candida
         return None
     value = line[start:end].rstrip("\r")
     if not quote:
-        value = value.rstrip(";,").rstrip()
-    return Candidate(
-        key, word.lower(), separator, quote[-1:], (link.group("call") or "").strip("( \t"), start, start + len(value), value, line
-    )
+        value = _without_closers(_NEXT_PARAMETER.split(value, maxsplit=1)[0].rstrip(";,").rstrip())
+    after = 0 if quote else len(line[start + len(value) : start + len(value) + 200].split())
+    return Candidate(key, word.lower(), separator, quote[-1:], call, start, start + len(value), value, line, after)
+
+
+def _without_closers(value: str) -> str:
+    """``{token: abc}``: a bracket that closes what was opened before the value is none of it."""
+    for opener, closer in ("{}", "[]", "()"):
+        while value.endswith(closer) and value.count(closer) > value.count(opener):
+            value = value[:-1].rstrip()
+    return value
 
 
 def _closing(line: str, start: int, quote: str) -> int:

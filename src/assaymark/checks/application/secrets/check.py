@@ -8,13 +8,14 @@ asking whether a credential works.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from assaymark.checks.application.secrets.content import readable
+from assaymark.checks.application.secrets.content import TooManyPlaces, readable
 from assaymark.checks.application.secrets.dialects import dialect_of
 from assaymark.checks.settings import CheckSettings
-from assaymark.model.check import Checked, Dialect, Input, Outcome, UnitKind
+from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked, UnitKind
 from assaymark.model.digest import Digest
 from assaymark.model.finding import CheckId, Layer
 
@@ -28,10 +29,10 @@ class SecretsCheck:
     id = CheckId("secrets")
     layer = Layer.APPLICATION
     unit = UnitKind.BLOB
-    version = "1"
+    version = "2"
 
     def __init__(self, settings: CheckSettings) -> None:
-        from assaymark.checks.application.secrets.reporting import Key  # noqa: PLC0415 - loads hashing
+        from assaymark.checks.application.secrets.keys import Key  # noqa: PLC0415 - loads hashing
 
         self._settings = settings
         self._key = Key(settings.installation_key)
@@ -66,9 +67,10 @@ class SecretsCheck:
 
     def is_ready(self) -> bool:
         """Whether the shipped rules' database was made; `engine.prepare` asks."""
-        from assaymark.checks.application.secrets import knowledge, prefilter  # noqa: PLC0415 - only when there is something to scan
+        from assaymark.checks.application.secrets import knowledge  # noqa: PLC0415 - only when there is something to scan
 
-        return prefilter.stored_at(self._settings.cache_dir, knowledge.rules_identity()).exists()
+        path = knowledge.database_at(self._settings.cache_dir, knowledge.rules_identity())
+        return os.path.exists(path)  # noqa: PTH110 - pathlib would be imported for this question alone
 
     def lock_file(self) -> str:
         """One maker at a time."""
@@ -89,7 +91,10 @@ class SecretsCheck:
         data = readable(item.content)
         if data is None:
             return Checked(skipped="binary")
-        hits = self._loaded().hits(data, item.dialect)
+        try:
+            hits = self._loaded().hits(data, item.dialect)
+        except TooManyPlaces as problem:
+            return Unchecked("complexity", str(problem))
         if not hits:
             return _CLEAN
         from assaymark.checks.application.secrets.reporting import sightings  # noqa: PLC0415 - only where there is something to say
@@ -106,5 +111,7 @@ def make(settings: CheckSettings) -> SecretsCheck:
 
 
 def warm(settings: CheckSettings) -> None:
-    """Build what is built once per installation; for `assay doctor` and `assay hook install`."""
-    SecretsCheck(settings).warm()
+    """Build what is built once per installation, and load all layers: for `assay doctor`, `assay hook install` and the daemon's parent."""
+    from assaymark.checks.application.secrets.scanning import scanner_for  # noqa: PLC0415 - engines load in workers only
+
+    scanner_for(settings).layers()

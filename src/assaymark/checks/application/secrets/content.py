@@ -25,6 +25,15 @@ def readable(content: bytes) -> bytes | None:
     return content[3:] if content.startswith(b"\xef\xbb\xbf") else content
 
 
+class TooManyPlaces(Exception):  # noqa: N818 - an outcome of looking, not a failure of the program
+    """A text asks for more work than is bounded. Nothing is said of it then: half an answer would look like a whole one."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"More than {most:,} lines look as if they could hold a credential: this is bulk data. Split the file, or exclude it by policy."
+        )
+
+
 class Lines:
     """Line numbers and columns of a text. Fast when asked in ascending order: newlines are counted from the last answer on."""
 

@@ -55,7 +55,7 @@ NAMES: tuple[str, ...] = (
         "sentence-end",
         "at-sign",
     ),
-    *("line-length", "line-quotes", "line-comment", "line-test", "line-prose", "value-share"),
+    *("line-length", "line-quotes", "line-comment", "line-test", "line-prose", "value-share", "words-after"),
     *("group-code", "group-config", "group-text"),
 )
 
@@ -76,6 +76,7 @@ def vector(candidate: Candidate, group: str, bigrams: bytes) -> list[float]:
         float(bool(_TEST_LINE.search(line, 0, candidate.start))),
         float(bool(_PROSE.search(line))),
         len(value) / max(1, len(line)),
+        float(min(10, candidate.words_after)),
     ]
     numbers.extend(float(group == name) for name in ("code", "config", "text"))
     return numbers

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -191,8 +192,10 @@ def _compile(file: NamedFile, rule: str, source: str) -> re.Pattern[bytes]:
     if _NESTED_REPEAT.search(source):
         raise _refused(file, rule, "a repetition inside an unbounded repetition can take exponential time")
     try:
-        return re.compile(_translated(source).encode("utf-8"))
-    except re.error as error:
+        with warnings.catch_warnings():  # about what a later Python may read differently: the user's rule means what RE2 says
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(_translated(source).encode("utf-8"))
+    except (re.error, RecursionError, OverflowError) as error:
         raise _refused(file, rule, f"the regular expression cannot be read: {error}") from error
 
 

@@ -14,7 +14,7 @@ from assaymark.model.severity import Confidence, Severity
 
 _RANK = 6
 _ID_KEY = re.compile(
-    r"(?i)(?:_|-|\b)(?:u?uid|guid|id|digest|checksum|sha\d*|md5|etag|revision|commit|fingerprint|integrity)$|\.(?:svg|png|jpe?g|gif|html?|css|m?js|tsx?|vue|json|ya?ml|py|rb|go|java|php|md)$"
+    r"(?i)(?:_|-|\b)(?:u?uid|guid|id|digest|checksum|sha\d*|md5|etag|revision|commit|fingerprint|integrity|nonce|timestamp|signature(?:[_-]?method)?)$|\.(?:svg|png|jpe?g|gif|html?|css|m?js|tsx?|vue|json|ya?ml|py|rb|go|java|php|md)$"
 )
 
 
@@ -42,19 +42,23 @@ def kind_of(key: str) -> Kind:
     return _KINDS["secret"]
 
 
+def is_open(candidate: Candidate) -> bool:
+    """Whether the model has to be asked: the value is neither a stand-in nor something that is public by its key or shape."""
+    value = candidate.value
+    if len(value) < 4 or is_placeholder(value) or is_public(value) or _ID_KEY.search(candidate.key):
+        return False
+    return not is_uuid(value) or any(word in candidate.word for word in ("key", "token", "secret"))
+
+
 def judge(candidate: Candidate, group: str) -> Hit | None:
     """The candidate as a hit, or None when it is no credential."""
-    value = candidate.value
-    if len(value) < 4 or is_placeholder(value) or is_public(value):
-        return None
-    if _ID_KEY.search(candidate.key) or (
-        is_uuid(value) and "key" not in candidate.word and "token" not in candidate.word and "secret" not in candidate.word
-    ):
+    if not is_open(candidate):
         return None
     confidence = confidence_of(probability(candidate, group))
     if confidence is None:
         return None
-    return Hit(kind_of(candidate.key), candidate.start, candidate.end, Secret(value.encode("latin-1", "replace")), confidence)
+    value = Secret(candidate.value.encode("latin-1", "replace"))
+    return Hit(kind_of(candidate.key), candidate.start, candidate.end, value, confidence)
 
 
 def find(line: str, group: str) -> Iterator[Hit]:

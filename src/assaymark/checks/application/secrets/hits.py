@@ -34,7 +34,9 @@ class Hit(Struct, frozen=True):
     value: Secret
     confidence: Confidence
     notes: tuple[tuple[str, str], ...] = ()
+    heading: int = 0
+    """Bytes at its beginning that are no secret and tell what it is (``-----BEGIN …-----``); its end then says nothing more."""
 
     def shifted(self, by: int) -> Hit:
         """The same hit in a text that holds this one at offset `by`."""
-        return Hit(self.kind, self.start + by, self.end + by, self.value, self.confidence, self.notes)
+        return Hit(self.kind, self.start + by, self.end + by, self.value, self.confidence, self.notes, self.heading)

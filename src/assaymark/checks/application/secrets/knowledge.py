@@ -9,14 +9,16 @@ from assaymark.checks.application.secrets import shipped, versions
 from assaymark.checks.settings import CheckSettings
 from assaymark.errors import EngineMissing
 
-_PARTS = ("rules.toml", "generic_model.json", "expressions.py", "confirmer.py")
-"""Files that decide what is looked for; read, not imported, because asking must cost next to nothing."""
+_LEADS = ("rules.toml", "expressions.py", "ruleset.py", "confirmer.py")
+"""What the compiled prefilter is made of; read, not imported, because asking must cost next to nothing."""
+_MODEL = "generic_model.json"
+"""What decides besides: a new model costs a new look at the content, but no new database."""
 
 
 @cache
-def _shipped() -> str:
+def _digest_of(*names: str) -> str:
     digest = hashlib.sha256()
-    for name in _PARTS:
+    for name in names:
         digest.update(hashlib.sha256(shipped.data(name)).digest())
     return digest.hexdigest()
 
@@ -36,7 +38,7 @@ def engines() -> str:
 
 def rules_identity() -> str:
     """What the compiled prefilter is made of."""
-    return hashlib.sha256(f"{_shipped()} {engines()}".encode()).hexdigest()
+    return hashlib.sha256(f"{_digest_of(*_LEADS)} {engines()}".encode()).hexdigest()
 
 
 def user_identity(settings: CheckSettings) -> str:
@@ -51,4 +53,10 @@ def user_identity(settings: CheckSettings) -> str:
 
 def of(settings: CheckSettings, key_id: str) -> str:
     """The check's knowledge: rules and engines, and under which key identities are made."""
-    return "sha256:" + hashlib.sha256(f"{rules_identity()} {user_identity(settings)} {key_id}".encode()).hexdigest()
+    known = f"{rules_identity()} {_digest_of(_MODEL)} {user_identity(settings)} {key_id}"
+    return "sha256:" + hashlib.sha256(known.encode()).hexdigest()
+
+
+def database_at(cache_dir: str, identity: str) -> str:
+    """Where the compiled database of this identity is kept."""
+    return f"{cache_dir}/secrets-{hashlib.sha256(identity.encode()).hexdigest()[:24]}.hsdb"

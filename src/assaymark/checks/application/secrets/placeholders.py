@@ -16,9 +16,15 @@ _STAND_IN = re.compile(
     r"(?i)^(?:(?:your|insert|enter|put|add|replace|change)[-_ .].*(?:here|me|this|key|token|secret|password|pass|value|it)[-_.!]*|your[a-z]*(?:key|token|secret|password)(?:here)?"  # noqa: E501
     r"|change[-_ ]?(?:me|it|this|d)?|(?:x|\*|\.|#|-|_|0|\?|=|~|/){3,}|x+[-_.x]*|(?:none|null|nil|undefined|true|false|yes|no|on|off|auto|default|empty|unset|unknown"  # noqa: E501
     r"|optional|required|string|str|bytes|int|integer|bool|boolean|float|number|object|array|list|dict|any|void|char|text|todo|tbd|n/?a|example|placeholder|redacted"
-    r"|masked|hidden|removed|deleted|censored|dummy|foobar|foo|bar|baz|qux|blah|asdf|qwerty|test|testing|tester|value|values|self|this|function|return|async|await)"
+    r"|masked|hidden|removed|deleted|censored|dummy|foobar|foo|bar|baz|qux|blah|asdf|qwerty|test|testing|tester|value|values|self|this|function|return|async|await|throw|raise|new|die|exit)"
     r"|.*(?:redacted|placeholder|change[-_]?me|your[-_]|example[-_]?(?:key|token|secret|password)|dummy[-_]|replace[-_](?:me|this|with)).*)$"
 )
+_ALGORITHM = re.compile(
+    r"(?i)^(?:argon2(?:id|i|d)?|[bs]crypt|pbkdf2(?:[-_]?(?:hmac[-_]?)?sha-?\d+)?|(?:hmac[-_]?)?(?:sha-?[123]?[-_]?\d{0,3}|md[245])|[hrpe]s(?:256|384|512)|eddsa|ed25519"
+    r"|(?:x?chacha20(?:[-_]?poly1305)?|aes(?:[-_]?\d{3})?(?:[-_]?(?:gcm|cbc|ctr|ecb))?)|rsa(?:[-_]?\d{4})?(?:[-_]oaep)?|ecdsa|plaintext|digest|basic|bearer)[.,;:)]?$"
+)
+_ELLIPSIS = re.compile(r"^(?:\u2026|\xe2\x80\xa6)|(?:\u2026|\xe2\x80\xa6|(?<!\.)\.{3})$")
+"""Three dots or their character (also as the bytes of its UTF-8): somebody left something out."""
 _RUNS = re.compile(r"(.)\1{4,}")
 _UUID = re.compile(r"(?i)^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$")
 _PUBLIC = re.compile(
@@ -30,7 +36,7 @@ _ASCENDING = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop")
 
 def is_placeholder(value: str) -> bool:
     """True when the value stands for another one, or for none."""
-    return bool(_TEMPLATE.search(value) or _STAND_IN.match(value) or _is_run(value))
+    return bool(_TEMPLATE.search(value) or _STAND_IN.match(value) or _ALGORITHM.match(value) or _ELLIPSIS.match(value) or _is_run(value))
 
 
 def _is_run(value: str) -> bool:

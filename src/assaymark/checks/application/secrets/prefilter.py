@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from assaymark.checks.application.secrets import provider_rules
-from assaymark.checks.application.secrets.expressions import BASE64_LEADS, LEADS, Expression, base64_forms
+from assaymark.checks.application.secrets import knowledge
+from assaymark.checks.application.secrets.expressions import Expression
 
 _MAGIC = b"assaymark prefilter 1\n"
 
@@ -46,29 +46,12 @@ def _note(lead: int, _start: int, end: int, _flags: int, marks: list[tuple[int, 
     marks.append((lead, end))
 
 
-def shipped(foreign: Sequence[Expression]) -> list[Expression]:
-    """Everything that goes into the main database: shipped rules, layers' leads, encoded beginnings, and `foreign` (kingfisher's)."""
-    own = [Expression(f"own:{name}", rule.pattern) for name, rule in provider_rules.rules().items()]
-    encoded = [Expression("text:base64", _literal(form)) for _, prefix in BASE64_LEADS for form in base64_forms(prefix)]
-    return [*own, *LEADS, *encoded, *foreign]
-
-
-def _literal(text: str) -> str:
-    escaped = "".join(c if c.isalnum() else "\\" + c for c in text)
-    return escaped + r"[0-9A-Za-z+/]{24}"
-
-
-def stored_at(cache_dir: str, identity: str) -> Path:
-    """Where the database of this identity is kept."""
-    return Path(cache_dir) / f"secrets-{hashlib.sha256(identity.encode()).hexdigest()[:24]}.hsdb"
-
-
 def load(cache_dir: str, identity: str, wanted: Callable[[], Sequence[Expression]]) -> Prefilter:
     """The database of this identity, from the cache or built now (some seconds) and stored.
 
     `wanted` is only called when there is something to build: asking kingfisher for its patterns loads it.
     """
-    path = stored_at(cache_dir, identity)
+    path = Path(knowledge.database_at(cache_dir, identity))
     stored = _read(path)
     if stored is not None:
         prefilter = _open(stored)

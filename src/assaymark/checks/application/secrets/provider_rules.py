@@ -33,6 +33,7 @@ class ProviderRule(Struct, frozen=True, forbid_unknown_fields=True):
     checksum: str = ""
     entropy: float = 0.0
     severity: Severity = Severity.HIGH
+    confidence: Confidence = Confidence.HIGH
     rule_class: str = msgspec.field(default="provider-token", name="class")
 
 
@@ -84,6 +85,6 @@ def find(name: str, data: bytes) -> Iterator[Hit]:
         opinion = judge(rule.checksum, value)
         if opinion.passed is False and not any(text == "checksum wrong" for _, text in opinion.notes):
             continue
-        confidence = Confidence.LOW if opinion.passed is False else Confidence.HIGH
+        confidence = Confidence.LOW if opinion.passed is False else rule.confidence
         notes = (("provider", rule.provider), *opinion.notes)
         yield Hit(kind, match.start(group), match.end(group), Secret(value), confidence, notes)

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from assaymark.checks.application.secrets.candidates import candidates
 from assaymark.checks.application.secrets.content import Lines, line_around
 from assaymark.checks.application.secrets.hits import Hit
+from assaymark.checks.application.secrets.keys import Key
 from assaymark.checks.application.secrets.suppressions import suppression
-from assaymark.checks.settings import Secret
 from assaymark.model.finding import Fix, RuleId, SecretSite, Sighting
 
 MASK = "******"
+_NAMES_OF_VALUES = frozenset({"name", "value", "key"})
+"""What stands behind a key in a list of ``{"name": …, "value": …}`` and is no value."""
 _SHOWN = 200
 _MOST_VALUES = 100
 """A text with more secrets than this is a dump of secrets: nothing of it is shown."""
 _REACH = 2000
 _LEAST_MASKED = 4
 """Shorter values are only masked where they stand: replacing every ``a1`` of a line would hide the line."""
-
-
-class Key:
-    """The installation's key and what may be said of it."""
-
-    def __init__(self, secret: Secret) -> None:
-        self._secret = secret
-        self.id = hashlib.sha256(b"assaymark key id" + secret.value).hexdigest()[:16]
-
-    def name_of(self, value: Secret) -> str:
-        """Identity of a value under this key."""
-        return hmac.new(self._secret.value, value.value, hashlib.sha256).hexdigest()
 
 
 def distinct(hits: Sequence[Hit]) -> list[Hit]:
@@ -71,7 +59,8 @@ class _Masks:
     """Everything that must not be shown of one text."""
 
     def __init__(self, hits: Sequence[Hit]) -> None:
-        self._places = sorted({(hit.start, hit.end) for hit in hits})
+        headings = {hit.start: hit.heading for hit in hits if hit.heading}
+        self._places = sorted({(hit.start + headings.get(hit.start, 0), hit.end) for hit in hits})
         self._longest = max((hit.end - hit.start for hit in hits), default=0)
         values = {hit.value.value for hit in hits if len(hit.value.value) >= _LEAST_MASKED}
         self._values = sorted(values, key=len, reverse=True)
@@ -81,19 +70,23 @@ class _Masks:
         if len(self._values) > _MOST_VALUES:
             return MASK
         first, _ = line_around(data, hit.start, _REACH)
-        _, last = line_around(data, max(hit.start, min(hit.end, hit.start + _REACH)), _REACH)
+        last = hit.end
+        if not hit.heading:
+            _, last = line_around(data, max(hit.start, min(hit.end, hit.start + _REACH)), _REACH)
         pieces: list[bytes] = []
         place = first
         for start, end in self._places[bisect_left(self._places, (first - self._longest, 0)) :]:
             if start >= last:
                 break
-            if end > place:
+            if start > place or (end > place and not pieces):
                 pieces += [data[place : max(place, start)], MASK.encode()]
-                place = end
+            place = max(place, end)
         pieces.append(data[place : max(place, last)])
         text = b"".join(pieces)
         for value in self._values:
             text = text.replace(value, MASK.encode())
+        if hit.heading:
+            text = text.replace(b"-----" + MASK.encode(), b"----- " + MASK.encode())
         return _trimmed(_without_candidates(text).decode("utf-8", "replace"))
 
 
@@ -101,7 +94,7 @@ def _without_candidates(text: bytes) -> bytes:
     """Values beside the hit that were judged to be no credential may be one all the same: they are not shown either."""
     line = text.decode("latin-1")
     for candidate in reversed(list(candidates(line[: 2 * _REACH], "config"))):
-        if candidate.quote and MASK not in candidate.value:
+        if candidate.quote and MASK not in candidate.value and candidate.value not in _NAMES_OF_VALUES:
             line = line[: candidate.start] + MASK + line[candidate.end :]
     return line.encode("latin-1")
 

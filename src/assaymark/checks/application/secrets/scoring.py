@@ -1,7 +1,7 @@
 """A small tree ensemble as plain arrays: how likely a candidate is a credential.
 
-The weights are data (``generic_model.json``): 120 gradient-boosted trees of depth 4 over `features.NAMES`, fitted on candidates of 41
-public repositories whose lines CredData labels, judged by five folds over repositories. No machine-learning library is needed to use them.
+The weights are data (``generic_model.json``): gradient-boosted trees over `features.NAMES`, fitted by ``training/generic_credentials`` of
+the source repository on candidates whose lines CredData labels. No machine-learning library is needed to use them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from assaymark.checks.application.secrets.candidates import Candidate
 from assaymark.checks.application.secrets.features import ALPHABET, NAMES, vector
 from assaymark.model.severity import Confidence
 
-LOW, MEDIUM, HIGH = 0.22, 0.5, 0.75
-"""Least probabilities of the three confidences."""
-
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """Trees in one run of nodes; a leaf has feature -1."""
 
     features: tuple[str, ...]
+    thresholds: tuple[float, float, float]
+    """Least probabilities of low, medium and high confidence."""
     bias: float
     roots: tuple[int, ...]
     feature: tuple[int, ...]
@@ -38,7 +37,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def model_bytes() -> bytes:
-    """The model as shipped: part of what the check knows."""
+    """The model as shipped."""
     return shipped.data("generic_model.json")
 
 
@@ -80,6 +79,7 @@ def probability(candidate: Candidate, group: str) -> float:
 
 def confidence_of(chance: float) -> Confidence | None:
     """The scale's word for a probability; None below the least."""
-    if chance < LOW:
+    low, medium, high = model().thresholds
+    if chance < low:
         return None
-    return Confidence.HIGH if chance >= HIGH else Confidence.MEDIUM if chance >= MEDIUM else Confidence.LOW
+    return Confidence.HIGH if chance >= high else Confidence.MEDIUM if chance >= medium else Confidence.LOW
