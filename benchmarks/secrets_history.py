@@ -1,6 +1,8 @@
 """Scans every blob of a git repository once through the secrets check; compares CPU seconds and findings with installed peers.
 
-    python benchmarks/secrets_history.py GIT_DIR [--no-peers] [--cache DIR]
+    python benchmarks/secrets_history.py GIT_DIR [--no-peers] [--cache DIR] [--write]
+
+Peers are looked for in the folders of ``ASSAYMARK_PEERS``, beside this interpreter and on the path.
 
 CPU seconds are user + system, children included, because wall time depends on the neighbours. Values of findings are never printed:
 a finding of a peer is counted under the peer's rule, beside whether we report the same line.
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +33,14 @@ from assaymark.model.digest import git_blob
 
 _LIMIT = 10 * 1024 * 1024
 _BATCH = 256
-PEERS = ("betterleaks", "gitleaks")
-"""Some wheels install Betterleaks under the name of gitleaks: it then refuses gitleaks' options and is reported as failed."""
+PEERS: dict[str, Callable[[str, Path], list[str]]] = {
+    "betterleaks": lambda git_dir, report: ["git", git_dir, "--no-banner", "--exit-code=0", f"--output={report}"],
+    "gitleaks": lambda git_dir, report: ["git", git_dir, "--no-banner", "--exit-code=0", "--report-format=json", f"--report-path={report}"],
+    "kingfisher": lambda git_dir, report: [
+        "scan", git_dir, "--git-history=full", "--format=json", f"--output={report}", "--no-validate", "--no-update-check", "--redact=false"
+    ],
+}  # fmt: skip
+"""Arguments of a scan of the whole history, without asking a provider or an update server."""
 
 
 def blobs(git_dir: str) -> Iterator[tuple[str, bytes]]:

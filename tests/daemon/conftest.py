@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from assaymark import hookclient
 from assaymark.daemon import start
 
 PACKAGE = Path(hookclient.__file__).parent
-PROGRAM = "print('the program ran')"
+PROGRAM = "def main(): print('the program ran')"
 
 HANDLER = """
 import os, sys, time
@@ -86,6 +87,7 @@ class Daemon:
         (self.package / "cli").mkdir()
         (self.package / "cli" / "hook.py").write_text(PROGRAM)
         self.script = str(self.package / "hookclient.py")
+        self.ask_script = str(self.package / "daemon" / "ask.py")
         self.folder = home / "run" / "assaymark"
         self.socket = self.folder / hookclient.socket_name(self.script)
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,7 +118,7 @@ class Daemon:
 
     def client(self, *arguments: str, environment: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", self.script, *arguments],
+            [sys.executable, "-I", "-S", self.ask_script, *arguments],
             env=self.environment | (environment or {}),
             cwd=cwd or self.home,
             stdin=subprocess.PIPE,
@@ -150,11 +152,14 @@ def wait() -> Wait:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    made = Daemon(tmp_path)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    # Not pytest's own folder: its name is so long in a parallel run that a socket in it would not be taken by the kernel.
+    home = Path(tempfile.mkdtemp(prefix="assay-"))
+    made = Daemon(home)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     for function in (hookclient.package_folder, hookclient.stamp, hookclient.socket_name):
         monkeypatch.setattr(function, "__defaults__", (made.script,))
     yield made
     made.end()
     assert not start.running()
+    shutil.rmtree(home)

@@ -299,7 +299,7 @@ def test_an_edited_module_ends_the_daemon(daemon: Daemon) -> None:
 
 
 def test_without_a_daemon_the_program_runs_with_the_same_words(daemon: Daemon) -> None:
-    (daemon.package / "cli" / "hook.py").write_text("import sys; print(sys.argv[1:], sys.stdin.read()); sys.exit(5)")
+    (daemon.package / "cli" / "hook.py").write_text("import sys\ndef main(): print(sys.argv[1:], sys.stdin.read()); return 5")
     assert daemon.ask("a b", "", "c", stdin=b"refs") == (5, b"['a b', '', 'c'] refs\n", b"")
 
 

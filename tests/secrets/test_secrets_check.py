@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assaymark.checks.application.secrets import prefilter, versions
+from assaymark.checks.application.secrets import judging, prefilter, versions
 from assaymark.checks.application.secrets.check import SecretsCheck, make
 from assaymark.checks.application.secrets.expressions import Expression
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
 from assaymark.errors import EngineMissing, PolicyInvalid
-from assaymark.model.check import Checked, Dialect, Input, Part
+from assaymark.model.check import Checked, Dialect, Input, Part, Unchecked
 from assaymark.model.digest import sha256
 from assaymark.model.finding import Sighting
 
@@ -75,13 +75,53 @@ def test_making_the_check_and_asking_what_it_knows_loads_no_engine(secrets_cache
         "import sys\nfrom assaymark.checks.application.secrets.check import make\n"
         "from assaymark.checks.settings import CheckSettings, Secret\n"
         f"c = make(CheckSettings(cache_dir={secrets_cache!r}, installation_key=Secret(b'k')))\nc.select('a.py'); c.knowledge()\n"
-        "unwanted = ('hyperscan', 'kingfisher_sdk', 'yaml', 'tomllib', 'importlib.resources', 'importlib.metadata')\n"
+        "unwanted = ('hyperscan', 'kingfisher_sdk', 'yaml', 'tomllib', 'importlib.resources', 'importlib.metadata', 'pathlib')\n"
         "print([m for m in unwanted if m in sys.modules])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )
     assert shown.stdout.strip() == "[]"
+
+
+def test_a_clean_text_loads_neither_layers_nor_reporting(secrets_cache: str, secrets_check: SecretsCheck) -> None:
+    program = (
+        "import sys\nfrom assaymark.checks.application.secrets.check import make\n"
+        "from assaymark.checks.settings import CheckSettings, Secret\nfrom assaymark.model.check import Input, Part\n"
+        f"c = make(CheckSettings(cache_dir={secrets_cache!r}, installation_key=Secret(b'k')))\n"
+        "texts = {'a.py': b'def f(x):\\n    return x + 1\\n', 'b.md': b'# Title\\nwords\\n', 'c.yml': b'a: 1\\nb: [x, y]\\n'}\n"
+        "outcomes = list(c.run([Input(n, c.select(n), (Part('', t),)) for n, t in texts.items()]))\n"
+        "assert len(outcomes) == 3 and all(o.sightings == () for _, o in outcomes)\n"
+        "own = 'assaymark.checks.application.secrets.'\n"
+        "unwanted = [own + n for n in ('reporting', 'candidates', 'judging', 'provider_rules', 'scoring', 'confirmer')] + ['tomllib', 'kingfisher_sdk']\n"  # noqa: E501
+        "print([m for m in unwanted if m in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
+    assert shown.stdout.strip() == "[]"
+
+
+def test_a_text_with_more_places_than_are_judged_is_unchecked_and_says_why(
+    secrets_check: SecretsCheck, monkeypatch: pytest.MonkeyPatch, maker: Any
+) -> None:
+    monkeypatch.setattr(judging, "MOST_WINDOWS", 50)
+    line = f'password = "{maker.password()}"\n'
+    assert len(run(secrets_check, line * 50, "code")) == 50
+    text = (maker.github() + "\n" + line * 51).encode()
+    ((_, result),) = secrets_check.run([Input(sha256(text), Dialect("code"), (Part("", text),))])
+    assert isinstance(result, Unchecked)
+    assert result.reason_class == "complexity"
+    assert "More than 50 lines" in result.reason
+
+
+def test_far_more_than_four_thousand_marked_lines_are_all_judged_in_bounded_time(secrets_check: SecretsCheck, maker: Any) -> None:
+    value = maker.password()
+    text = "".join(f'token_{number} = "getter_{number % 7}"\n' for number in range(12_000)) + f'password = "{value}"\n'
+    started = time.process_time()
+    found = run(secrets_check, text, "code")
+    assert time.process_time() - started < 20
+    assert [s.span.start_line for s in found if s.span and s.rule == "secrets/password"] == [12_001]
 
 
 def test_knowledge_depends_on_key_rules_and_engines(secrets_cache: str, monkeypatch: pytest.MonkeyPatch) -> None:

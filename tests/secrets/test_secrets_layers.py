@@ -74,6 +74,21 @@ HARMLESS = [
     ("text", "https://$USER:$TOKEN@example.com/x"),
     ("text", "https://{user}:{password}@example.com/x"),
     ("text", "postgres://user:${PW}@db/x"),
+    ("code", "$pw = getenv('DB_PASSWORD') ?: throw new RuntimeException('DB_PASSWORD is not set');"),
+    ("text", "$password = getenv('DB_PASSWORD') ?: throw new X('DB');"),
+    ("code", "    X_PASSWORD = credentials('some-id')"),
+    ("code", "    DOCKER_TOKEN = credentials('docker-hub-token-prod')"),
+    ("code", 'password = ENV.fetch("DB_PASSWORD_2")'),
+    ("text", "Passwords: Argon2id (or bcrypt with cost 12) only."),
+    ("text", "- Passwords: Argon2id (or …"),
+    ("config", "password_hashing = PBKDF2-SHA256"),
+    ("text", "git clone https://user:…@host/x"),
+    ("text", "git clone https://user:...@host/x"),
+    ("text", "git clone https://user:abc…@github.com/x"),
+    ("text", "postgres://user:***@host/db"),
+    ("text", "postgres://user:PASSWORD@host/db"),
+    ("text", "https://username:your_token@github.com/x"),
+    ("code", 'OAuth oauth_nonce="8f2kq0Zp3", oauth_timestamp="1327204800"'),
 ]
 
 
@@ -87,6 +102,44 @@ def test_the_password_of_an_address_is_found_and_weak_ones_are_low(scan: Scan, m
     (weak,) = scan("url = 'postgres://postgres:postgres@localhost/main'", "code")
     assert (strong.rule, strong.confidence) == ("secrets/url-credential", Confidence.HIGH)
     assert (weak.rule, weak.confidence) == ("secrets/url-credential", Confidence.LOW)
+
+
+def test_a_stand_in_password_of_a_real_account_is_still_told(scan: Scan) -> None:
+    (found,) = scan("url = 'postgres://admin:password@db.acme.io/main'", "code")
+    assert (found.rule, found.confidence) == ("secrets/url-credential", Confidence.LOW)
+
+
+def test_the_password_of_a_second_argument_is_found_although_the_first_is_a_name(scan: Scan, maker: Any) -> None:
+    assert rules_of(scan(f'x = os.environ.get("DB_PASSWORD", "{maker.password()}")', "code")) == ["secrets/password"]
+
+
+def test_two_tokens_of_one_address_are_two_findings_with_the_values_that_stand_alone(scan: Scan, maker: Any) -> None:
+    one, two = maker.word(40), maker.word(40)
+    joined = scan(f"https://site.acme.io/x?oauth_token={one}&oauth_token_secret={two}\n", "text")
+    alone = [found for value in (one, two) for found in scan(f'oauth_token = "{value}"\n', "code")]
+    assert [f.site.value_hmac for f in joined] == [f.site.value_hmac for f in alone]  # type: ignore[union-attr]
+    assert all(f.rule == "secrets/token" and dict(f.notes).get("provider") is None for f in joined)
+
+
+def test_a_bracket_around_a_value_is_none_of_it(scan: Scan, maker: Any) -> None:
+    value = maker.word(40)
+    (inside,) = scan(f"other: {{token: {value}}}\n", "yaml")
+    (plain,) = scan(f"token: {value}\n", "yaml")
+    assert inside.site.value_hmac == plain.site.value_hmac  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("key", ["aws_secret_access_key", "AWS_SECRET_KEY", "amazonSecret", '"SecretAccessKey"', "aws.secretKey"])
+def test_forty_characters_under_a_name_of_aws_are_of_aws(key: str, scan: Scan, maker: Any) -> None:
+    (found,) = scan(f'{key}: "{maker.word(40)}"\n', "text")
+    assert (found.rule, dict(found.notes)) == ("secrets/aws-secret-access-key", {"provider": "AWS"})
+
+
+@pytest.mark.parametrize("key", ["oauth_token_secret", "client_secret", "secret", "secret_key"])
+def test_forty_characters_under_any_other_name_are_of_nobody_in_particular(key: str, scan: Scan, maker: Any) -> None:
+    (found,) = scan(f'{key} = "{maker.word(40)}"\n', "code")
+    assert found.rule in {"secrets/token", "secrets/secret", "secrets/key"}
+    assert found.fix is not None
+    assert "AWS" not in found.fix.advice
 
 
 def test_a_basic_header_is_decoded_before_it_counts(scan: Scan, maker: Any) -> None:
@@ -118,6 +171,13 @@ def test_a_private_key_is_one_finding_however_it_is_wrapped(joint: str, scan: Sc
     assert rules_of(wrapped) == ["secrets/private-key"]
     assert wrapped[0].confidence is Confidence.HIGH
     assert wrapped[0].site == msg_with_context(wrapped[0], plain[0])
+
+
+@pytest.mark.parametrize("joint", ["\n", "\\n"])
+@pytest.mark.parametrize("before", ["", 'key = """', '"private_key": "'])
+def test_a_private_key_is_shown_by_its_heading(before: str, joint: str, scan: Scan, maker: Any) -> None:
+    (found,) = scan(before + pem("RSA PRIVATE " + "KEY", der(maker), joint) + '"\n', "text")
+    assert found.site.context == before + "-----BEGIN RSA PRIVATE " + "KEY----- ******"  # type: ignore[union-attr]
 
 
 def msg_with_context(one: Sighting, other: Sighting) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from assaymark.errors import AssayError, UsageError
@@ -25,8 +26,12 @@ _MOST_INPUT = 1 << 20
 
 def handle(request: DaemonRequest, write: Write) -> int:
     """Answer a request that the daemon received; folder, environment and standard input are already the client's."""
+    from assaymark.checks.application.code import ruff_ready
     from assaymark.engine.trial import Trial
+    from assaymark.subjects import keeping
 
+    ruff_ready.claim()
+    keeping.begin()  # no end: git ends when this process does, and nobody waits for that
     return run(list(request.argv), write, colour=request.colour, executor=Trial())
 
 
@@ -126,6 +131,30 @@ def warm() -> None:
     catalogue()
     for module in (last, place, show, pool, trial, history, resolve, terminal, ruff_run, reporting):
         sys.modules[module.__name__] = module  # imported for its effect: a forked child finds it loaded
+
+
+class Spares:
+    """Processes that the daemon's parent starts before a request needs them."""
+
+    def __init__(self) -> None:
+        self._command: tuple[str, ...] = ()
+
+    def refill(self) -> None:
+        """Start what is missing."""
+        from assaymark.checks.application.code import ruff, ruff_ready
+        from assaymark.errors import EngineMissing
+
+        if not self._command:
+            with suppress(EngineMissing):
+                self._command = ruff.Ruff().command()
+        if self._command:
+            ruff_ready.refill(self._command)
+
+    def part_with(self) -> None:
+        """The child that was just forked has them."""
+        from assaymark.checks.application.code import ruff_ready
+
+        ruff_ready.part_with()
 
 
 def main() -> None:

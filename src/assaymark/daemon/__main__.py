@@ -9,7 +9,7 @@ from assaymark import hookclient
 from assaymark.daemon.serve import Terms, serve
 
 HANDLER = "assaymark.cli.hook"
-"""A module with ``handle(request, write) -> int`` and, if it likes, ``warm() -> None``."""
+"""A module with ``handle(request, write) -> int`` and, if it likes, ``warm() -> None`` and ``Spares``, see `serve.Spares`."""
 
 
 def main(module: str = HANDLER, *, idle_seconds: float = 1800.0) -> int:
@@ -19,7 +19,8 @@ def main(module: str = HANDLER, *, idle_seconds: float = 1800.0) -> int:
         sys.stderr.write("assay daemon: neither XDG_RUNTIME_DIR nor HOME says where a socket may be\n")
         return 1
     hook = import_module(module)
-    return serve(hook.handle, Terms(folder=folder, idle_seconds=idle_seconds), warm=getattr(hook, "warm", None))
+    spares = hook.Spares() if hasattr(hook, "Spares") else None
+    return serve(hook.handle, Terms(folder=folder, idle_seconds=idle_seconds), warm=getattr(hook, "warm", None), spares=spares)
 
 
 if __name__ == "__main__":

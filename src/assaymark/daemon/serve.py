@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -34,6 +35,18 @@ from assaymark.daemon.protocol import ACCEPTED, DECLINED, OtherVersion, Request,
 from assaymark.engine.trust import private_folder
 
 LOG_LIMIT = 1 << 20
+
+
+class Spares(Protocol):
+    """Processes that are started before a request needs them; the next child has them all."""
+
+    def refill(self) -> None:
+        """Start what is missing; nobody waits for it."""
+        ...
+
+    def part_with(self) -> None:
+        """Forget them: a child was forked and has them now."""
+        ...
 
 
 class Terms(Struct, frozen=True):
@@ -64,7 +77,7 @@ class _Client:
         self.was_told_to_end = False
 
 
-def serve(handler: Handler, terms: Terms, *, warm: Callable[[], None] | None = None) -> int:
+def serve(handler: Handler, terms: Terms, *, warm: Callable[[], None] | None = None, spares: Spares | None = None) -> int:
     """Serve until idle, replaced or told to end; the exit code. 0 also when another daemon is serving already."""
     reason = private_folder(terms.folder)
     if not reason and not hookclient.is_private(terms.folder):
@@ -85,17 +98,18 @@ def serve(handler: Handler, terms: Terms, *, warm: Callable[[], None] | None = N
         stamp = code.take()
         if warm is not None:
             warm()
-        return _Daemon(handler, terms, path, (lock, stamp)).run()
+        return _Daemon(handler, terms, path, (lock, stamp), spares).run()
     finally:
         os.close(lock)
 
 
 class _Daemon:
-    def __init__(self, handler: Handler, terms: Terms, path: str, held: tuple[int, code.Stamp]) -> None:
+    def __init__(self, handler: Handler, terms: Terms, path: str, held: tuple[int, code.Stamp], spares: Spares | None) -> None:
         self._handler = handler
         self._terms = terms
         self._path = path
         self._lock, self._stamp = held
+        self._spares = spares
         self._clients: dict[int, _Client] = {}
         self._poll = select.poll()
         self._is_ending = False
@@ -111,6 +125,8 @@ class _Daemon:
         signal.set_wakeup_fd(self._ringer, warn_on_full_buffer=False)
         self._poll.register(self._bell, select.POLLIN)
         self._poll.register(self._listener.fileno(), select.POLLIN)
+        if self._spares is not None:
+            self._spares.refill()
         try:
             while not self._is_ending:
                 self._turn()
@@ -240,6 +256,8 @@ class _Daemon:
             close = [other.link.fileno() for other in others] + [other.stdin for other in others if other.stdin is not None]
             close += [self._listener.fileno(), self._bell, self._ringer, self._lock]
             answer(self._handler, request, client.link, stdin=client.stdin, close=close)
+        if self._spares is not None:
+            self._spares.part_with()
         client.child = child
         client.deadline = float("inf")
         if client.stdin is not None:
@@ -271,18 +289,22 @@ class _Daemon:
 
     def _reap(self) -> None:
         children = {client.child: client for client in self._clients.values() if client.child}
-        while children:
+        pid = 1
+        while pid:
             try:
                 pid, _ = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 pid = 0
-            if not pid:
-                break
             if pid in children:
                 self._drop(children.pop(pid))
                 _trim_log()
+        if self._spares is not None and not self._clients and not self._is_ending:
+            self._spares.refill()
 
     def _end(self) -> None:
+        self._is_ending = True
+        if self._spares is not None:
+            self._spares.part_with()
         if self._is_at_home():
             os.unlink(self._path)
         self._listener.close()

@@ -22,17 +22,21 @@ _kept: dict[int, list[tuple[Git, GitReader]]] = {}
 @contextmanager
 def kept_open() -> Iterator[None]:
     """Keep readers until the end of the scope. A scope within a scope is the outer one."""
-    me = os.getpid()
-    if me in _kept:
+    if is_on():
         yield
         return
-    _kept.clear()
-    _kept[me] = []
+    begin()
     try:
         yield
     finally:
-        for _, reader in _kept.pop(me, []):
+        for _, reader in _kept.pop(os.getpid(), []):
             reader.end()
+
+
+def begin() -> None:
+    """Keep readers for as long as this process lives."""
+    _kept.clear()
+    _kept[os.getpid()] = []
 
 
 def is_on() -> bool:

@@ -93,7 +93,15 @@ class Ruff:
     def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
         from assaymark.checks.application.code.ruff_run import run  # noqa: PLC0415 - a plan without Python files must not pay for it
 
-        return run(self._found().program, self._options(), inputs)
+        return run(self.command(), inputs)
+
+    def command(self) -> tuple[str, ...]:
+        """Program and options.
+
+        Raises:
+            EngineMissing: when ruff is not installed.
+        """
+        return (self._found().program, *self._options())
 
     def _found(self) -> RuffEngine:
         if self._engine is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from assaymark.checks.application.code import ruff_ready
 from assaymark.checks.application.code.process import Ran, run_bounded
 from assaymark.checks.application.code.source import plain, python_text
 from assaymark.checks.application.code.suppressions import Suppressions
@@ -74,8 +75,8 @@ def advice() -> dict[str, Advice]:
     return msgspec.toml.decode(_ADVICE.read_bytes(), type=dict[str, Advice])
 
 
-def run(program: str, options: Sequence[str], inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
-    """One outcome per input."""
+def run(command: tuple[str, ...], inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
+    """One outcome per input; `command` is ruff with its options."""
     sources: list[_Source] = []
     for given in inputs:
         if given.dialect == "script" and not _SHEBANG.match(given.content[:256]):
@@ -86,8 +87,28 @@ def run(program: str, options: Sequence[str], inputs: Sequence[Input]) -> Iterat
             yield given.digest, text
         else:
             sources.append(_Source(given.digest, given.dialect, text))
-    if sources:
-        yield from _batch((program, *options), sources)
+    left: list[_Source] = []
+    for source, diagnostics in zip(sources, _from_ready(command, sources), strict=True):
+        if diagnostics is None:
+            left.append(source)
+        else:
+            yield source.digest, _outcome(source, diagnostics)
+    if left:
+        yield from _batch(command, left)
+
+
+def _from_ready(command: tuple[str, ...], sources: list[_Source]) -> list[list[_Diagnostic] | None]:
+    """What ruffs that were waiting say; None where none was, or where it gave no whole report."""
+    texts = [source.text.encode("utf-8") for source in sources if source.dialect != "stub"]
+    given = iter(ruff_ready.reports(command, texts, SECONDS))
+    return [_decoded(next(given)) if source.dialect != "stub" else None for source in sources]
+
+
+def _decoded(report: bytes | None) -> list[_Diagnostic] | None:
+    try:
+        return _report.decode(report) if report is not None else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _batch(command: tuple[str, ...], sources: list[_Source]) -> Iterator[tuple[Digest, Outcome]]:
@@ -119,9 +140,8 @@ def _read(ran: Ran) -> dict[int, list[_Diagnostic]] | None:
     """Diagnostics by the number in the file's name; None when ruff did not finish."""
     if ran.trouble or ran.code not in (0, 1):
         return None
-    try:
-        diagnostics = _report.decode(ran.output)
-    except msgspec.DecodeError:
+    diagnostics = _decoded(ran.output)
+    if diagnostics is None:
         return None
     by_file: dict[int, list[_Diagnostic]] = {}
     for diagnostic in diagnostics:

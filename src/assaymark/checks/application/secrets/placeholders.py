@@ -36,7 +36,7 @@ _ASCENDING = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop")
 
 def is_placeholder(value: str) -> bool:
     """True when the value stands for another one, or for none."""
-    return bool(_TEMPLATE.search(value) or _STAND_IN.match(value) or _ALGORITHM.match(value) or _ELLIPSIS.match(value) or _is_run(value))
+    return bool(_TEMPLATE.search(value) or _STAND_IN.match(value) or _ALGORITHM.match(value) or _ELLIPSIS.search(value) or _is_run(value))
 
 
 def _is_run(value: str) -> bool:
