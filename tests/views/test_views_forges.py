@@ -192,5 +192,5 @@ def test_a_check_without_findings_still_has_a_case() -> None:
 @given(ANY_TEXTS)
 def test_junit_tells_the_content_as_it_is_shown(texts: tuple[str, ...]) -> None:
     verdict = sample.hostile(texts)
-    told = " ".join(etree.fromstring(junit.render(verdict).encode()).itertext())
+    told = " ".join(str(text) for text in etree.fromstring(junit.render(verdict).encode()).itertext())
     assert all(one_line(j.finding.message) in told for j in verdict.findings if j.gates)
