@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assaymark.checks.infrastructure.pipelines import gitlab, jenkins
-from assaymark.checks.infrastructure.pipelines.shell import read, sequences
 from assaymark.checks.settings import CheckSettings, Secret
+from assaymark.checks.shell.reader import read, sequences
 from assaymark.model.check import Check, Checked, Dialect, Input, Outcome, Part, Unchecked
 from assaymark.model.digest import sha256
 from assaymark.model.finding import ConfigurationSite

@@ -56,8 +56,8 @@ def make(settings: CheckSettings) -> GitlabCi:  # noqa: ARG001  the door is the 
 def _judge(each: Input) -> Outcome:
     from assaymark.checks.infrastructure.pipelines.gitlab_document import has_inputs, read  # noqa: PLC0415  not needed to select
     from assaymark.checks.infrastructure.pipelines.gitlab_rules import EXAMINERS, RULES  # noqa: PLC0415
-    from assaymark.checks.infrastructure.pipelines.rulebook import bounded, sightings  # noqa: PLC0415
-    from assaymark.checks.infrastructure.pipelines.yaml_tree import Unreadable, decode  # noqa: PLC0415
+    from assaymark.checks.reading.yaml_tree import Unreadable, decode  # noqa: PLC0415
+    from assaymark.checks.rulebook import bounded, sightings  # noqa: PLC0415
 
     template = each.dialect == "gitlab-template"
     if template and not _HEADER.search(each.content.decode("utf-8", "replace")):

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from assaymark.checks.infrastructure.pipelines.yaml_tree import (
+from assaymark.checks.reading.yaml_tree import (
     Items,
     Keyed,
     Node,

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job, Script, place, within
 from assaymark.checks.infrastructure.pipelines.gitlab_rules_rights import is_true
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.shell import Command, expansions, read
-from assaymark.checks.infrastructure.pipelines.shell_facts import Foreign, names_a_secret, written_to
-from assaymark.checks.infrastructure.pipelines.shell_rules import shell_flaws
-from assaymark.checks.infrastructure.pipelines.shell_rules_secrets import is_open_docker
-from assaymark.checks.infrastructure.pipelines.shell_rules_sources import switches_verification_off
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Keyed, Scalar, scalar_text, scalars_below
+from assaymark.checks.reading.yaml_tree import Keyed, Scalar, scalar_text, scalars_below
+from assaymark.checks.rulebook import Flaw
+from assaymark.checks.shell.facts import Foreign, names_a_secret, written_to
+from assaymark.checks.shell.reader import Command, expansions, read
+from assaymark.checks.shell.rules import shell_flaws
+from assaymark.checks.shell.rules_secrets import is_open_docker
+from assaymark.checks.shell.rules_sources import switches_verification_off
 from assaymark.model.severity import Severity
 
 _TEXT = (

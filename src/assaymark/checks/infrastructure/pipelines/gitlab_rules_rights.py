@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Items, Keyed, Node, Scalar, scalar_text, scalars_below
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text, scalars_below
+from assaymark.checks.rulebook import Flaw
 from assaymark.model.finding import Span
 from assaymark.model.severity import Severity
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
-from assaymark.checks.infrastructure.pipelines.images import moves, name_of, without_digest
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
+from assaymark.checks.reading.image_names import moves, name_of, without_digest
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
+from assaymark.checks.rulebook import Flaw
 from assaymark.model.severity import Severity
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")

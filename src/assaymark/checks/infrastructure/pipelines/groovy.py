@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Unreadable
+from assaymark.checks.reading.yaml_tree import Unreadable
 
 DEEPEST: Final = 150
 _LONGEST_SLASHY: Final = 10_000

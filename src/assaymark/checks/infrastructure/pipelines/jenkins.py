@@ -70,8 +70,8 @@ def make(settings: CheckSettings) -> Jenkinsfiles:  # noqa: ARG001  the door is 
 def _judge(each: Input) -> Outcome:
     from assaymark.checks.infrastructure.pipelines.jenkins_document import load  # noqa: PLC0415  not needed to select
     from assaymark.checks.infrastructure.pipelines.jenkins_rules import EXAMINERS, RULES  # noqa: PLC0415
-    from assaymark.checks.infrastructure.pipelines.rulebook import bounded, sightings  # noqa: PLC0415
-    from assaymark.checks.infrastructure.pipelines.yaml_tree import Unreadable, decode  # noqa: PLC0415
+    from assaymark.checks.reading.yaml_tree import Unreadable, decode  # noqa: PLC0415
+    from assaymark.checks.rulebook import bounded, sightings  # noqa: PLC0415
 
     try:
         text = decode(each.content)

@@ -10,8 +10,8 @@ from typing import Final
 from msgspec import Struct
 
 from assaymark.checks.infrastructure.pipelines.groovy import Block, Call, Kind, Script, Token, read
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.shell_facts import Foreign
+from assaymark.checks.rulebook import Flaw
+from assaymark.checks.shell.facts import Foreign
 from assaymark.model.finding import Span
 from assaymark.model.severity import Severity
 

@@ -9,8 +9,8 @@ from assaymark.checks.infrastructure.pipelines import jenkins_rules_injection as
 from assaymark.checks.infrastructure.pipelines import jenkins_rules_rights as rights
 from assaymark.checks.infrastructure.pipelines import jenkins_rules_sources as sources
 from assaymark.checks.infrastructure.pipelines.jenkins_document import Jenkins
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw, Rule
-from assaymark.checks.infrastructure.pipelines.shell_rules import SHELL_RULES
+from assaymark.checks.rulebook import Flaw, Rule
+from assaymark.checks.shell.rules import SHELL_RULES
 from assaymark.model.severity import Confidence, Severity
 
 JenkinsRule = Callable[[Jenkins], Iterator[Flaw]]

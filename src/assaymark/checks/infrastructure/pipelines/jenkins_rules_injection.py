@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.groovy import Call, Kind, Place, Token
 from assaymark.checks.infrastructure.pipelines.jenkins_document import SHELL_STEPS, Jenkins, resource, shell_text
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.shell_rules import shell_flaws
+from assaymark.checks.rulebook import Flaw
+from assaymark.checks.shell.rules import shell_flaws
 from assaymark.model.severity import Severity
 
 _NAME = re.compile(r"(?:\A|[^\w.'\"])(?:env\.)?(\w+)(?![\w(])")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.groovy import Call, Kind
 from assaymark.checks.infrastructure.pipelines.jenkins_document import Jenkins, resource
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.shell import read
-from assaymark.checks.infrastructure.pipelines.shell_facts import SCANNERS
+from assaymark.checks.rulebook import Flaw
+from assaymark.checks.shell.facts import SCANNERS
+from assaymark.checks.shell.reader import read
 
 _DEPLOYS = re.compile(r"deploy|prod|release|publish|rollout|promot|live", re.IGNORECASE)
 _SECRET_PATH = re.compile(

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.groovy import Call, Kind, Token
-from assaymark.checks.infrastructure.pipelines.images import moves, name_of
 from assaymark.checks.infrastructure.pipelines.jenkins_document import Jenkins, inside, resource
-from assaymark.checks.infrastructure.pipelines.rulebook import Flaw
-from assaymark.checks.infrastructure.pipelines.shell_rules_secrets import is_open_docker
-from assaymark.checks.infrastructure.pipelines.shell_rules_sources import switches_verification_off
+from assaymark.checks.reading.image_names import moves, name_of
+from assaymark.checks.rulebook import Flaw
+from assaymark.checks.shell.rules_secrets import is_open_docker
+from assaymark.checks.shell.rules_sources import switches_verification_off
 from assaymark.model.severity import Severity
 
 _BRANCH = re.compile(r"(?:main|master|develop|development|dev|trunk|HEAD|latest|stable)\Z")

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from assaymark.checks.infrastructure.pipelines.inline import LONGEST_MARKER, requested
-from assaymark.checks.infrastructure.pipelines.rulebook import in_order
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Items, Keyed, Node, Unreadable, decode, documents
 from assaymark.checks.infrastructure.pipelines.zizmor_advice import ADVICE, CONFIDENCES, OTHERWISE, SEVERITIES, WORST
 from assaymark.checks.infrastructure.pipelines.zizmor_process import Audited, audit, installed
 from assaymark.checks.infrastructure.pipelines.zizmor_site import site_of
+from assaymark.checks.reading.inline import LONGEST_MARKER, requested
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Unreadable, decode, documents
+from assaymark.checks.rulebook import in_order
 from assaymark.checks.settings import CheckSettings
 from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked, UnitKind
 from assaymark.model.digest import Digest, digest_of

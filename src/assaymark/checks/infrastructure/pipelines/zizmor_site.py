@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from assaymark.checks.infrastructure.pipelines.rulebook import one_line
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
 from assaymark.checks.infrastructure.pipelines.zizmor_process import Audited, Fragment, Location
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
+from assaymark.checks.rulebook import one_line
 from assaymark.model.finding import ConfigurationSite
 
 _LABEL_LENGTH = 60

@@ -10,8 +10,8 @@ from itertools import islice
 
 from msgspec import Struct
 
-from assaymark.checks.infrastructure.pipelines.inline import requested
-from assaymark.checks.infrastructure.pipelines.yaml_tree import Unreadable
+from assaymark.checks.reading.inline import requested
+from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.model.finding import CheckId, ConfigurationSite, Fix, RuleId, Sighting, Span
 from assaymark.model.severity import Confidence, Severity
 

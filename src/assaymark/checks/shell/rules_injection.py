@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.infrastructure.pipelines.shell import Command, expansions, names_in, unquoted
-from assaymark.checks.infrastructure.pipelines.shell_facts import INTERPRETERS, Scene, ShellFlaw, flaw, written_to
+from assaymark.checks.shell.facts import INTERPRETERS, Scene, ShellFlaw, flaw, written_to
+from assaymark.checks.shell.reader import Command, expansions, names_in, unquoted
 
 _CODE_OPTION = re.compile(r"-[a-zA-Z]*[ce]|--command|--eval|-Command|-command")
 _SCRIPT_FILE = re.compile(r"\.(?:sh|bash|zsh|py|rb|pl|js|mjs|ts|ps1|groovy|bat|cmd)\Z|(?:^|/)(?:Makefile|Dockerfile)\Z")

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from assaymark.checks.infrastructure.pipelines.shell import Command
+from assaymark.checks.shell.reader import Command
 from assaymark.model.severity import Severity
 
 SHELLS: Final = frozenset({"sh", "bash", "zsh", "dash", "ash", "ksh"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.infrastructure.pipelines.shell import Command, unquoted
-from assaymark.checks.infrastructure.pipelines.shell_facts import DOWNLOADERS, INTERPRETERS, SHELLS, Scene, ShellFlaw, address_in, flaw
+from assaymark.checks.shell.facts import DOWNLOADERS, INTERPRETERS, SHELLS, Scene, ShellFlaw, address_in, flaw
+from assaymark.checks.shell.reader import Command, unquoted
 from assaymark.model.severity import Severity
 
 _OWN_HOST = re.compile(r"\$\{?(?:CI_SERVER|CI_API|CI_PAGES|JENKINS_URL|HUDSON_URL|BUILD_URL)|//(?:localhost|127\.|\[::1\])")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.infrastructure.pipelines.shell import expansions, unquoted
-from assaymark.checks.infrastructure.pipelines.shell_facts import SCANNERS, Scene, ShellFlaw, flaw, names_a_secret, written_to
+from assaymark.checks.shell.facts import SCANNERS, Scene, ShellFlaw, flaw, names_a_secret, written_to
+from assaymark.checks.shell.reader import expansions, unquoted
 from assaymark.model.severity import Severity
 
 _LOGIN_PROGRAMS = frozenset({"docker", "podman", "buildah", "helm", "crane", "oras", "nerdctl", "skopeo", "az", "regctl"})

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from assaymark.checks.infrastructure.pipelines import shell_rules_injection as injection
-from assaymark.checks.infrastructure.pipelines import shell_rules_secrets as secrets
-from assaymark.checks.infrastructure.pipelines import shell_rules_sources as sources
-from assaymark.checks.infrastructure.pipelines.rulebook import Rule
-from assaymark.checks.infrastructure.pipelines.shell import read, sequences
-from assaymark.checks.infrastructure.pipelines.shell_facts import Foreign, Scene, ShellFlaw, ShellRule
+from assaymark.checks.rulebook import Rule
+from assaymark.checks.shell import rules_injection as injection
+from assaymark.checks.shell import rules_secrets as secrets
+from assaymark.checks.shell import rules_sources as sources
+from assaymark.checks.shell.facts import Foreign, Scene, ShellFlaw, ShellRule
+from assaymark.checks.shell.reader import read, sequences
 from assaymark.model.severity import Confidence, Severity
 
 _LOW, _MEDIUM, _HIGH = Severity.LOW, Severity.MEDIUM, Severity.HIGH

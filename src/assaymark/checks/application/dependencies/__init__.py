@@ -1,0 +1,1 @@
+"""Third-party components: what a lock file or an image holds, and which advisories speak of it."""
