@@ -88,6 +88,9 @@ HARMLESS = [
     ("text", "postgres://user:***@host/db"),
     ("text", "postgres://user:PASSWORD@host/db"),
     ("text", "https://username:your_token@github.com/x"),
+    ("code", '_PASSWORD = re.compile(rb"(?P<name>[^:\\r\\n]+):(?P<hash>.{8,200})", re.M)'),
+    ("code", 'const tokenShape = new RegExp("^x9Kq7[A-Z]{2}vR4t$")'),
+    ("code", "var keyLine = regexp.MustCompile(`^K3y=([a-z0-9]{32})$`)"),
     ("code", 'OAuth oauth_nonce="8f2kq0Zp3", oauth_timestamp="1327204800"'),
 ]
 
@@ -111,6 +114,12 @@ def test_a_stand_in_password_of_a_real_account_is_still_told(scan: Scan) -> None
 
 def test_the_password_of_a_second_argument_is_found_although_the_first_is_a_name(scan: Scan, maker: Any) -> None:
     assert rules_of(scan(f'x = os.environ.get("DB_PASSWORD", "{maker.password()}")', "code")) == ["secrets/password"]
+
+
+@pytest.mark.parametrize("call", ['os.getenv("API_TOKEN", "%s")', "config.get('db_password', '%s')", 'ENV.fetch("SECRET_KEY", "%s")'])
+def test_what_is_taken_when_a_name_is_not_set_is_a_credential(call: str, scan: Scan, maker: Any) -> None:
+    (found,) = scan(f"x = {call % maker.password()}\n", "code")
+    assert found.confidence.rank >= Confidence.MEDIUM.rank
 
 
 def test_two_tokens_of_one_address_are_two_findings_with_the_values_that_stand_alone(scan: Scan, maker: Any) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 KEY = re.compile(
     r"(?i)pass(?:word|wd|wort|phrase|code)s?|passw|pwd|secret|token|api[_. -]?key|access[_.-]?key|credential|bearer|[a-z][_.-]?key\b|key(?=[_-])|\bkey\b"  # noqa: E501
@@ -34,6 +35,10 @@ _LOOK_UP = re.compile(
     r"|(?:env|environ|config|conf|settings|options|params|request|args|session|cookies|headers|props|properties)\.(?:get\w*|fetch)$"
 )
 """Calls whose argument is the name under which a value is kept: ``credentials('deploy')`` of Jenkins, ``getenv``."""
+_PATTERN = re.compile(r"(?i)(?:^|\.)(?:compile|mustcompile|regexp?|pattern|r)$|^new[ \t]+regexp$")
+"""Calls whose argument is a regular expression: it tells how something looks and is it not."""
+_FALLBACK = re.compile(r"([A-Za-z_][\w.]{0,60})\([ \t]{0,4}[\"'`]$")
+"""``getenv("NAME", "value")``: what is taken when the name is not set is assigned to it."""
 MAX_VALUE = 2048
 
 
@@ -70,6 +75,8 @@ def candidates(line: str, group: str) -> Iterator[Candidate]:
         seen = key_end
         key = line[key_start:key_end].lstrip("$@[]\"'.-")
         candidate = _option(line, key_start, key_end, found.group()) or _linked(line, key, key_end, found.group(), group)
+        if candidate is not None and candidate.separator == "," and _is_fallback(line, key_start, key):
+            candidate = replace(candidate, separator="=")
         if candidate is not None:
             yield candidate
 
@@ -89,6 +96,11 @@ def _option(line: str, key_start: int, key_end: int, word: str) -> Candidate | N
     return Candidate(line[key_start + 2 : key_end], word.lower(), " ", quote, "", link.end(), end, value, line)
 
 
+def _is_fallback(line: str, key_start: int, key: str) -> bool:
+    called = _FALLBACK.search(line, max(0, key_start - 70), line.find(key, key_start))
+    return called is not None and _LOOK_UP.search(called.group(1)) is not None
+
+
 def _linked(line: str, key: str, key_end: int, word: str, group: str) -> Candidate | None:
     link = _LINK.match(line, key_end)
     if link is None:
@@ -97,7 +109,7 @@ def _linked(line: str, key: str, key_end: int, word: str, group: str) -> Candida
     if separator == "(" and word.lower() == "key":
         return None  # PRIMARY KEY (`column`)
     call = (link.group("call") or "").strip("( \t")
-    if _LOOK_UP.search(call) or (separator == ":" and not quote and "?" in line[key_end : link.start("sep")]):
+    if _LOOK_UP.search(call) or _PATTERN.search(call) or (separator == ":" and not quote and "?" in line[key_end : link.start("sep")]):
         return None  # ENV.fetch('NAME'); getenv('NAME') ?: throw
     if quote:
         end = _closing(line, start, quote)
