@@ -193,19 +193,61 @@ def test_the_daemon_keeps_neither_zombies_nor_files(daemon: Daemon, wait: Wait) 
     daemon.start()
     files = Path(f"/proc/{daemon.process.pid}/fd")
     daemon.ask("exit", "0")
-    wait(lambda: True)
+    wait(lambda: len(children(daemon)) == 1)  # the one that waits for the next request
     before = len(list(files.iterdir()))
     for _ in range(5):
         daemon.ask("stdin", stdin=b"x")
         daemon.ask("crash")
     wait(lambda: len(list(files.iterdir())) == before)
-    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
-    wait(lambda: not children.read_text())
+    wait(lambda: len(children(daemon)) == 1)
 
 
 def test_a_child_holds_none_of_the_daemons_files(daemon: Daemon) -> None:
     daemon.start()
-    assert int(daemon.ask("fds")[1]) <= 5  # three streams, the socket, and the folder being listed
+    # three streams, the socket, the channel through which it learns that it may speak, and the folder being listed
+    assert int(daemon.ask("fds")[1]) <= 6
+
+
+# --- the child that waits for its request ----------------------------------------------------------------------------
+
+
+def children(daemon: Daemon) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()]
+
+
+def test_a_request_is_answered_by_the_child_that_waited(daemon: Daemon, wait: Wait, tmp_path: Path) -> None:
+    daemon.start()
+    wait(lambda: len(children(daemon)) == 1)
+    (waiting,) = children(daemon)
+    client = daemon.client("sleep", str(tmp_path / "began"))
+    wait(lambda: (tmp_path / "began").exists() and (tmp_path / "began").read_text())
+    assert int((tmp_path / "began").read_text()) == waiting
+    assert daemon.ask("who")[1] == b"True True\n"  # a second one has a child of its own meanwhile
+    client.kill()
+    client.communicate()
+
+
+def test_a_waiting_child_that_was_killed_costs_nothing_but_time(daemon: Daemon, wait: Wait) -> None:
+    daemon.start()
+    for _ in range(3):
+        wait(lambda: len(children(daemon)) == 1)
+        os.kill(children(daemon)[0], signal.SIGKILL)
+        assert daemon.ask("stdin", stdin=b"abc")[1] == b"cba"
+
+
+def test_a_waiting_child_ends_with_a_daemon_that_was_killed(daemon: Daemon, wait: Wait) -> None:
+    daemon.start()
+    wait(lambda: len(children(daemon)) == 1)
+    (waiting,) = children(daemon)
+    daemon.process.kill()
+    wait(lambda: not Path(f"/proc/{waiting}").exists())
+
+
+def test_a_request_too_large_for_the_waiting_child_is_answered_as_well(daemon: Daemon, wait: Wait) -> None:
+    daemon.start()
+    wait(lambda: len(children(daemon)) == 1)
+    assert daemon.ask("stdin", stdin=b"abc", environment={"ASSAYMARK_LARGE": "x" * 100_000})[1] == b"cba"
+    assert daemon.ask("exit", "3")[0] == 3
 
 
 # --- its life --------------------------------------------------------------------------------------------------------

@@ -40,28 +40,43 @@ class _Stream(io.RawIOBase):
         return len(body)
 
 
-def answer(handler: Handler, request: Request, link: socket.socket, *, stdin: int | None, close: Iterable[int]) -> None:
-    """Handle the request and end this process; `close` are the daemon's own files. Never returns."""
+def leave(close: Iterable[int]) -> None:
+    """Become a process of its own right after the fork; `close` are the daemon's own files."""
+    os.setsid()
+    gc.freeze()
+    for number in close:
+        os.close(number)
+    _reset_signals()
+
+
+def answer(
+    handler: Handler, request: Request, link: socket.socket, *, stdin: int | None, may_speak: Callable[[], None] = lambda: None
+) -> None:
+    """Handle the request and end this process, which has left the daemon. Never returns.
+
+    `may_speak` is called before the first frame, and returns when the daemon has told the client that the request is taken.
+    """
     status = 1
     try:
-        os.setsid()
-        gc.freeze()
-        for number in close:
-            os.close(number)
-        _reset_signals()
         link.setblocking(True)
+        waiting = [may_speak]
+
+        def send(kind: int, body: bytes) -> None:
+            while waiting:
+                waiting.pop()()
+            link.sendall(frame(kind, body))
 
         def write(number: int, body: bytes) -> None:
             # Bounded frames: the client copies its buffer once per frame.
             for start in range(0, len(body), 1 << 16):
-                link.sendall(frame(OUT if number == 1 else ERR, body[start : start + (1 << 16)]))
+                send(OUT if number == 1 else ERR, body[start : start + (1 << 16)])
 
         _become(request, stdin, write)
         code = _call(handler, request, write)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client hangs up now, which must not look like Ctrl-C
-        link.sendall(frame(EXIT, bytes([code & 0xFF])))
+        send(EXIT, bytes([code & 0xFF]))
         status = 0
     except BaseException as error:  # noqa: BLE001 - the top of this process; its text may quote content, so only the type is logged
         os.write(2, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} request failed: {type(error).__name__}\n".encode())

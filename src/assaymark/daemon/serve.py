@@ -30,8 +30,9 @@ from msgspec import Struct
 
 from assaymark import hookclient
 from assaymark.daemon import code
-from assaymark.daemon.child import Handler, answer
+from assaymark.daemon.child import Handler, answer, leave
 from assaymark.daemon.protocol import ACCEPTED, DECLINED, OtherVersion, Request, decode, frame
+from assaymark.daemon.understudy import Understudy
 from assaymark.engine.trust import private_folder
 
 LOG_LIMIT = 1 << 20
@@ -46,6 +47,10 @@ class Spares(Protocol):
 
     def part_with(self) -> None:
         """Forget them: a child was forked and has them now."""
+        ...
+
+    def rehearse(self) -> None:
+        """In a child that waits for its request: do everything once over nothing."""
         ...
 
 
@@ -110,6 +115,7 @@ class _Daemon:
         self._path = path
         self._lock, self._stamp = held
         self._spares = spares
+        self._understudy: Understudy | None = None
         self._clients: dict[int, _Client] = {}
         self._poll = select.poll()
         self._is_ending = False
@@ -125,8 +131,7 @@ class _Daemon:
         signal.set_wakeup_fd(self._ringer, warn_on_full_buffer=False)
         self._poll.register(self._bell, select.POLLIN)
         self._poll.register(self._listener.fileno(), select.POLLIN)
-        if self._spares is not None:
-            self._spares.refill()
+        self._prepare()
         try:
             while not self._is_ending:
                 self._turn()
@@ -237,7 +242,7 @@ class _Daemon:
         except ValueError:
             self._decline(client)
             return
-        if request.stamp != hookclient.stamp() or request.executable != sys.executable or not code.is_unchanged(self._stamp):
+        if request.stamp != hookclient.stamp() or request.executable != sys.executable:
             self._decline(client, ending=True)
         elif sum(1 for other in self._clients.values() if other.child) >= self._terms.most_children:
             self._decline(client)
@@ -245,24 +250,54 @@ class _Daemon:
             self._begin(client, request)
 
     def _begin(self, client: _Client, request: Request) -> None:
+        understudy, self._understudy = self._understudy, None
+        # It begins while we look whether its code is still the code on the disk: a look at every file takes as long as a fork.
+        if understudy is not None and not understudy.play(bytes(client.buffer[4:]), client.link, client.stdin):
+            understudy = None
+        if not code.is_unchanged(self._stamp):
+            if understudy is not None:
+                understudy.dismiss()
+            self._decline(client, ending=True)
+            return
         try:
             client.link.send(frame(ACCEPTED))
-            child = os.fork()
+            child = understudy.pid if understudy is not None else self._fork(client, request)
         except OSError:
             self._drop(client)
             return
-        if child == 0:
-            others = [other for other in self._clients.values() if other is not client]
-            close = [other.link.fileno() for other in others] + [other.stdin for other in others if other.stdin is not None]
-            close += [self._listener.fileno(), self._bell, self._ringer, self._lock]
-            answer(self._handler, request, client.link, stdin=client.stdin, close=close)
-        if self._spares is not None:
-            self._spares.part_with()
+        if understudy is not None:
+            understudy.accept()
         client.child = child
         client.deadline = float("inf")
         if client.stdin is not None:
             os.close(client.stdin)
             client.stdin = None
+
+    def _fork(self, client: _Client, request: Request) -> int:
+        child = os.fork()
+        if child == 0:
+            others = [other for other in self._clients.values() if other is not client]
+            leave([*self._own(), *(o.link.fileno() for o in others), *(o.stdin for o in others if o.stdin is not None)])
+            answer(self._handler, request, client.link, stdin=client.stdin)
+        if self._spares is not None:
+            self._spares.part_with()
+        return child
+
+    def _own(self) -> list[int]:
+        return [self._listener.fileno(), self._bell, self._ringer, self._lock]
+
+    def _prepare(self) -> None:
+        """Nobody waits: make ready what the next request needs."""
+        if self._understudy is not None or self._clients or self._is_ending:
+            return
+        rehearse = None
+        if self._spares is not None:
+            self._spares.refill()
+            rehearse = self._spares.rehearse
+        with suppress(OSError):
+            self._understudy = Understudy(self._handler, rehearse, self._own())
+            if self._spares is not None:
+                self._spares.part_with()
 
     def _decline(self, client: _Client, *, ending: bool = False) -> None:
         with suppress(OSError):
@@ -298,11 +333,15 @@ class _Daemon:
             if pid in children:
                 self._drop(children.pop(pid))
                 _trim_log()
-        if self._spares is not None and not self._clients and not self._is_ending:
-            self._spares.refill()
+                self._prepare()
+            elif self._understudy is not None and pid == self._understudy.pid:
+                self._understudy.dismiss()
+                self._understudy = None
 
     def _end(self) -> None:
         self._is_ending = True
+        if self._understudy is not None:
+            self._understudy.dismiss()
         if self._spares is not None:
             self._spares.part_with()
         if self._is_at_home():

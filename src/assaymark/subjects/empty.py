@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from assaymark.errors import SubjectUnreadable
 from assaymark.model.digest import Digest
-from assaymark.model.subject import Content, Entry, ReaderSpec, SubjectRef
+from assaymark.model.subject import Change, Content, Entry, ReaderSpec, Subject, SubjectRef
 from assaymark.subjects.listing import digest_of_entries, printable_name
 
 _WHY = {
@@ -48,6 +48,28 @@ class NothingSpec:
 
     def close(self) -> None:
         """Nothing was opened."""
+
+
+class Nothing:
+    """Nothing compared with nothing."""
+
+    def __init__(self) -> None:
+        self.base: Subject = EmptySubject()
+        self.head: Subject = EmptySubject()
+
+    def changes(self) -> Sequence[Change]:
+        return ()
+
+    def passing(self) -> Sequence[Entry]:
+        return ()
+
+    def touched_lines(self, paths: Sequence[tuple[str | None, str]]) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """There are no lines."""
+        del paths
+        return {}
+
+
+NOTHING = Nothing()
 
 
 def read_one(spec: ReaderSpec, entry: Entry | None, *, limit: int) -> bytes | None:

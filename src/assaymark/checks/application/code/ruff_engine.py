@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -62,10 +63,19 @@ def _in_packages(folder: str) -> RuffEngine | None:
 
 
 def _from_record(folder: Path, version: str) -> RuffEngine | None:
+    path = folder / f"ruff-{version}.dist-info" / "RECORD"
     try:
-        record = (folder / f"ruff-{version}.dist-info" / "RECORD").read_text("utf-8")
+        status = path.stat()
+        return _read(folder, version, path, (status.st_mtime_ns, status.st_ino, status.st_size))
     except OSError:
         return None
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, version: str, path: Path, stamp: tuple[int, int, int]) -> RuffEngine | None:
+    """What a record says; `stamp` tells one state of it from another, for a daemon lives longer than a record."""
+    del stamp
+    record = path.read_text("utf-8")
     for row in csv.reader(record.splitlines()):
         if row and row[0].replace("\\", "/").rpartition("/")[2] in ("ruff", "ruff.exe"):
             program = (folder / row[0]).resolve()

@@ -19,8 +19,9 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-READY = 4
-"""Kept waiting: most commits change fewer Python files. Each costs five milliseconds of processor time and a few megabytes."""
+READY = 8
+"""Kept waiting: both sides of most commits have fewer Python files that nobody has seen. Each costs five milliseconds of processor time and
+a few megabytes."""
 LARGEST = 32 << 10
 """Bytes of a file: an empty pipe takes so much without anybody reading."""
 LONGEST = 8 << 20
