@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from assaymark.checks.infrastructure.pipelines import zizmor_process
+from assaymark.checks.infrastructure.pipelines import zizmor_engine
 from assaymark.checks.infrastructure.pipelines.zizmor import make
 from assaymark.checks.infrastructure.pipelines.zizmor_advice import ADVICE
 from assaymark.checks.settings import CheckSettings, Secret
@@ -135,20 +135,20 @@ def test_zizmor_a_failing_process_leaves_no_input_without_outcome(monkeypatch: p
 
 
 def test_zizmor_missing_engine_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    zizmor_process.installed.cache_clear()
+    zizmor_engine.installed.cache_clear()
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(EngineMissing) as caught:
         CHECK.knowledge()
     assert caught.value.advice
     monkeypatch.undo()
-    zizmor_process.installed.cache_clear()
+    zizmor_engine.installed.cache_clear()
 
 
 def test_zizmor_knowledge_starts_no_process_and_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", None)
     best = 1.0
     for _ in range(20):
-        zizmor_process.installed.cache_clear()
+        zizmor_engine.installed.cache_clear()
         start = time.perf_counter()
         CHECK.knowledge()
         best = min(best, time.perf_counter() - start)
@@ -156,13 +156,13 @@ def test_zizmor_knowledge_starts_no_process_and_is_quick(monkeypatch: pytest.Mon
 
 
 def test_zizmor_every_audit_of_the_installed_version_has_class_and_advice() -> None:
-    with open(zizmor_process.installed().binary, "rb") as file:  # noqa: PTH123
+    with open(zizmor_engine.installed().binary, "rb") as file:  # noqa: PTH123
         program = file.read()
     rows = {name.removeprefix("zizmor/") for name in catalogue().rules if name.startswith("zizmor/")}
     assert rows == ADVICE.keys()
     assert [name for name in sorted(rows) if name.encode() not in program] == []
     answer = subprocess.run(
-        [zizmor_process.installed().binary, "--offline", "-vv", "-"], input=HEAD.encode() + STEP.encode(), capture_output=True, check=False
+        [zizmor_engine.installed().binary, "--offline", "-vv", "-"], input=HEAD.encode() + STEP.encode(), capture_output=True, check=False
     )
     named = {line.rsplit(b"scheduling ", 1)[1].split(b" ")[0].decode() for line in answer.stderr.splitlines() if b"scheduling " in line}
     assert len(named) > 30
