@@ -29,13 +29,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from assaymark import hookclient
-from assaymark.daemon import code
+from assaymark.daemon import code, log
 from assaymark.daemon.child import Handler, answer, leave
 from assaymark.daemon.protocol import ACCEPTED, DECLINED, OtherVersion, Request, decode, frame
 from assaymark.daemon.understudy import Understudy
 from assaymark.engine.trust import private_folder
-
-LOG_LIMIT = 1 << 20
 
 
 class Spares(Protocol):
@@ -332,7 +330,7 @@ class _Daemon:
                 pid = 0
             if pid in children:
                 self._drop(children.pop(pid))
-                _trim_log()
+                log.trim(2)
                 self._prepare()
             elif self._understudy is not None and pid == self._understudy.pid:
                 self._understudy.dismiss()
@@ -381,10 +379,3 @@ def _kill(child: int, number: int) -> None:
     except OSError:
         with suppress(OSError):
             os.kill(child, number)
-
-
-def _trim_log() -> None:
-    """Standard error is the log when the daemon was started on demand; it must not grow for ever."""
-    with suppress(OSError):
-        if os.fstat(2).st_size > LOG_LIMIT:
-            os.ftruncate(2, 0)

@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 
 from assaymark import hookclient
-from assaymark.daemon.serve import LOG_LIMIT
+from assaymark.daemon import log
 from assaymark.engine.trust import private_folder
 
 LONGEST_SOCKET_PATH = 100
@@ -86,10 +86,9 @@ def _become_daemon() -> None:
     os.umask(0o077)
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
-    log = os.open(f"{hookclient.socket_folder()}/daemon.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    if os.fstat(log).st_size > LOG_LIMIT:
-        os.ftruncate(log, 0)
-    for source, number in ((null, 0), (null, 1), (log, 2)):
+    file = os.open(f"{hookclient.socket_folder()}/daemon.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    log.trim(file)
+    for source, number in ((null, 0), (null, 1), (file, 2)):
         os.dup2(source, number)
     os.closerange(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20))
     # A hook's variables (GIT_DIR, GIT_INDEX_FILE) must not stay with a process that serves other repositories.
