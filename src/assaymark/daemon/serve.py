@@ -340,6 +340,8 @@ class _Daemon:
         self._is_ending = True
         if self._understudy is not None:
             self._understudy.dismiss()
+            with suppress(ChildProcessError):
+                os.waitpid(self._understudy.pid, 0)  # just born, it may still hold the lock
         if self._spares is not None:
             self._spares.part_with()
         if self._is_at_home():
