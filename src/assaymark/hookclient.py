@@ -85,7 +85,9 @@ def ask(path: str, data: bytes) -> int | None:
         link.connect(path)
         # With standard input itself, so that a hook that reads it reads the real one.
         stdin = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, (0).to_bytes(4, sys.byteorder))] if _is_open(0) else []
-        link.sendall(data[link.sendmsg([data], stdin) :])
+        rest = data[link.sendmsg([data], stdin) :]
+        if rest:  # to send nothing fails as well when the daemon has answered and gone
+            link.sendall(rest)
         buffer = b""
         while chunk := link.recv(65536):
             buffer += chunk
