@@ -36,8 +36,8 @@ def handle(request, write):
     elif what == "big":
         write(1, b"x" * 3_000_000); write(2, b"y" * 100_000)
     elif what == "sleep":
-        open(request.argv[1], "w").write(str(os.getpid()))
         try:
+            open(request.argv[1], "w").write(str(os.getpid()))
             time.sleep(60)
         except KeyboardInterrupt:
             open(request.argv[1] + ".interrupted", "w").close()

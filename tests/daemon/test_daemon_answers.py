@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from tests.daemon.conftest import Daemon, Wait
 
 from assaymark import hookclient
 from assaymark.daemon import start
-from assaymark.daemon.protocol import OtherVersion, decode
+from assaymark.daemon.protocol import ACCEPTED, EXIT, OtherVersion, decode, frame
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -206,6 +207,33 @@ def test_a_child_holds_none_of_the_daemons_files(daemon: Daemon) -> None:
     daemon.start()
     # three streams, the socket, the channel through which it learns that it may speak, and the folder being listed
     assert int(daemon.ask("fds")[1]) <= 6
+
+
+def test_a_daemon_that_answers_and_hangs_up_at_once_is_no_broken_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Quick:
+        """The answer lies there, and the other end is gone, when `sendmsg` returns."""
+
+        answer: ClassVar = [frame(ACCEPTED) + frame(EXIT, b"\x07"), b""]
+
+        def __init__(self, *_: object) -> None: ...
+
+        def settimeout(self, seconds: float | None) -> None: ...
+
+        def connect(self, path: str) -> None: ...
+
+        def close(self) -> None: ...
+
+        def sendmsg(self, parts: list[bytes], files: object) -> int:
+            return sum(map(len, parts))
+
+        def sendall(self, data: bytes) -> None:
+            raise BrokenPipeError
+
+        def recv(self, size: int) -> bytes:
+            return self.answer.pop(0)
+
+    monkeypatch.setattr("_socket.socket", Quick)
+    assert hookclient.ask("/nowhere", b"\0\0\0\1x") == 7
 
 
 # --- the child that waits for its request ----------------------------------------------------------------------------

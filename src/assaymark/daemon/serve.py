@@ -10,7 +10,7 @@ Keeps nothing between two requests but what `warm` has loaded. Listens on no net
 """
 
 # pathlib would be one more import in a process that forks at every request.
-# ruff: noqa: PTH108
+# ruff: noqa: PTH104, PTH108
 
 from __future__ import annotations
 
@@ -120,13 +120,13 @@ class _Daemon:
         self._last = time.monotonic()
 
     def run(self) -> int:
-        self._listen()
         self._bell, self._ringer = os.pipe()
         for end in (self._bell, self._ringer):
             os.set_blocking(end, False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._ringer, warn_on_full_buffer=False)
+        self._listen()
         self._poll.register(self._bell, select.POLLIN)
         self._poll.register(self._listener.fileno(), select.POLLIN)
         self._prepare()
@@ -142,16 +142,19 @@ class _Daemon:
             self._is_ending = True
 
     def _listen(self) -> None:
+        draft = f"{self._path}.new"
         with suppress(FileNotFoundError):
-            os.unlink(self._path)  # we hold the lock, so whoever made it is dead
+            os.unlink(draft)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            self._listener.bind(self._path)
+            self._listener.bind(draft)
         finally:
             os.umask(before)
         self._listener.listen(64)
         self._listener.setblocking(False)
+        # Nobody finds a socket that does not listen yet. We hold the lock, so whoever made the one that lies there is dead.
+        os.rename(draft, self._path)
         self._identity = os.lstat(self._path).st_ino
 
     # --- one turn ----------------------------------------------------------------------------------------------------

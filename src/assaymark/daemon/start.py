@@ -20,7 +20,7 @@ from assaymark.daemon import log
 from assaymark.engine.trust import private_folder
 
 LONGEST_SOCKET_PATH = 100
-"""The kernel takes 107 bytes."""
+"""The kernel takes 107 bytes, and the socket is made under a longer name."""
 
 
 def may_serve() -> bool:
