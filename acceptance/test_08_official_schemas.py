@@ -27,7 +27,7 @@ WORKFLOW = (
 def reports(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run of a repository with findings of every layer and something that cannot be checked, in every format."""
     folder = tmp_path_factory.mktemp("reports")
-    password = "hX9vQ2" + "mLp7Rt"  # in pieces, so that no scanner takes it for a real one
+    password = "hX9vQ2" + "mLp7Rt"  # assay: allow - an example, in pieces
     files = {
         "code.py": "import os\n\n\ndef run(name):\n    return os.system(name)\n",
         "broken.py": "def broken(:\n",

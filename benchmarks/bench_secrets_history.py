@@ -6,6 +6,7 @@ Give a git repository; without one a small history is generated, which shows tha
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     facts = measure.announce("secrets of a whole history")
     with measure.bench_folder() as home:
-        env = measure.environment(home)
+        env = measure.environment(home, ASSAYMARK_PEERS=os.environ.get("ASSAYMARK_PEERS", ""))
         history = options.history.resolve() if options.history else home / "generated"
         if not options.history:
             generate.repository(history, generate.tree(500), env)

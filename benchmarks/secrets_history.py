@@ -1,6 +1,6 @@
 """Scans every blob of a git repository once through the secrets check; compares CPU seconds and findings with installed peers.
 
-    python benchmarks/secrets_history.py GIT_DIR [--no-peers] [--cache DIR] [--write]
+    python benchmarks/secrets_history.py GIT_DIR [--no-peers] [--cache DIR]
 
 Peers are looked for in the folders of ``ASSAYMARK_PEERS``, beside this interpreter and on the path.
 
@@ -14,9 +14,7 @@ import argparse
 import collections
 import hashlib
 import json
-import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +22,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.measure import tool
 
 from assaymark.checks.application.secrets.check import make
 from assaymark.checks.application.secrets.content import readable
@@ -37,7 +39,7 @@ PEERS: dict[str, Callable[[str, Path], list[str]]] = {
     "betterleaks": lambda git_dir, report: ["git", git_dir, "--no-banner", "--exit-code=0", f"--output={report}"],
     "gitleaks": lambda git_dir, report: ["git", git_dir, "--no-banner", "--exit-code=0", "--report-format=json", f"--report-path={report}"],
     "kingfisher": lambda git_dir, report: [
-        "scan", git_dir, "--git-history=full", "--format=json", f"--output={report}", "--no-validate", "--no-update-check", "--redact=false"
+        "scan", git_dir, "--git-history=full", "--format=json", f"--output={report}", "--no-validate", "--no-update-check"
     ],
 }  # fmt: skip
 """Arguments of a scan of the whole history, without asking a provider or an update server."""
@@ -130,15 +132,25 @@ class Found(NamedTuple):
 
 
 def peer(command: list[str], report: Path) -> tuple[float, list[Found]]:
-    """CPU seconds and findings of a peer that writes Betterleaks' JSON (an object) or gitleaks' (a list)."""
-    before = cpu()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    spent = cpu() - before
-    document = json.loads(report.read_text("utf-8")) if report.exists() else []
-    if isinstance(document, dict):
-        rows = document["findings"]
-        return spent, [Found(r["rule_id"], r["match"]["value"], r["location"]["path"], r["attributes"]["git.sha"]) for r in rows]
-    return spent, [Found(row["RuleID"], row["Secret"], row["File"], row["Commit"]) for row in document]
+    """CPU seconds and findings of a peer, in whose form they come; of the second of two runs, because they too keep compiled rules."""
+    spent = 0.0
+    for _ in range(2):
+        before = cpu()
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        spent = cpu() - before
+    text = report.read_text("utf-8") if report.exists() else ""
+    document = json.JSONDecoder().raw_decode(text)[0] if text else []  # kingfisher writes a second document behind the first
+    if isinstance(document, list):
+        return spent, [Found(row["RuleID"], row["Secret"], row["File"], row["Commit"]) for row in document]
+    rows = document["findings"]
+    if rows and "finding" in rows[0]:
+        return spent, [_of_kingfisher(row["rule"]["id"], row["finding"]) for row in rows]
+    return spent, [Found(r["rule_id"], r["match"]["value"], r["location"]["path"], r["attributes"]["git.sha"]) for r in rows]
+
+
+def _of_kingfisher(rule: str, row: dict[str, Any]) -> Found:
+    commit = row.get("git_metadata", {}).get("commit", {}).get("id", "HEAD")
+    return Found(rule, row["snippet"], row.get("git_metadata", {}).get("file", {}).get("path", row["path"].removeprefix("./")), commit)
 
 
 def missed(git_dir: str, found: list[Found], cache: str) -> collections.Counter[tuple[str, str]]:
@@ -165,15 +177,13 @@ def _seen(check: Any, path: str, data: bytes, secret: str) -> str:
 
 def compare(name: str, git_dir: str, cache: str, mine: float) -> None:
     """Run one peer and print what it cost and saw."""
-    places = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")
-    tool = shutil.which(name, path=places)
-    if tool is None:
+    found_at = tool(name)
+    if found_at is None:
         print(f"{name}: not installed")
         return
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        output = [f"--output={report}"] if name == "betterleaks" else ["--report-format=json", f"--report-path={report}"]
-        spent, found = peer([tool, "git", git_dir, "--no-banner", "--exit-code=0", *output], report)
+        spent, found = peer([found_at, *PEERS[name](git_dir, report)], report)
         written = report.exists()
     if not written:
         print(f"{name}: installed, but wrote no report")

@@ -123,8 +123,9 @@ def test_a_wrong_policy_is_told_with_the_setting(repo: Repo) -> None:
 
 
 def test_secrets_that_came_and_went_within_a_range_are_told(repo: Repo) -> None:
+    hard = "hUnt3r-Zq81_kd0"
     repo.commit("one", a_DOT_py=GOOD)
-    repo.commit("two", conf_DOT_toml='password = "hUnt3r-' + 'Zq81_kd0"\n')
+    repo.commit("two", conf_DOT_toml=f'password = "{hard}"\n')
     repo.git("rm", "-q", "conf.toml")
     repo.git("commit", "-q", "-m", "three")
     found = verdict(repo, "HEAD~2..HEAD")

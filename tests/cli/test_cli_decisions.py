@@ -120,7 +120,8 @@ def test_replay_compares_two_schemes_on_the_history(repo: Repo) -> None:
 
 
 def test_secrets_of_the_whole_history_are_found_until_their_rotation_is_recorded(repo: Repo) -> None:
-    repo.commit("one", conf_DOT_toml='password = "hUnt3r-' + 'Zq81_kd0"\n')
+    hard = "hUnt3r-Zq81_kd0"
+    repo.commit("one", conf_DOT_toml=f'password = "{hard}"\n')
     repo.git("rm", "-q", "conf.toml")
     repo.commit("two", a_DOT_py=GOOD)
     said = repo.assay("check", "--history")

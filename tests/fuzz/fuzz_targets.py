@@ -76,7 +76,7 @@ _DIALECTS = (
     "ini",
 )
 _TEXTS = (
-    b"password = 'hunter2'\nuser: ana\n",
+    b"password = 'hunter2'\nuser: ana\n",  # assay: allow - a seed
     b'{"auths": {"r": {"auth": "dTpw"}}, "token": "abc"}',
     b"<a password='x'><b>secret</b></a>",
     b"a: &x [1, *x]\nb: |\n  key: value\n",

@@ -91,6 +91,10 @@ HARMLESS = [
     ("code", '_PASSWORD = re.compile(rb"(?P<name>[^:\\r\\n]+):(?P<hash>.{8,200})", re.M)'),
     ("code", 'const tokenShape = new RegExp("^x9Kq7[A-Z]{2}vR4t$")'),
     ("code", "var keyLine = regexp.MustCompile(`^K3y=([a-z0-9]{32})$`)"),
+    ("code", 'SHAPE = "token[=:](?P<secret>[0-9a-f]{32}Xq)"'),
+    ("code", 'READERS = {"htpasswd": "htpasswd", "pgpass": "pgpass"}'),
+    ("text", "| 0 | pass: nothing got worse |"),
+    ("shell", 'grep -E "mysqldump .* -p[0-9a-zA-Z]{8}" history'),
     ("code", 'OAuth oauth_nonce="8f2kq0Zp3", oauth_timestamp="1327204800"'),
 ]
 

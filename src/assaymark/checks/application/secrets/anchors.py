@@ -66,7 +66,7 @@ def find(line: str) -> Iterator[Hit]:
     for pattern in (_DASH_P, _CURL):
         for match in pattern.finditer(line):
             value = match.group("secret")
-            if not is_placeholder(value) and not value.startswith(("$", "-")):
+            if not is_placeholder(value) and not value.startswith(("$", "-", "[", "(")):
                 yield _hit(OPTION, match, Confidence.LOW if _WEAK_PASSWORD.match(value) else Confidence.MEDIUM)
     yield from cards(line)
 

@@ -39,6 +39,7 @@ _PATTERN = re.compile(r"(?i)(?:^|\.)(?:compile|mustcompile|regexp?|pattern|r)$|^
 """Calls whose argument is a regular expression: it tells how something looks and is it not."""
 _FALLBACK = re.compile(r"([A-Za-z_][\w.]{0,60})\([ \t]{0,4}[\"'`]$")
 """``getenv("NAME", "value")``: what is taken when the name is not set is assigned to it."""
+_NAMED_GROUP = re.compile(r"\(\?P?<[\w]{1,60}$")
 MAX_VALUE = 2048
 
 
@@ -108,6 +109,8 @@ def _linked(line: str, key: str, key_end: int, word: str, group: str) -> Candida
     quote, start, separator = link.group("quote") or "", link.end(), link.group("sep")
     if separator == "(" and word.lower() == "key":
         return None  # PRIMARY KEY (`column`)
+    if separator == ">" and _NAMED_GROUP.search(line, 0, key_end):
+        return None  # (?P<secret>...) of a regular expression
     call = (link.group("call") or "").strip("( \t")
     if _LOOK_UP.search(call) or _PATTERN.search(call) or (separator == ":" and not quote and "?" in line[key_end : link.start("sep")]):
         return None  # ENV.fetch('NAME'); getenv('NAME') ?: throw

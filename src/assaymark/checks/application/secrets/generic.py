@@ -18,6 +18,9 @@ _ID_KEY = re.compile(
 )
 
 
+_WEAK = frozenset("password passwd pass passwort pwd secret token admin root".split())  # noqa: SIM905 - words that are set as passwords
+
+
 def _kind(rule: str, message: str) -> Kind:
     return Kind(rule=rule, family="hardcoded-credential", message=message, severity=Severity.HIGH, rank=_RANK)
 
@@ -47,12 +50,19 @@ def is_open(candidate: Candidate) -> bool:
     value = candidate.value
     if len(value) < 4 or is_placeholder(value) or is_public(value) or _ID_KEY.search(candidate.key):
         return False
+    if value.lower() == candidate.key.lower() and candidate.key.lower() not in _WEAK:
+        return False  # "htpasswd": "htpasswd" names a thing
     return not is_uuid(value) or any(word in candidate.word for word in ("key", "token", "secret"))
+
+
+def _is_prose(candidate: Candidate) -> bool:
+    """``pass: nothing got worse``: a bare word of small letters that a sentence goes on with."""
+    return not candidate.quote and candidate.words_after > 0 and candidate.value.isalpha() and candidate.value.islower()
 
 
 def judge(candidate: Candidate, group: str) -> Hit | None:
     """The candidate as a hit, or None when it is no credential."""
-    if not is_open(candidate):
+    if not is_open(candidate) or (group == "text" and _is_prose(candidate)):
         return None
     confidence = confidence_of(probability(candidate, group))
     if confidence is None:
