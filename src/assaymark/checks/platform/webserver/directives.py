@@ -1,0 +1,73 @@
+"""What both servers' files are made of: directives with arguments, some with a block.
+
+Guarantees that every directive knows the member and the place where it is written, also after includes were resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from assaymark.checks.reading.yaml_tree import Unreadable
+from assaymark.model.finding import Span
+
+LARGEST = 1 << 19
+"""Bytes of one file; the largest public configuration seen has 130 kB, and the lexer takes a second for half a mebibyte."""
+MOST_DIRECTIVES = 50_000
+"""Of one configuration, includes counted as often as they are included."""
+DEEPEST = 60
+"""Blocks and includes inside each other; real configurations stay below ten."""
+
+
+class Directive(Struct, frozen=True, eq=False):
+    """One setting as it is written."""
+
+    name: str
+    args: tuple[str, ...]
+    member: str
+    span: Span
+    block: tuple[Directive, ...] | None = None
+
+    @property
+    def value(self) -> str:
+        """All arguments as one text."""
+        return " ".join(self.args)
+
+
+class Gap(Struct, frozen=True):
+    """A part that could not be read, while the rest was."""
+
+    member: str
+    reason_class: str
+    reason: str
+    line: int = 0
+    subject: str = ""
+    """What the gap is about when a file has several: part of its identity."""
+
+
+def text_of(content: bytes, member: str) -> str:
+    """The text of a file. Servers do not care for encodings, so what is no UTF-8 is read as Latin-1: names and values are ASCII.
+
+    Raises:
+        Unreadable: when it is too large or holds NUL bytes.
+    """
+    if len(content) > LARGEST:
+        raise Unreadable("size", f"{member or 'the file'} has {len(content)} bytes, the limit is {LARGEST}; split it")
+    at = content.find(b"\0")
+    if at >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        raise Unreadable("encoding", f"line {line} holds a NUL byte, so this is no text; save it as UTF-8", line)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def walk(directives: tuple[Directive, ...]) -> Iterator[Directive]:
+    """Every directive below, in the order of the text."""
+    stack = list(reversed(directives))
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(reversed(one.block or ()))

@@ -1,0 +1,79 @@
+"""nginx's configuration, judged by our own rules.
+
+Guarantees: one outcome per tree; a file that can't be read or that is not in the tree is a gap of its own and takes nothing from the
+others; a flaw has its server (first name and ports) and location as address, so blocks can move between files.
+Does not know defaults of the library or of the build, what stands before the server, or which files the running process has loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from assaymark.checks.settings import CheckSettings
+from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked, UnitKind
+from assaymark.model.digest import Digest, digest_of, sha256
+from assaymark.model.finding import CheckId, Layer
+
+_ID = CheckId("nginx")
+_OWN = re.compile(r"(?:[^/]*nginx[^/]*\.conf(?:\.template)?|[^/]+\.(?:nginx|vhost)|nginx\.conf\.[\w-]+)\Z", re.IGNORECASE)
+_INSIDE = re.compile(
+    r"(?:^|/)[^/]*(?:nginx|openresty)[^/]*/(?:.*/)?(?:[^/]+\.conf(?:\.template)?|[^/.]+|[^/]+\.(?:inc|template|types))\Z", re.IGNORECASE
+)
+_SITES = re.compile(r"(?:^|/)sites-(?:available|enabled)/[^/]+\Z")
+_OTHER = re.compile(
+    r"(?:^|/)(?:Dockerfile|Makefile|Jenkinsfile|LICENSE|README|CHANGELOG|NOTICE|VERSION|CODEOWNERS|Vagrantfile|Gemfile|Procfile|configure)[^/]*\Z"
+    r"|\.(?:md|py|rb|sh|js|c|h|cc|go|rs|ya?ml|json|j2|erb|tf|html?|key|pem|crt|t|pm)\Z|(?:^|/)(?:src|objs|auto|contrib|test[s]?|\.git)/(?:.*/)?[^/.]+\Z"
+)
+
+
+class Nginx:
+    """See the module."""
+
+    id = _ID
+    layer = Layer.PLATFORM
+    unit = UnitKind.TREE
+    version = "1"
+
+    def knowledge(self) -> str:
+        """The rules are code and belong to `version`; the profile is data."""
+        from assaymark.checks.platform.webserver.profile import data_bytes  # noqa: PLC0415  select needs no data
+
+        return digest_of([_ID, sha256(data_bytes())])
+
+    def select(self, path: str) -> Dialect | None:
+        """Every ``.conf``, since any may be included, and what else lies in nginx's folders; content tells which are nginx's."""
+        name = path.rpartition("/")[2]
+        if name.endswith((".conf", ".conf.template")) or _OWN.match(name):
+            return Dialect("nginx")
+        if not (_INSIDE.search(path) or _SITES.search(path)):
+            return None
+        return None if _OTHER.search(path) or name.startswith(".") else Dialect("nginx")
+
+    def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
+        """Each tree on its own."""
+        for each in inputs:
+            yield each.digest, _judge(each)
+
+
+def make(settings: CheckSettings) -> Nginx:  # noqa: ARG001  the door is the same for every check
+    """The check."""
+    return Nginx()
+
+
+def _judge(each: Input) -> Outcome:
+    from assaymark.checks.platform.webserver.nginx_files import read_all  # noqa: PLC0415  not needed to select
+    from assaymark.checks.platform.webserver.nginx_model import assemble  # noqa: PLC0415
+    from assaymark.checks.platform.webserver.nginx_rules import EXAMINERS, RULES  # noqa: PLC0415
+    from assaymark.checks.platform.webserver.report import answer  # noqa: PLC0415
+    from assaymark.checks.reading.yaml_tree import Unreadable  # noqa: PLC0415
+
+    given = read_all(each.parts)
+    try:
+        config = assemble(given)
+        if not config.roots and not config.gaps:
+            return Checked(skipped="other-format")
+        found = (flaw for examine in EXAMINERS for flaw in examine(config))
+        return Checked(sightings=answer(_ID, RULES, found, config.gaps, given.texts))
+    except Unreadable as why:
+        return Unchecked(why.reason_class, why.reason, why.line)

@@ -1,0 +1,64 @@
+"""Which members of a tree are nginx's, and their directives.
+
+Any file of a tree may be included, so any ``.conf`` is given, also those of other programs. Guarantees that a file is left out only when
+nothing in it reads as nginx's, and that one which can't be read is a `Gap` when its name says nginx, or when a file of nginx includes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from assaymark.checks.platform.webserver.directives import Directive, Gap, text_of
+from assaymark.checks.platform.webserver.nginx_reader import read
+from assaymark.checks.reading.yaml_tree import Unreadable
+from assaymark.model.check import Part
+
+_SURE_NAME = re.compile(r"(?:^|/)[^/]*nginx[^/]*\.conf(?:\.template)?\Z|\.nginx\Z", re.IGNORECASE)
+_NAMED = re.compile(r"(?:^|/)[^/]*(?:nginx|openresty)[^/]*(?:/|\Z)|\.vhost\Z", re.IGNORECASE)
+_OURS = re.compile(
+    r"(?m)^[ \t]*(?:(?:http|events|server|stream|upstream|types|location\s[^{}\n]*|map\s[^{}\n]*|geo\s[^{}\n]*|if\s*\([^{}\n]*)\s*\{"
+    r"|(?:[a-z][a-z0-9_]*)\s+[^;{}\n]*;\s*(?:#.*)?$)"
+)
+_THEIRS = re.compile(r"(?m)^[ \t]*<(?:VirtualHost|Directory|IfModule|Location|Files)\b|\A#!|^[ \t]*\[[\w. -]+\][ \t]*$", re.IGNORECASE)
+
+
+class Files(Struct, frozen=True):
+    """What was given."""
+
+    trees: dict[str, tuple[Directive, ...]]
+    texts: dict[str, str]
+    unread: dict[str, Gap]
+    """Why a file has no tree."""
+    named: frozenset[str]
+    """Those whose name or folder says that they are nginx's."""
+
+
+def read_all(parts: Sequence[Part]) -> Files:
+    """Directives and texts by member, and what could not be read."""
+    files: dict[str, tuple[Directive, ...]] = {}
+    texts: dict[str, str] = {}
+    gaps: dict[str, Gap] = {}
+    for part in parts:
+        try:
+            text = text_of(part.content, part.name)
+            if not _is_ours(text, part.name):
+                continue
+            files[part.name] = read(text, part.name)
+            texts[part.name] = text
+        except Unreadable as why:
+            gaps[part.name] = Gap(part.name, why.reason_class, why.reason, why.line)
+    return Files(files, texts, gaps, frozenset(name for name in (*files, *gaps) if says_nginx(name)))
+
+
+def says_nginx(path: str) -> bool:
+    """Whether a path says that the file is nginx's."""
+    return _NAMED.search(path) is not None
+
+
+def _is_ours(text: str, name: str) -> bool:
+    if _THEIRS.search(text):
+        return False
+    return bool(_SURE_NAME.search(name) and text.strip()) or _OURS.search(text) is not None
