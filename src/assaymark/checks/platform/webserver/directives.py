@@ -5,7 +5,7 @@ Guarantees that every directive knows the member and the place where it is writt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -44,6 +44,32 @@ class Gap(Struct, frozen=True):
     line: int = 0
     subject: str = ""
     """What the gap is about when a file has several: part of its identity."""
+
+
+class Files(Struct, frozen=True):
+    """The members of a tree, as far as one server is concerned."""
+
+    trees: dict[str, tuple[Directive, ...]]
+    """Those that read as the server's; a file that is included although it did not look like it joins them."""
+    texts: dict[str, str]
+    """Of every member that is text."""
+    unread: dict[str, Gap]
+    """Why a file has no tree."""
+    named: frozenset[str]
+    """Those whose name, folder or content says that they are the server's, so that they are judged when nobody includes them."""
+
+    def members(self) -> list[str]:
+        """All that an include can mean."""
+        return [*{**self.texts, **self.unread}]
+
+    def tree(self, member: str, read: Callable[[str, str], tuple[Directive, ...]]) -> tuple[Directive, ...] | None:
+        """The directives of an included member, None when it can't be read."""
+        if member not in self.trees and member not in self.unread:
+            try:
+                self.trees[member] = read(self.texts[member], member)
+            except Unreadable as why:
+                self.unread[member] = Gap(member, why.reason_class, why.reason, why.line)
+        return self.trees.get(member)
 
 
 def text_of(content: bytes, member: str) -> str:

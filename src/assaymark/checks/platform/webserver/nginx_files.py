@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from msgspec import Struct
-
-from assaymark.checks.platform.webserver.directives import Directive, Gap, text_of
+from assaymark.checks.platform.webserver.directives import Directive, Files, Gap, text_of
 from assaymark.checks.platform.webserver.nginx_reader import read
 from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.model.check import Part
@@ -25,17 +23,6 @@ _OURS = re.compile(
 _THEIRS = re.compile(r"(?m)^[ \t]*<(?:VirtualHost|Directory|IfModule|Location|Files)\b|\A#!|^[ \t]*\[[\w. -]+\][ \t]*$", re.IGNORECASE)
 
 
-class Files(Struct, frozen=True):
-    """What was given."""
-
-    trees: dict[str, tuple[Directive, ...]]
-    texts: dict[str, str]
-    unread: dict[str, Gap]
-    """Why a file has no tree."""
-    named: frozenset[str]
-    """Those whose name or folder says that they are nginx's."""
-
-
 def read_all(parts: Sequence[Part]) -> Files:
     """Directives and texts by member, and what could not be read."""
     files: dict[str, tuple[Directive, ...]] = {}
@@ -43,11 +30,9 @@ def read_all(parts: Sequence[Part]) -> Files:
     gaps: dict[str, Gap] = {}
     for part in parts:
         try:
-            text = text_of(part.content, part.name)
-            if not _is_ours(text, part.name):
-                continue
-            files[part.name] = read(text, part.name)
-            texts[part.name] = text
+            text = texts[part.name] = text_of(part.content, part.name)
+            if _is_ours(text, part.name):
+                files[part.name] = read(text, part.name)
         except Unreadable as why:
             gaps[part.name] = Gap(part.name, why.reason_class, why.reason, why.line)
     return Files(files, texts, gaps, frozenset(name for name in (*files, *gaps) if says_nginx(name)))

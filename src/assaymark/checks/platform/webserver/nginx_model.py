@@ -13,9 +13,9 @@ from posixpath import basename, dirname
 
 from msgspec import Struct
 
-from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, Directive, Gap
+from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, Directive, Files, Gap
 from assaymark.checks.platform.webserver.layout import Layout, is_glob
-from assaymark.checks.platform.webserver.nginx_files import Files
+from assaymark.checks.platform.webserver.nginx_reader import read
 from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.checks.rulebook import one_line
 
@@ -121,10 +121,10 @@ def assemble(given: Files) -> Nginx:
 
 class _Assembly:
     def __init__(self, given: Files) -> None:
+        self._given = given
         self._files = given.trees
-        self._unread = given.unread
         self._named = given.named
-        self._layout = Layout([*given.trees, *given.unread], HOMES)
+        self._layout = Layout(given.members(), HOMES)
         self._gaps = [gap for name, gap in given.unread.items() if name in given.named]
         self._seen: set[str] = set()
         self._budget = MOST_DIRECTIVES
@@ -196,11 +196,12 @@ class _Assembly:
         pattern = each.args[0]
         found = self._find(pattern, main)
         for name in found:
-            if name in self._unread:
+            tree = self._given.tree(name, read)
+            if tree is None:
                 scope.whole = False
-                self._gaps.append(self._unread[name])
+                self._gaps.append(self._given.unread[name])
             elif name not in chain:
-                self._fill(scope, main, self._files[name], (*chain, name), depth + 1)
+                self._fill(scope, main, tree, (*chain, name), depth + 1)
         if found or is_glob(pattern) or _HARMLESS.search(pattern):
             return
         scope.whole = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from assaymark.checks.platform.webserver.directives import Directive
 from assaymark.checks.platform.webserver.nginx_model import Nginx, Scope, is_local, only_redirects, resource, speaks_clear, speaks_tls
 from assaymark.checks.platform.webserver.report import Found, at
 from assaymark.checks.platform.webserver.tls_words import outdated_words, weak_groups, weak_protocols, weak_words
@@ -25,10 +26,15 @@ def weak_protocol(config: Nginx) -> Iterator[Found]:
             yield at(entry, "weak-protocol", resource(scope, entry), f"{entry.name}: {name}", message).graded(severity)
 
 
+def _only_newest(scope: Scope, entry: Directive) -> bool:
+    """Whether TLS 1.3 alone is spoken here, for which a cipher string of older versions means nothing."""
+    return scope.last(entry.name.replace("_ciphers", "_protocols")) == "TLSv1.3"
+
+
 def weak_ciphers(config: Nginx) -> Iterator[Found]:
     """A cipher string that admits broken suites."""
     for scope, entry in config.every(*_CIPHERS):
-        words = weak_words(entry.value)
+        words = [] if _only_newest(scope, entry) else weak_words(entry.value)
         if words:
             bare = "no encryption" in words or "no authentication" in words
             message = f"{entry.name} admits {', '.join(words)}, wherever the server's OpenSSL still has it"
@@ -38,7 +44,7 @@ def weak_ciphers(config: Nginx) -> Iterator[Found]:
 def outdated_ciphers(config: Nginx) -> Iterator[Found]:
     """A cipher string that goes beyond the profile without being broken."""
     for scope, entry in config.every("ssl_ciphers"):
-        words = outdated_words(entry.value)
+        words = [] if _only_newest(scope, entry) else outdated_words(entry.value)
         if words:
             message = f"ssl_ciphers admits {' and '.join(words)}, which no current client needs"
             yield at(entry, "outdated-ciphers", resource(scope, entry), "ssl_ciphers", message)
