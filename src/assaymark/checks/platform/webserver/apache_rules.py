@@ -92,7 +92,6 @@ _TABLE: Final[dict[str, tuple[ApacheRule, Rule]]] = {
         Rule(_LOW, _LIKELY, 'Add `<DirectoryMatch "/\\.(?!well-known)">` with `Require all denied`, and the same as FilesMatch.'),
     ),
     "htaccess-served": (exposure.htaccess_served, Rule(_LOW, _SURE, 'Add `<FilesMatch "^\\.ht">` with `Require all denied`.')),
-    "runs-as-root": (exposure.runs_as_root, Rule(_MEDIUM, _SURE, "Name an account of its own: `User www-data`.")),
     "body-unlimited": (exposure.body_unlimited, Rule(_LOW, _SURE, "Name the largest upload that is meant, where it is taken.")),
     "debug-log": (exposure.debug_log, Rule(_LOW, _SURE, "Write `LogLevel warn`.")),
     "errors-shown": (exposure.debug_log, Rule(_LOW, _SURE, "Write `php_flag display_errors off` and read the log.")),

@@ -172,21 +172,14 @@ _PLACES = frozenset({"directorymatch", "locationmatch", "filesmatch", "files", "
 
 
 def _refuses_dots(section: Section) -> bool:
-    names = [arg for arg in section.args if arg != "~" and _DOTS.search(arg) and not re.search(r"\.ht|well-known", arg)]
+    args = [re.sub(r"\(\?![^)]*\)", "", arg) for arg in section.args]
+    names = [arg for arg in args if arg != "~" and _DOTS.search(arg) and not re.search(r"\.ht|well-known", arg)]
     if section.kind in _PLACES and names and guarded(section):
         return True
     rules = [each for name in ("rewriterule", "redirectmatch") for each in section.own(name)]
     return any(
         re.search(r"\\\.(?!\w*\$)|\.git", each.value) and re.search(r"\b(?:F|404|403|410)\b|\[[^\]]*F", each.value) for each in rules
     )
-
-
-def runs_as_root(config: Apache) -> Iterator[Found]:
-    """The processes that read requests have all rights."""
-    for section, entry in config.every("user"):
-        if entry.value in {"root", "#0"}:
-            message = "A hole in the server or a module gives all rights of the machine"
-            yield at(entry, "runs-as-root", resource(section, entry), "User", message)
 
 
 def body_unlimited(config: Apache) -> Iterator[Found]:

@@ -10,6 +10,7 @@ from assaymark.checks.platform.webserver.apache_rules_exposure import guarded
 from assaymark.checks.platform.webserver.directives import Directive
 from assaymark.checks.platform.webserver.regex_groups import Group, groups
 from assaymark.checks.platform.webserver.report import Found, at
+from assaymark.checks.platform.webserver.tls_words import covers_everybody
 
 _REQUEST = re.compile(r"%\{(?:HTTP:[\w-]+|HTTP_(?!HOST\b)\w+|QUERY_STRING|THE_REQUEST|HTTP_HOST)\}")
 _FLAGS = re.compile(r"\[([^\]]*)\]\Z")
@@ -50,12 +51,12 @@ def _host(target: str) -> str:
     return found[1] if found else ""
 
 
-def _free(host: str, own: dict[str, Group], conditions: list[Directive]) -> str:
-    """The part of a host that a request fills freely, empty when there is none."""
+def _free(host: str, own: dict[str, Group], conditions: list[Directive], *, relative: bool = False) -> str:
+    """The part of a host that a request fills freely. In a folder's rules paths are `relative`, without their first slash."""
     for piece in re.findall(r"\$\d|%\d|%\{[^}]*\}", host):
         if piece.startswith("$"):
             group = own.get(piece[1:])
-            if group and group.hosts and not (group.rooted and not host.startswith(piece)):
+            if group and group.hosts and not (group.rooted and not host.startswith(piece) and not relative):
                 return str(piece)
         elif piece.startswith("%{"):
             if _REQUEST.match(piece) and piece != "%{HTTP_HOST}":
@@ -82,7 +83,9 @@ def server_side_request(config: Apache) -> Iterator[Found]:
         target = entry.args[1]
         if not re.match(r"\w+://|\$\d|%\d|%\{", target) or target == "!":
             continue
-        chosen = _free(_host(target), groups(entry.args[0]), _conditions(section, entry))
+        chosen = _free(
+            _host(target), groups(entry.args[0]), _conditions(section, entry), relative=section.up("directory", "htaccess") is not None
+        )
         host_itself = _host(target) == "%{HTTP_HOST}" and entry.name == "rewriterule"
         if chosen or host_itself:
             what = chosen or "%{HTTP_HOST}"
@@ -108,7 +111,7 @@ def open_redirect(config: Apache) -> Iterator[Found]:
 def client_address_forged(config: Apache) -> Iterator[Found]:
     """Any client may say which address it comes from."""
     for section, entry in config.every("remoteiptrustedproxy", "remoteipinternalproxy"):
-        wide = [arg for arg in entry.args if arg in {"0.0.0.0/0", "::/0", "*"}]
+        wide = [arg for arg in entry.args if covers_everybody(arg)]
         if wide:
             message = "Every client may name the address it is judged by"
             yield at(entry, "client-address-forged", resource(section, entry), f"RemoteIP {wide[0]}", message)

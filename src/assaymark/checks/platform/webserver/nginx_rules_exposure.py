@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from assaymark.checks.platform.webserver.nginx_model import Nginx, Scope, is_local, only_redirects, resource
 from assaymark.checks.platform.webserver.report import Found, at
-from assaymark.checks.platform.webserver.tls_words import is_system_folder, lies_below
+from assaymark.checks.platform.webserver.tls_words import covers_everybody, is_system_folder, lies_below
 
 _GUARDS = ("deny", "auth_basic", "auth_request", "auth_jwt", "internal", "access_by_lua_block", "access_by_lua_file", "ssl_verify_client")
-_HIDDEN = re.compile(r"/\\?\.|\\\.git|\\\.ht|\(\?:?\^\|/\)\\\.|\.git\b|well-known")
+_HIDDEN = re.compile(r"/\\?\.|\\\.git|\\\.ht|\(\?:?\^\|/\)\\\.|\.git\b")
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 
 
@@ -94,12 +94,16 @@ def hidden_files(config: Nginx) -> Iterator[Found]:
         if not roots or not server.sure() or only_redirects(server) or any(not scope.whole for scope in server.below()):
             continue
         locations = [scope for scope in server.below() if scope.kind == "location"]
-        if any(_HIDDEN.search(" ".join(scope.args)) and "well-known" not in " ".join(scope.args) for scope in locations):
+        if any(_HIDDEN.search(_without_lookahead(scope)) and "well-known" not in _without_lookahead(scope) for scope in locations):
             continue
         if _only_passes(server):
             continue
         message = "Files that begin with a dot (.git, .env) are served like any other if they are in the folder"
         yield at(roots[0], "hidden-files-served", resource(server, roots[0]), "location /.", message)
+
+
+def _without_lookahead(location: Scope) -> str:
+    return re.sub(r"\(\?![^)]*\)", "", " ".join(location.args))
 
 
 def _only_passes(server: Scope) -> bool:
@@ -153,7 +157,7 @@ def _takes_all(server: Scope) -> bool:
 def everybody_is_proxy(config: Nginx) -> Iterator[Found]:
     """Any client may say which address it comes from."""
     for scope, entry in config.every("set_real_ip_from"):
-        if entry.args[:1] in {("0.0.0.0/0",), ("::/0",)}:
+        if entry.args and covers_everybody(entry.args[0]):
             message = "Every client may name the address it is judged by"
             yield at(entry, "client-address-forged", resource(scope, entry), f"set_real_ip_from {entry.value}", message)
 

@@ -55,10 +55,17 @@ def _any_host(inside: str) -> bool:
     return bool(re.search(r"\.|\[\^|\\[SWD]", re.sub(r"\\\\", "", inside)))
 
 
+_CLASS = re.compile(r"\[(\^?)((?:\\.|[^\]\\])*)\]")
+
+
 def _any_line(inside: str) -> bool:
-    if re.search(r"\\[WDsR]|\(\?s", inside):
+    if re.search(r"\\[WDsR]|\(\?s", _CLASS.sub("", inside)):
         return True
-    return any(not re.search(r"\\[nrsS]|\s|\\x0[aAdD]", each) for each in re.findall(r"\[\^((?:\\.|[^\]\\])*)\]", inside))
+    for negated, members in _CLASS.findall(inside):
+        names_break = re.search(r"\\[nrs]|\s|\\x0[aAdD]", members) is not None
+        if names_break != bool(negated) or (not negated and re.search(r"\\[WD]", members)):
+            return True
+    return False
 
 
 def _rooted(regex: str, start: int, inside: str) -> bool:

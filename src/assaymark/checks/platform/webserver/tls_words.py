@@ -62,3 +62,9 @@ def is_system_folder(path: str) -> bool:
 def lies_below(path: str, folder: str) -> bool:
     """Whether a written path lies in a written folder."""
     return folder.startswith("/") and len(folder.rstrip("/")) > 1 and path.startswith(folder.rstrip("/") + "/")
+
+
+def covers_everybody(network: str) -> bool:
+    """Whether a network holds a sixteenth of all addresses or more."""
+    found = re.fullmatch(r"(?:[\d.]+|[\da-fA-F:]*:[\da-fA-F:]*)/(\d{1,3})", network)
+    return found is not None and int(found[1]) <= 4
