@@ -16,7 +16,10 @@ from assaymark.model.digest import Digest, digest_of, sha256
 from assaymark.model.finding import CheckId, Layer
 
 _ID = CheckId("apache")
-_OWN = re.compile(r"(?:\.htaccess|[^/]+\.(?:conf|vhost|conf\.template)|(?:apache2|httpd)\.conf\.[\w-]+)\Z", re.IGNORECASE)
+_OWN = re.compile(
+    r"(?:\.htaccess|[^/]+\.(?:conf|vhost|conf\.template)|(?:apache2|httpd)\.conf\.(?:default|dist|example|sample|prod|production|staging|dev))\Z",
+    re.IGNORECASE,
+)
 _INSIDE = re.compile(r"(?:^|/)(?:sites-(?:available|enabled)/[^/]+|(?:apache2?|httpd)/(?:.*/)?[^/]+\.(?:load|inc))\Z", re.IGNORECASE)
 _OTHER = re.compile(r"\.(?:md|py|rb|sh|js|ya?ml|json|j2|erb|tf|html?|key|pem|crt|php|txt)\Z")
 

@@ -165,7 +165,7 @@ class _Assembly:
         left = [name for name in sorted(trees) if name not in self._seen]
         included = {target for name in left for target in self._targets(name)}
         for name in sorted(left, key=lambda name: (name in included, name)):
-            if name not in self._seen and name in self._given.named:
+            if name not in self._seen and name in self._given.named and not self._layout.is_set_aside(name):
                 kind = "htaccess" if basename(name) == ".htaccess" else "fragment"
                 roots += self._root(name, kind, above=False)
         return Apache(roots, list({(gap.member, gap.line, gap.reason): gap for gap in self._gaps}.values()))

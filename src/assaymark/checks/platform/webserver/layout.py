@@ -30,6 +30,11 @@ class Layout:
             self._found[key] = self._look(pattern, folder)
         return self._found[key]
 
+    def is_set_aside(self, member: str) -> bool:
+        """Whether a file lies in ``…-available`` while somebody has chosen others for ``…-enabled``: then it is not in effect."""
+        found = re.match(r"(?P<stem>(?:.*/)?(?:sites|mods|conf|modules))-available/", member)
+        return found is not None and any(each.startswith(f"{found['stem']}-enabled/") for each in self._members)
+
     def _look(self, pattern: str, folder: str) -> tuple[str, ...]:
         for candidate in self._candidates(pattern, folder):
             wanted = _as_regex(candidate)

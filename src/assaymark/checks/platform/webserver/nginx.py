@@ -16,7 +16,10 @@ from assaymark.model.digest import Digest, digest_of, sha256
 from assaymark.model.finding import CheckId, Layer
 
 _ID = CheckId("nginx")
-_OWN = re.compile(r"(?:[^/]*nginx[^/]*\.conf(?:\.template)?|[^/]+\.(?:nginx|vhost)|nginx\.conf\.[\w-]+)\Z", re.IGNORECASE)
+_OWN = re.compile(
+    r"(?:[^/]*nginx[^/]*\.conf(?:\.template)?|[^/]+\.(?:nginx|vhost)|nginx\.conf\.(?:default|dist|example|sample|prod|production|staging|dev))\Z",
+    re.IGNORECASE,
+)
 _INSIDE = re.compile(
     r"(?:^|/)[^/]*(?:nginx|openresty)[^/]*/(?:.*/)?(?:[^/]+\.conf(?:\.template)?|[^/.]+|[^/]+\.(?:inc|template|types))\Z", re.IGNORECASE
 )

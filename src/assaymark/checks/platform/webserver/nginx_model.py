@@ -137,7 +137,11 @@ class _Assembly:
         left = [name for name in sorted(self._files) if name not in self._seen and name not in main]
         included = {target for name in left for target in self._targets(name)} - set(main)
         for name in sorted(left, key=lambda name: (name in included, name)):
-            if name not in self._seen and (name in self._named or _opens(self._files[name], _TELLING)):
+            if (
+                name not in self._seen
+                and not self._layout.is_set_aside(name)
+                and (name in self._named or _opens(self._files[name], _TELLING))
+            ):
                 kind = "http" if _opens(self._files[name], _SERVER) else "fragment"
                 made += self._root(name, kind, above=False)
         return Nginx(made, list({(gap.member, gap.line, gap.reason): gap for gap in self._gaps}.values()))
