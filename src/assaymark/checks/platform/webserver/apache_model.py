@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.checks.platform.webserver.apache_reader import read
-from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, Directive, Files, Gap, walk
+from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, MOST_ROOTS, Directive, Files, Gap, walk
 from assaymark.checks.platform.webserver.layout import Layout, is_glob
 from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.checks.rulebook import one_line
@@ -156,7 +156,9 @@ class _Assembly:
         self._layout = Layout(given.members(), HOMES)
         self._gaps = [gap for name, gap in given.unread.items() if name in given.named]
         self._seen: set[str] = set()
-        self._budget = MOST_DIRECTIVES
+        self._budget = 0
+        self._left = MOST_ROOTS * MOST_DIRECTIVES
+        """Of all configurations together, so that one that unfolds without end takes nothing from the next."""
 
     def run(self) -> Apache:
         trees = self._given.trees
@@ -193,11 +195,14 @@ class _Assembly:
         section = Section(kind, (), None, None, "", [], [], [], above=above)
         defines = dict.fromkeys(self._known.defines or (), "")
         state = _State(name, defines, set(self._known.modules or ()), {}, decided=self._known.modules is not None or self._decides(name))
+        self._budget = granted = min(MOST_DIRECTIVES, self._left)
         try:
             self._fill(section, state, self._given.trees[name], (name,), 0)
         except Unreadable as why:
             self._gaps.append(Gap(name, why.reason_class, why.reason))
             return
+        finally:
+            self._left -= granted - max(0, self._budget)
         for each in section.below():
             if each.parent is not None:
                 each.address = _address(each, each.parent)

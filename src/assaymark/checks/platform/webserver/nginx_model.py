@@ -13,7 +13,7 @@ from posixpath import basename, dirname
 
 from msgspec import Struct
 
-from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, Directive, Files, Gap
+from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, MOST_ROOTS, Directive, Files, Gap
 from assaymark.checks.platform.webserver.layout import Layout, is_glob
 from assaymark.checks.platform.webserver.nginx_reader import read
 from assaymark.checks.reading.yaml_tree import Unreadable
@@ -127,7 +127,9 @@ class _Assembly:
         self._layout = Layout(given.members(), HOMES)
         self._gaps = [gap for name, gap in given.unread.items() if name in given.named]
         self._seen: set[str] = set()
-        self._budget = MOST_DIRECTIVES
+        self._budget = 0
+        self._left = MOST_ROOTS * MOST_DIRECTIVES
+        """Of all configurations together, so that one that unfolds without end takes nothing from the next."""
 
     def run(self) -> Nginx:
         made: list[Scope] = []
@@ -165,11 +167,14 @@ class _Assembly:
 
     def _root(self, name: str, kind: str, *, above: bool) -> Iterator[Scope]:
         scope = Scope(kind, (), None, None, "", [], [], above=above)
+        self._budget = granted = min(MOST_DIRECTIVES, self._left)
         try:
             self._fill(scope, name, self._files[name], (name,), 0)
         except Unreadable as why:
             self._gaps.append(Gap(name, why.reason_class, why.reason))
             return
+        finally:
+            self._left -= granted - max(0, self._budget)
         for each in scope.below():
             if each.parent is not None:
                 each.address = _address(each, each.parent)
