@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -74,7 +74,7 @@ MAIN = {
 FOLDERS = {"nginx/conf.d": nginx_server, "httpd/sites": apache_host}
 
 
-def tree(chance: random.Random, numbers: list[int], folders: dict[str, Callable[[int], str]] = FOLDERS) -> Files:
+def tree(chance: random.Random, numbers: list[int], folders: Mapping[str, Callable[[int], str]] = FOLDERS) -> Files:
     """The same servers, spread over included files in any way and order."""
     files = dict(MAIN)
     for folder, made in folders.items():

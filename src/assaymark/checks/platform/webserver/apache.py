@@ -16,11 +16,11 @@ from assaymark.model.digest import Digest, digest_of, sha256
 from assaymark.model.finding import CheckId, Layer
 
 _ID = CheckId("apache")
-_OWN = re.compile(
-    r"(?:\.htaccess|[^/]+\.(?:conf|vhost|conf\.template)|(?:apache2|httpd)\.conf\.(?:default|dist|example|sample|prod|production|staging|dev))\Z",
-    re.IGNORECASE,
-)
-_INSIDE = re.compile(r"(?:^|/)(?:sites-(?:available|enabled)/[^/]+|(?:apache2?|httpd)/(?:.*/)?[^/]+\.(?:load|inc))\Z", re.IGNORECASE)
+_ENDINGS = (".conf", ".conf.template", ".vhost", ".htaccess")
+_COPIES = ("default", "dist", "example", "sample", "prod", "production", "staging", "dev")
+_MAIN = ("apache2.conf", "httpd.conf")
+_FOLDERS = ("apache", "httpd")
+_SITES = ("sites-available", "sites-enabled")
 _OTHER = re.compile(r"\.(?:md|py|rb|sh|js|ya?ml|json|j2|erb|tf|html?|key|pem|crt|php|txt)\Z")
 
 
@@ -40,10 +40,12 @@ class Apache:
 
     def select(self, path: str) -> Dialect | None:
         """``.htaccess`` and every ``.conf``, since any may be included; content tells which are Apache's."""
-        name = path.rpartition("/")[2]
-        if _OWN.match(name):
+        folder, _, name = path.rpartition("/")
+        stem, _, ending = name.rpartition(".")
+        if name.endswith(_ENDINGS) or (stem.endswith(_MAIN) and ending in _COPIES):
             return Dialect("apache")
-        return Dialect("apache") if _INSIDE.search(path) and not _OTHER.search(path) else None
+        inside = ending in {"load", "inc"} and any(word in folder.casefold() for word in _FOLDERS)
+        return Dialect("apache") if (inside or folder.endswith(_SITES)) and not _OTHER.search(name) else None
 
     def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
         """Each tree on its own."""

@@ -14,7 +14,6 @@ from assaymark.checks.platform.webserver.directives import Directive, Files, Gap
 from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.model.check import Part
 
-_NAMED = re.compile(r"(?:^|/)(?:[^/]*(?:apache|httpd)[^/]*(?:/|\.conf[^/]*\Z)|\.htaccess\Z)|\.vhost\Z", re.IGNORECASE)
 _SECTIONS = """VirtualHost Directory DirectoryMatch Location LocationMatch Files FilesMatch IfModule IfDefine IfVersion Macro Proxy Limit
 LimitExcept RequireAll RequireAny RequireNone If"""
 _SETTINGS = r"""Server(?:Root|Name|Alias|Tokens|Signature|Admin)
@@ -39,11 +38,17 @@ def read_all(parts: Sequence[Part]) -> Files:
             text = texts[part.name] = text_of(part.content, part.name)
             if _THEIRS.search(text) or not (_SECTION.search(text) or _SETTING.search(text)):
                 continue
-            if _NAMED.search(part.name) or _SECTION.search(text):
+            if says_apache(part.name) or _SECTION.search(text):
                 named.add(part.name)
             trees[part.name] = read(text, part.name)
         except Unreadable as why:
             unread[part.name] = Gap(part.name, why.reason_class, why.reason, why.line)
-            if _NAMED.search(part.name):
+            if says_apache(part.name):
                 named.add(part.name)
     return Files(trees, texts, unread, frozenset(named))
+
+
+def says_apache(path: str) -> bool:
+    """Whether a path says that the file is Apache's."""
+    folded = path.casefold()
+    return "apache" in folded or "httpd" in folded or folded.endswith((".htaccess", ".vhost"))

@@ -14,9 +14,9 @@ from assaymark.model.finding import Span
 
 LARGEST = 1 << 19
 """Bytes of one file; the largest public configuration seen has 130 kB, and the lexer takes a second for half a mebibyte."""
-MOST_DIRECTIVES = 50_000
+MOST_DIRECTIVES = 20_000
 """Of one configuration, includes counted as often as they are included."""
-MOST_ROOTS = 12
+MOST_ROOTS = 8
 """Times `MOST_DIRECTIVES` is what all configurations of a tree may unfold to together."""
 DEEPEST = 60
 """Blocks and includes inside each other; real configurations stay below ten."""

@@ -16,14 +16,10 @@ from assaymark.model.digest import Digest, digest_of, sha256
 from assaymark.model.finding import CheckId, Layer
 
 _ID = CheckId("nginx")
-_OWN = re.compile(
-    r"(?:[^/]*nginx[^/]*\.conf(?:\.template)?|[^/]+\.(?:nginx|vhost)|nginx\.conf\.(?:default|dist|example|sample|prod|production|staging|dev))\Z",
-    re.IGNORECASE,
-)
-_INSIDE = re.compile(
-    r"(?:^|/)[^/]*(?:nginx|openresty)[^/]*/(?:.*/)?(?:[^/]+\.conf(?:\.template)?|[^/.]+|[^/]+\.(?:inc|template|types))\Z", re.IGNORECASE
-)
-_SITES = re.compile(r"(?:^|/)sites-(?:available|enabled)/[^/]+\Z")
+_ENDINGS = (".conf", ".conf.template", ".nginx", ".vhost")
+_COPIES = ("default", "dist", "example", "sample", "prod", "production", "staging", "dev")
+_FOLDERS = ("nginx", "openresty")
+_SITES = ("sites-available", "sites-enabled")
 _OTHER = re.compile(
     r"(?:^|/)(?:Dockerfile|Makefile|Jenkinsfile|LICENSE|README|CHANGELOG|NOTICE|VERSION|CODEOWNERS|Vagrantfile|Gemfile|Procfile|configure)[^/]*\Z"
     r"|\.(?:md|py|rb|sh|js|c|h|cc|go|rs|ya?ml|json|j2|erb|tf|html?|key|pem|crt|t|pm)\Z|(?:^|/)(?:src|objs|auto|contrib|test[s]?|\.git)/(?:.*/)?[^/.]+\Z"
@@ -46,10 +42,12 @@ class Nginx:
 
     def select(self, path: str) -> Dialect | None:
         """Every ``.conf``, since any may be included, and what else lies in nginx's folders; content tells which are nginx's."""
-        name = path.rpartition("/")[2]
-        if name.endswith((".conf", ".conf.template")) or _OWN.match(name):
+        folder, _, name = path.rpartition("/")
+        stem, _, ending = name.rpartition(".")
+        if name.endswith(_ENDINGS) or (stem.endswith("nginx.conf") and ending in _COPIES):
             return Dialect("nginx")
-        if not (_INSIDE.search(path) or _SITES.search(path)):
+        inside = any(word in folder.casefold() for word in _FOLDERS) and (not stem or ending in {"inc", "template", "types"})
+        if not (inside or folder.endswith(_SITES)):
             return None
         return None if _OTHER.search(path) or name.startswith(".") else Dialect("nginx")
 

@@ -15,7 +15,6 @@ from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.model.check import Part
 
 _SURE_NAME = re.compile(r"(?:^|/)[^/]*nginx[^/]*\.conf(?:\.template)?\Z|\.nginx\Z", re.IGNORECASE)
-_NAMED = re.compile(r"(?:^|/)[^/]*(?:nginx|openresty)[^/]*(?:/|\Z)|\.vhost\Z", re.IGNORECASE)
 _OURS = re.compile(
     r"(?m)^[ \t]*(?:(?:http|events|server|stream|upstream|types|location\s[^{}\n]*|map\s[^{}\n]*|geo\s[^{}\n]*|if\s*\([^{}\n]*)\s*\{"
     r"|(?:[a-z][a-z0-9_]*)\s+[^;{}\n]*;\s*(?:#.*)?$)"
@@ -40,7 +39,8 @@ def read_all(parts: Sequence[Part]) -> Files:
 
 def says_nginx(path: str) -> bool:
     """Whether a path says that the file is nginx's."""
-    return _NAMED.search(path) is not None
+    folded = path.casefold()
+    return "nginx" in folded or "openresty" in folded or folded.endswith(".vhost")
 
 
 def _is_ours(text: str, name: str) -> bool:
