@@ -157,6 +157,12 @@ NGINX_ROWS: list[Row] = [
         f"{SITE} dav_methods PUT; deny all;",
         says("/new.txt", " 201 ", method="PUT", body="written"),
     ),
+    (
+        "allow-without-deny",
+        f"{SITE} location /d/ {{ allow 10.9.9.9; }}",
+        f"{SITE} location /d/ {{ allow 10.9.9.9; deny all; }}",
+        says("/d/listed.txt", "listed text"),
+    ),
     ("status-open", "location /s { stub_status; }", "location /s { stub_status; deny all; }", says("/s", "Active connections")),
 ]
 APACHE_ROWS: list[Row] = [

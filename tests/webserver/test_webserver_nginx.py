@@ -106,6 +106,13 @@ SAMPLES: list[tuple[str, str, str]] = [
         http("server { listen 80; location /s { stub_status; } }"),
         http("server { listen 80; location /s { stub_status; allow 127.0.0.1; deny all; } }"),
     ),
+    ("version-shown", "events {}\nhttp { server { listen 127.0.0.1:1; } }\n", http("server { listen 127.0.0.1:1; }")),
+    ("allow-without-deny", server("location /a { allow 10.0.0.0/8; }"), server("location /a { allow 10.0.0.0/8; deny all; }")),
+    (
+        "allow-without-deny",
+        server("allow 10.1.2.3;"),
+        server("satisfy any; allow 10.1.2.3; auth_basic in; auth_basic_user_file /srv/users;"),
+    ),
     ("control-open", http("server { listen 80; location /api { api write=on; } }"), server("location /api { api write=on; }")),
     (
         "files-writable",
@@ -120,6 +127,12 @@ SAMPLES: list[tuple[str, str, str]] = [
         http(f"server {{ listen 443 ssl; root /srv/www; {CERT} }}"),
     ),
     ("hidden-files-served", server("root /srv/app;"), server("root /srv/app; location ~ /\\.(?!well-known) { return 404; }")),
+    ("hidden-files-served", server("root /srv/app;"), server(r"root /srv/app; location ~ ^/(?:\.|config) { return 404; }")),
+    (
+        "hidden-files-served",
+        server(r"root /srv/app; location ~ /\.ht { deny all; }"),
+        server(r"root /srv/app; location ~ /\.git { deny all; }"),
+    ),
     ("hidden-files-served", server("root /srv/app;"), server("root /srv/app; location / { proxy_pass http://127.0.0.1:3000; }")),
     ("runs-as-root", "user root;\n" + http(), "user www-data;\n" + http()),
     ("body-unlimited", server("client_max_body_size 0;"), server("client_max_body_size 20m;")),

@@ -149,7 +149,7 @@ def test_nginx_a_broken_file_is_a_gap_and_the_others_are_judged() -> None:
 def test_nginx_an_include_that_is_not_there_is_a_gap_and_nothing_is_called_missing_beside_it() -> None:
     text = "events {} http { server { listen 443 ssl; include snippets/headers.conf; } }"
     assert sites(NGINX, {"nginx.conf": text}) == [("nginx/unchecked", "include headers.conf", "missing")]
-    assert sites(NGINX, {"nginx.conf": "events {} http { include mime.types; include sites-enabled/*; }"}) == []
+    assert sites(NGINX, {"nginx.conf": "events {} http { server_tokens off; include mime.types; include sites-enabled/*; }"}) == []
     assert "hsts-missing" in rules(NGINX, {"nginx.conf": text, "snippets/headers.conf": "add_header X-A b;\n"})
 
 

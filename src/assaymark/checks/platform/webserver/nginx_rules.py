@@ -109,6 +109,7 @@ _TABLE: Final[dict[str, tuple[NginxRule, Rule]]] = {
     "directory-listing": (exposure.directory_listing, Rule(_MEDIUM, _SURE, "Remove `autoindex on;`, or ask who is there.")),
     "version-shown": (exposure.version_shown, Rule(_LOW, _SURE, "Write `server_tokens off;`.")),
     "status-open": (exposure.status_open, Rule(_LOW, _SURE, "Add `allow 127.0.0.1; deny all;`, or listen on an inner address.")),
+    "allow-without-deny": (exposure.allow_without_deny, Rule(_MEDIUM, _SURE, "Add `deny all;` behind the allowed addresses.")),
     "control-open": (exposure.control_open, Rule(_HIGH, _SURE, "Add `allow` for the operators' network, `deny all;` and a login.")),
     "files-writable": (exposure.files_writable, Rule(_HIGH, _LIKELY, "Ask who is there: `limit_except GET { auth_basic …; }` over TLS.")),
     "system-folder-served": (exposure.system_folder, Rule(_HIGH, _SURE, "Serve a folder that holds nothing but the pages.")),

@@ -10,7 +10,7 @@ from assaymark.checks.platform.webserver.report import Found, at
 from assaymark.checks.platform.webserver.tls_words import covers_everybody, is_system_folder, lies_below
 
 _GUARDS = ("deny", "auth_basic", "auth_request", "auth_jwt", "internal", "access_by_lua_block", "access_by_lua_file", "ssl_verify_client")
-_HIDDEN = re.compile(r"/\\?\.|\\\.git|\\\.ht|\(\?:?\^\|/\)\\\.|\.git\b")
+_HIDDEN = re.compile(r"/(?:\((?:\?:)?)?\\?\.|\\\.git|\(\?:?\^\|/\)\\\.|\.git\b")
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 
 
@@ -32,6 +32,25 @@ def version_shown(config: Nginx) -> Iterator[Found]:
     for scope, entry in config.every("server_tokens"):
         if entry.args in {("on",), ("build",)}:
             yield at(entry, "version-shown", resource(scope, entry), "server_tokens", "Answers and error pages name nginx's version")
+    for http in config.scopes("http"):
+        silent = any(
+            each.name in {"server_tokens", "more_clear_headers", "more_set_headers"} for scope in http.below() for each in scope.entries
+        )
+        if http.opened and http.sure() and all(scope.whole for scope in http.below()) and not silent:
+            message = "nginx names its version in answers and error pages unless it is told not to"
+            yield at(http.opened, "version-shown", "http", "server_tokens", message)
+
+
+def allow_without_deny(config: Nginx) -> Iterator[Found]:
+    """Addresses are allowed and nobody is refused, so the list means nothing."""
+    for scope in config.scopes():
+        allowed, refused = scope.own("allow"), scope.own("deny")
+        if not allowed or refused or not scope.whole or any(each.args[:1] == ("all",) for each in allowed):
+            continue
+        if scope.last("satisfy") == "any" and any(scope.effective(name) for name in ("auth_basic", "auth_request", "auth_jwt")):
+            continue
+        message = "Without `deny all` everybody else is let in as well"
+        yield at(allowed[0], "allow-without-deny", resource(scope, allowed[0]), "allow", message)
 
 
 def status_open(config: Nginx) -> Iterator[Found]:
@@ -103,7 +122,8 @@ def hidden_files(config: Nginx) -> Iterator[Found]:
 
 
 def _without_lookahead(location: Scope) -> str:
-    return re.sub(r"\(\?![^)]*\)", "", " ".join(location.args))
+    """The expression without what it leaves out, and without Apache's own files: refusing those says nothing about the others."""
+    return re.sub(r"\(\?![^)]*\)|/\\?\.ht\w*", "", " ".join(location.args))
 
 
 def _only_passes(server: Scope) -> bool:
