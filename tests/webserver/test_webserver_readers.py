@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.webserver.webserver_reading import APACHE, NGINX, Tree, gap, outcome, rules, sightings, sites
+from tests.webserver.webserver_reading import APACHE, GROUP_2048, NGINX, Tree, gap, outcome, rules, sightings, sites
 
 from assaymark.checks.platform.webserver import apache_reader, nginx_reader
+from assaymark.checks.platform.webserver.dh_parameters import bits_of
 from assaymark.checks.platform.webserver.layout import Layout
 from assaymark.checks.platform.webserver.profile import admitted, profile, suites, weak
 from assaymark.checks.platform.webserver.regex_groups import groups
@@ -92,6 +94,28 @@ def test_the_profile_names_suites_that_exist_and_are_good() -> None:
     known = {each.name: each for each in suites()}
     assert all(known[name].exchange == "ECDH" and known[name].mac == "AEAD" for name in profile().intermediate.suites)
     assert weak(known[name] for name in profile().intermediate.suites) == []
+
+
+# --- Diffie-Hellman parameters ---------------------------------------------------------------------------------------
+
+
+def parameters(bits: int) -> str:
+    """A file with a number of so many bits; whether it is a prime is of no interest here."""
+    prime = b"\0" + ((1 << bits) - 1).to_bytes(bits // 8, "big")
+    number = b"\x02\x82" + len(prime).to_bytes(2, "big") + prime + b"\x02\x01\x02"
+    text = base64.b64encode(b"\x30\x82" + len(number).to_bytes(2, "big") + number).decode()
+    return f"-----BEGIN DH PARAMETERS-----\n{text}\n-----END DH PARAMETERS-----\n"
+
+
+def test_the_length_of_dh_parameters_is_read_from_the_file() -> None:
+    assert bits_of(GROUP_2048) == 2048
+    assert bits_of(parameters(1024)) == 1024
+    assert [bits_of(text) for text in ("", "x", GROUP_2048.replace("MIIBCAKC", "MIIBCA//"), GROUP_2048.replace("MIIB", "M*"))] == [None] * 4
+    nginx = {"nginx.conf": "events {} http { ssl_dhparam /etc/nginx/dhparam.pem; }"}
+    apache = {"httpd.conf": 'ServerRoot /x\nSSLOpenSSLConfCmd DHParameters "/etc/tls/dhparam.pem"\n'}
+    for check, files in ((NGINX, nginx), (APACHE, apache)):
+        assert "weak-dh-parameters" in rules(check, files | {"tls/dhparam.pem": parameters(1024)})
+        assert "weak-dh-parameters" not in rules(check, files | {"tls/dhparam.pem": GROUP_2048})
 
 
 # --- nginx -----------------------------------------------------------------------------------------------------------

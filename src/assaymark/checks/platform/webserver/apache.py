@@ -42,7 +42,7 @@ class Apache:
         """``.htaccess`` and every ``.conf``, since any may be included; content tells which are Apache's."""
         folder, _, name = path.rpartition("/")
         stem, _, ending = name.rpartition(".")
-        if name.endswith(_ENDINGS) or (stem.endswith(_MAIN) and ending in _COPIES):
+        if name.endswith(_ENDINGS) or (ending == "pem" and "dh" in stem.casefold()) or (stem.endswith(_MAIN) and ending in _COPIES):
             return Dialect("apache")
         inside = ending in {"load", "inc"} and any(word in folder.casefold() for word in _FOLDERS)
         return Dialect("apache") if (inside or folder.endswith(_SITES)) and not _OTHER.search(name) else None

@@ -8,7 +8,7 @@ the tree is a `Gap`, and nothing is called missing beside it. Conditions are dec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, dirname
 
 import msgspec
@@ -116,6 +116,8 @@ class Apache(Struct, eq=False):
 
     roots: list[Section]
     gaps: list[Gap]
+    texts: Mapping[str, str]
+    """Of every member, for files that are named and not included."""
 
     def sections(self, *kinds: str) -> Iterator[Section]:
         """All sections of these kinds, or of every kind."""
@@ -170,7 +172,7 @@ class _Assembly:
             if name not in self._seen and name in self._given.named and not self._layout.is_set_aside(name):
                 kind = "htaccess" if basename(name) == ".htaccess" else "fragment"
                 roots += self._root(name, kind, above=False)
-        return Apache(roots, list({(gap.member, gap.line, gap.reason): gap for gap in self._gaps}.values()))
+        return Apache(roots, list({(gap.member, gap.line, gap.reason): gap for gap in self._gaps}.values()), self._given.texts)
 
     def _targets(self, name: str) -> Iterator[str]:
         for each in walk(self._given.trees[name]):

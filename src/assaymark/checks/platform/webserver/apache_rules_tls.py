@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.platform.webserver.apache_model import Apache, Section, resource
+from assaymark.checks.platform.webserver.dh_parameters import weak_bits
 from assaymark.checks.platform.webserver.directives import Directive
 from assaymark.checks.platform.webserver.report import Found, at
 from assaymark.checks.platform.webserver.tls_words import (
@@ -82,16 +83,16 @@ def outdated_ciphers(config: Apache) -> Iterator[Found]:
 
 
 def weak_group(config: Apache) -> Iterator[Found]:
-    """A curve below 112 bits of strength, or DH parameters that are too short by their name."""
+    """A curve below 112 bits of strength, or DH parameters that are too short, by the file or by its name."""
     for section, entry in config.every("sslopensslconfcmd"):
         command = entry.args[0].casefold() if entry.args else ""
         value = " ".join(entry.args[1:])
         if command in {"curves", "groups", "ecdhparameters"}:
             for name in weak_groups(value):
                 yield at(entry, "weak-group", resource(section, entry), f"Curves: {name}", f"The curve {name} is too small for today")
-        bits = re.search(r"(?<!\d)(512|768|1024)(?!\d)", value) if command == "dhparameters" else None
+        bits, how = weak_bits(value, config.texts) if command == "dhparameters" else (0, "")
         if bits:
-            message = f"By its name the file holds DH parameters of {bits[1]} bits, which can be broken"
+            message = f"{how} DH parameters of {bits} bits, which can be broken"
             yield at(entry, "weak-dh-parameters", resource(section, entry), "DHParameters", message)
 
 

@@ -44,7 +44,7 @@ class Nginx:
         """Every ``.conf``, since any may be included, and what else lies in nginx's folders; content tells which are nginx's."""
         folder, _, name = path.rpartition("/")
         stem, _, ending = name.rpartition(".")
-        if name.endswith(_ENDINGS) or (stem.endswith("nginx.conf") and ending in _COPIES):
+        if name.endswith(_ENDINGS) or (ending == "pem" and "dh" in stem.casefold()) or (stem.endswith("nginx.conf") and ending in _COPIES):
             return Dialect("nginx")
         inside = any(word in folder.casefold() for word in _FOLDERS) and (not stem or ending in {"inc", "template", "types"})
         if not (inside or folder.endswith(_SITES)):

@@ -8,7 +8,7 @@ An address is made of the blocks in the file where something is written, so it d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, dirname
 
 from msgspec import Struct
@@ -98,6 +98,8 @@ class Nginx(Struct, eq=False):
 
     roots: list[Scope]
     gaps: list[Gap]
+    texts: Mapping[str, str]
+    """Of every member, for files that are named and not included."""
 
     def scopes(self, *kinds: str) -> Iterator[Scope]:
         """All scopes of these kinds, or of every kind."""
@@ -146,7 +148,7 @@ class _Assembly:
             ):
                 kind = "http" if _opens(self._files[name], _SERVER) else "fragment"
                 made += self._root(name, kind, above=False)
-        return Nginx(made, list({(gap.member, gap.line, gap.reason): gap for gap in self._gaps}.values()))
+        return Nginx(made, list({(gap.member, gap.line, gap.reason): gap for gap in self._gaps}.values()), self._given.texts)
 
     def _targets(self, name: str) -> Iterator[str]:
         stack = list(self._files[name])

@@ -36,7 +36,7 @@ _TABLE: Final[dict[str, tuple[NginxRule, Rule]]] = {
         Rule(_MEDIUM, _SURE, "Write `ssl_ecdh_curve X25519:prime256v1:secp384r1;`, with X25519MLKEM768 in front from OpenSSL 3.5."),
     ),
     "weak-dh-parameters": (
-        tls.weak_dh_name,
+        tls.weak_dh_parameters,
         Rule(_MEDIUM, _LIKELY, "Remove ssl_dhparam and offer ECDHE suites only, or take the group ffdhe2048 of RFC 7919."),
     ),
     "ticket-key-fixed": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from assaymark.checks.platform.webserver.dh_parameters import weak_bits
 from assaymark.checks.platform.webserver.directives import Directive
 from assaymark.checks.platform.webserver.nginx_model import Nginx, Scope, is_local, only_redirects, resource, speaks_clear, speaks_tls
 from assaymark.checks.platform.webserver.report import Found, at
@@ -57,12 +58,12 @@ def weak_group(config: Nginx) -> Iterator[Found]:
             yield at(entry, "weak-group", resource(scope, entry), f"ssl_ecdh_curve: {name}", f"The curve {name} is too small for today")
 
 
-def weak_dh_name(config: Nginx) -> Iterator[Found]:
-    """A file of DH parameters whose name tells that they are too short."""
+def weak_dh_parameters(config: Nginx) -> Iterator[Found]:
+    """Diffie-Hellman parameters that are too short, by the file or by its name."""
     for scope, entry in config.every("ssl_dhparam"):
-        bits = re.search(r"(?<!\d)(512|768|1024)(?!\d)", entry.value)
+        bits, how = weak_bits(entry.value, config.texts)
         if bits:
-            message = f"By its name the file holds DH parameters of {bits[1]} bits, which can be broken"
+            message = f"{how} DH parameters of {bits} bits, which can be broken"
             yield at(entry, "weak-dh-parameters", resource(scope, entry), "ssl_dhparam", message)
 
 
