@@ -144,6 +144,7 @@ def test_nginx_words_quotes_comments_and_lua_are_read() -> None:
         ("a 'b;\n", "does not end"),
         ("a b; c", "not ended by a semicolon"),
         ("{ a b; }", "without a name"),
+        ("server {\n  listen 80\n  server_name a;\n}", "is not ended by a semicolon"),
         ("server { listen {{ port }}; }", "template"),
         ("content_by_lua_block x;", "Lua"),
         ("a {" * 61 + "}" * 61, "nested deeper"),

@@ -59,6 +59,13 @@ def _tokens(text: str) -> Iterator[_Token]:
         raise Unreadable("syntax", f"line {line} is no valid Lua block: {error.strerror}", line) from error
 
 
+def _is_directive(word: str) -> bool:
+    """Whether a word is a directive's name that nobody would take for a value; crossplane knows them all."""
+    from crossplane.analyzer import DIRECTIVES  # noqa: PLC0415  start-up cost of a check that is often not needed
+
+    return word in DIRECTIVES and ("_" in word or word in {"listen", "location", "server", "include", "return", "rewrite"})
+
+
 class _Tree:
     def __init__(self, text: str, member: str) -> None:
         self._lines = text.split("\n")
@@ -104,6 +111,7 @@ class _Tree:
             raise Unreadable("syntax", f"line {words[0].line}: {words[0].text[:40]!r} is not ended by a semicolon", words[0].line)
         if self._count > MOST_DIRECTIVES:
             raise Unreadable("size", f"the file has more than {MOST_DIRECTIVES} directives; split it", words[0].line)
+        self._refuse_lost_semicolon(words)
         span = self._span(words[0])
         texts = [word.text for word in words]
         if not opens:
@@ -114,6 +122,15 @@ class _Tree:
         inside: list[Directive] = []
         self._open.append((texts, len(siblings), span, inside))
         return inside
+
+    def _refuse_lost_semicolon(self, words: list[_Token]) -> None:
+        """A directive that begins a line inside of another one's arguments would be read as a value, and nothing would be said of it."""
+        for word in words[1:]:
+            if word.line == words[0].line or word.line > len(self._lines) or not _is_directive(word.text):
+                continue
+            if re.match(rf"\s*{re.escape(word.text)}(?=\s)", self._lines[word.line - 1]):
+                line = word.line - 1
+                raise Unreadable("syntax", f"line {line} or above: {words[0].text[:40]!r} is not ended by a semicolon", line)
 
     def _close(self, top: list[Directive], line: int) -> list[Directive]:
         if not self._open:

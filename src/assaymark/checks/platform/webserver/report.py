@@ -1,7 +1,7 @@
 """From flaws in several files to the answer about a tree.
 
-Guarantees: one sighting for one written place, however often the file is included; gaps are sightings beside the others, so one file that
-can't be read takes nothing from the rest; the order depends on names and places only.
+Guarantees: one sighting for one written place and address, however often the file is included; gaps are sightings beside the others, so one
+file that can't be read takes nothing from the rest; the order depends on names and places only.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def answer(
     Raises:
         Unreadable: when there are more than anyone would read.
     """
-    once: dict[tuple[str, str, str, Span], Found] = {}
+    once: dict[tuple[str, str, str, str, Span], Found] = {}
     for each in found:
-        once.setdefault((each.member, each.flaw.rule, each.flaw.attribute, each.flaw.span), each)
+        once.setdefault((each.member, each.flaw.rule, each.flaw.resource, each.flaw.attribute, each.flaw.span), each)
         if len(once) > MOST_FLAWS:
             raise Unreadable("size", f"the files have more than {MOST_FLAWS} flaws; the rest was not looked for")
     by_member: dict[str, list[Flaw]] = {}
