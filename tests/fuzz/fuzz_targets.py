@@ -54,6 +54,8 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
+        "nginx": Fuzzed(_tree("nginx", "nginx.conf", settings), (_NGINX, *_TEXTS)),
+        "apache": Fuzzed(_tree("apache", "httpd.conf", settings), (_APACHE, *_TEXTS)),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -85,6 +87,16 @@ _TEXTS = (
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'
+_NGINX = (
+    b"events {}\nhttp { include f.conf; ssl_ciphers ALL:!aNULL;\n server { listen 443 ssl; server_name a.example.org;\n"
+    b"  set $t $1; location ~ ^/p/(?<x>[^/]*) { proxy_pass http://$x$uri; }\n  location /f { alias /f/; add_header A $uri; }\n"
+    b'  if ($http_origin ~ "^https?://(.*)") { return 302 $arg_a; }\n  content_by_lua_block { x = "}" }\n } }\n'
+)
+_APACHE = (
+    b"ServerRoot /srv\nDefine A b\n<Macro M $a>\nAlias /x ${A}$a\n</Macro>\nUse M c\nInclude f.conf\n<IfVersion >= 2.4.1>\nTraceEnable on\n"
+    b"</IfVersion>\n<VirtualHost *:443>\nServerName a\nSSLEngine on\nSSLProtocol all -SSLv3\nSSLCipherSuite HIGH:!aNULL\nRewriteCond "
+    b'%{QUERY_STRING} (.*)\nRewriteRule ^/(.*)$ http://$1 [P]\n<Location "/s">\nSetHandler server-status\n</Location>\n</VirtualHost>\n'
+)
 
 
 def _formats() -> dict[str, Fuzzed]:
@@ -130,6 +142,17 @@ def _locate(data: bytes, language: str) -> object:
 def _check(name: str, dialect: str, settings: CheckSettings) -> Target:
     check = load(BUILT_IN[name])(settings)
     return lambda data: list(check.run([Input(sha256(data), Dialect(dialect), (Part("", data),))]))
+
+
+def _tree(name: str, main: str, settings: CheckSettings) -> Target:
+    """Half of the bytes as the main file, the other half as a file that it may include."""
+    check = load(BUILT_IN[name])(settings)
+
+    def run(data: bytes) -> object:
+        parts = (Part("f.conf", data[len(data) // 2 :]), Part(main, data[: len(data) // 2] + b"\n"), Part("g/" + main, data))
+        return list(check.run([Input(sha256(data), Dialect(name), parts)]))
+
+    return run
 
 
 def _user_rules(settings: CheckSettings, data: bytes) -> object:
