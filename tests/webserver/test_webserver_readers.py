@@ -443,6 +443,12 @@ def test_files_that_are_no_text_or_too_large_are_gaps() -> None:
         assert only.site.reason_class == reason
 
 
-def test_more_flaws_than_anyone_reads_are_unchecked() -> None:
-    text = "events {} http { server { " + "location /a { autoindex on; }\n" * 2_100 + "} }"
-    assert gap(NGINX, {"nginx.conf": text}).reason_class == "size"
+def test_a_file_with_more_flaws_than_anyone_reads_is_a_gap_and_takes_nothing_from_others() -> None:
+    text = "events {} http { server_tokens off; server { listen 127.0.0.1:1; " + "location /a { autoindex on; }\n" * 2_100 + "} }"
+    tree = {"a/nginx.conf": text, "b/nginx.conf": "events {} http { server_tokens on; }"}
+    assert sites(NGINX, tree) == [("nginx/unchecked", "file", "size"), ("nginx/version-shown", "http", "server_tokens")]
+
+
+def test_a_tree_with_more_flaws_than_anyone_reads_is_unchecked() -> None:
+    text = "events {} http { server { " + "location /a { autoindex on; }\n" * 1_900 + "} }"
+    assert gap(NGINX, {f"{n}/nginx.conf": text for n in range(11)}).reason_class == "size"

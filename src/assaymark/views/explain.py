@@ -35,6 +35,7 @@ _BY_SUFFIX = {
     "ts": "typescript", "tsx": "typescript", "java": "java", "kt": "kotlin", "go": "go", "rb": "ruby", "php": "php", "cs": "csharp",
     "rs": "rust", "sh": "bash", "bash": "bash", "yml": "yaml", "yaml": "yaml", "json": "json", "toml": "toml", "xml": "xml",
     "tf": "hcl", "groovy": "groovy", "env": "dotenv", "sql": "sql", "html": "html",
+    "conf": "ini", "htaccess": "ini", "vhost": "ini",
 }  # fmt: skip
 _BY_NAME = {"jenkinsfile": "groovy", "dockerfile": "dockerfile", ".env": "dotenv"}
 

@@ -66,10 +66,17 @@ class Section(Struct, eq=False):
     """Entries and children together, as they are written."""
     whole: bool = True
     above: bool = True
+    index: dict[str, list[Directive]] = {}
+    """Entries by name, made when the section is complete."""
+    guarded: bool | None = None
+    """Whether it asks who is there, once a rule has found out."""
 
     def own(self, name: str) -> list[Directive]:
         """Directives of this name (lower case) in this very section."""
-        return [each for each in self.entries if each.name == name]
+        if not self.index:
+            for each in self.entries:
+                self.index.setdefault(each.name, []).append(each)
+        return self.index.get(name, [])
 
     def effective(self, name: str) -> list[Directive]:
         """The directives of this name that hold here: the nearest section that has any."""

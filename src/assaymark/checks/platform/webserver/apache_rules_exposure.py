@@ -32,25 +32,29 @@ def _requirements(section: Section) -> Iterator[Directive]:
 
 def guarded(section: Section) -> bool:
     """Whether a section, or one around it below the virtual host, asks who is there."""
-    inside: Section | None = section
-    while inside is not None and inside.kind not in {"virtualhost", "main", "fragment"}:
-        rows = list(_requirements(inside))
-        if rows:
-            return not any([arg.casefold() for arg in row.args[:2]] == ["all", "granted"] for row in rows)
-        old = [" ".join(each.args).casefold() for name in ("deny", "allow") for each in inside.own(name)]
-        if old:
-            return "from all" not in [" ".join(each.args).casefold() for each in inside.own("allow")]
-        if inside.own("requireall") or inside.own("authtype"):
-            return True
-        inside = inside.parent
-    return False
+    if section.guarded is None:
+        section.guarded = _is_guarded(section)
+    return section.guarded
+
+
+def _is_guarded(section: Section) -> bool:
+    if section.kind in {"virtualhost", "main", "fragment"}:
+        return False
+    rows = list(_requirements(section))
+    if rows:
+        return not any([arg.casefold() for arg in row.args[:2]] == ["all", "granted"] for row in rows)
+    if section.own("deny") or section.own("allow"):
+        return "from all" not in [each.value.casefold() for each in section.own("allow")]
+    if section.own("authtype"):
+        return True
+    return section.parent is not None and guarded(section.parent)
 
 
 def directory_listing(config: Apache) -> Iterator[Found]:
     """Folders without an index page show what lies in them."""
-    for section, entry in config.every("options"):
-        words = {arg.casefold().lstrip("+") for arg in entry.args}
-        if words & {"indexes", "all"} and not guarded_by_login(section):
+    for section in config.sections():
+        listing = [entry for entry in section.own("options") if {arg.casefold().lstrip("+") for arg in entry.args} & {"indexes", "all"}]
+        for entry in [] if not listing or guarded_by_login(section) else listing:
             message = "Whoever asks for a folder without an index page gets the list of its files"
             yield at(entry, "directory-listing", resource(section, entry), "Options Indexes", message)
 
@@ -138,7 +142,7 @@ def system_folder(config: Apache) -> Iterator[Found]:
 def key_in_root(config: Apache) -> Iterator[Found]:
     """The private key lies below a document root."""
     for section, entry in config.every("sslcertificatekeyfile"):
-        roots = [each.args[0] for each in section.effective("documentroot") if each.args]
+        roots = [each.args[0] for each in section.effective("documentroot")[-1:] if each.args]
         if any(entry.args and lies_below(entry.args[0], root) for root in roots):
             message = "The private key lies in a folder that is served, so anybody can fetch it"
             yield at(entry, "key-in-document-root", resource(section, entry), "SSLCertificateKeyFile", message)
@@ -146,9 +150,14 @@ def key_in_root(config: Apache) -> Iterator[Found]:
 
 def hidden_files(config: Apache) -> Iterator[Found]:
     """A site from a working copy: nothing refuses .git, .env and the like."""
+    outside: dict[int, bool] = {}
     for host in config.sections("virtualhost"):
         roots = [each for each in host.own("documentroot") if each.args]
-        if not roots or not host.sure() or only_redirects(host) or any(_refuses_dots(section) for section in _around(host)):
+        if not roots or not host.sure() or only_redirects(host) or any(_refuses_dots(section) for section in host.below()):
+            continue
+        if id(host.parent) not in outside:
+            outside[id(host.parent)] = any(_refuses_dots(section) for section in _around(host))
+        if outside[id(host.parent)]:
             continue
         if any(each.args[:1] == ("/",) for each in host.own("proxypass")):
             continue
@@ -157,8 +166,7 @@ def hidden_files(config: Apache) -> Iterator[Found]:
 
 
 def _around(host: Section) -> Iterator[Section]:
-    """All sections that bear on a host: its own and those outside of other hosts."""
-    yield from host.below()
+    """All sections outside of hosts that bear on a host."""
     above = host.parent
     while above is not None:
         yield above

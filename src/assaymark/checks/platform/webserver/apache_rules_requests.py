@@ -18,11 +18,9 @@ _FLAGS = re.compile(r"\[([^\]]*)\]\Z")
 
 def forward_proxy_open(config: Apache) -> Iterator[Found]:
     """A forward proxy for everybody."""
+    limited = any(guarded(inner) for inner in config.sections("proxy", "proxymatch"))
     for section, entry in config.every("proxyrequests"):
-        if entry.value.casefold() != "on":
-            continue
-        proxies = [inner for root in config.roots for inner in root.below() if inner.kind in {"proxy", "proxymatch"}]
-        if not any(guarded(inner) for inner in proxies) and section.whole:
+        if entry.value.casefold() == "on" and not limited and section.whole:
             message = "Everybody can send requests through this server, also to the network behind it"
             yield at(entry, "forward-proxy-open", resource(section, entry), "ProxyRequests", message)
 
@@ -32,17 +30,16 @@ def _flags(entry: Directive) -> set[str]:
     return {part.strip().partition("=")[0].casefold() for part in found[1].split(",")} if found else set()
 
 
-def _conditions(section: Section, rule: Directive) -> list[Directive]:
-    """The `RewriteCond` lines that stand directly before a rule."""
-    made: list[Directive] = []
-    for each in section.entries:
-        if each is rule:
-            return made
-        if each.name == "rewritecond":
-            made.append(each)
-        elif each.name == "rewriterule":
-            made = []
-    return made
+def _rewrites(config: Apache) -> Iterator[tuple[Section, Directive, list[Directive]]]:
+    """Every rule with the `RewriteCond` lines that stand directly before it."""
+    for section in config.sections():
+        conditions: list[Directive] = []
+        for each in section.entries:
+            if each.name == "rewritecond":
+                conditions.append(each)
+            elif each.name == "rewriterule":
+                yield section, each, conditions
+                conditions = []
 
 
 def _host(target: str) -> str:
@@ -77,32 +74,29 @@ def _group_of(condition: Directive, number: str) -> bool:
 
 def server_side_request(config: Apache) -> Iterator[Found]:
     """A request decides which server Apache talks to."""
-    for section, entry in config.every("rewriterule", "proxypassmatch"):
-        if len(entry.args) < 2 or (entry.name == "rewriterule" and not _flags(entry) & {"p", "proxy"}):
+    proxied = [row for row in _rewrites(config) if _flags(row[1]) & {"p", "proxy"}]
+    matched = [(section, entry, list[Directive]()) for section, entry in config.every("proxypassmatch")]
+    for section, entry, conditions in [*proxied, *matched]:
+        target = entry.args[1] if len(entry.args) > 1 else ""
+        if not re.match(r"\w+://|\$\d|%\d|%\{", target):
             continue
-        target = entry.args[1]
-        if not re.match(r"\w+://|\$\d|%\d|%\{", target) or target == "!":
-            continue
-        chosen = _free(
-            _host(target), groups(entry.args[0]), _conditions(section, entry), relative=section.up("directory", "htaccess") is not None
-        )
-        host_itself = _host(target) == "%{HTTP_HOST}" and entry.name == "rewriterule"
-        if chosen or host_itself:
-            what = chosen or "%{HTTP_HOST}"
+        relative = section.up("directory", "htaccess") is not None
+        chosen = _free(_host(target), groups(entry.args[0]), conditions, relative=relative)
+        if not chosen and _host(target) == "%{HTTP_HOST}" and entry.name == "rewriterule":
+            chosen = "%{HTTP_HOST}"
+        if chosen:
             name = "RewriteRule" if entry.name == "rewriterule" else "ProxyPassMatch"
-            message = f"Whoever sends the request chooses with {what} where Apache connects to, also inside the network"
-            yield at(entry, "server-side-request", resource(section, entry), f"{name} {what}", message)
+            message = f"Whoever sends the request chooses with {chosen} where Apache connects to, also inside the network"
+            yield at(entry, "server-side-request", resource(section, entry), f"{name} {chosen}", message)
 
 
 def open_redirect(config: Apache) -> Iterator[Found]:
     """A redirect to an address that the link names."""
-    for section, entry in config.every("rewriterule"):
+    for section, entry, conditions in _rewrites(config):
         if len(entry.args) < 3 or not _flags(entry) & {"r", "redirect"}:
             continue
         target = entry.args[1]
-        if not re.match(r"https?://|%\d|%\{QUERY_STRING\}", target):
-            continue
-        chosen = _free(_host(target), {}, _conditions(section, entry))
+        chosen = _free(_host(target), {}, conditions) if re.match(r"https?://|%\d|%\{QUERY_STRING\}", target) else ""
         if chosen:
             message = f"A link decides with {chosen} to which site it is redirected"
             yield at(entry, "open-redirect", resource(section, entry), f"RewriteRule {chosen}", message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from assaymark.checks.platform.webserver.apache_model import Apache, Section, resource
 from assaymark.checks.platform.webserver.dh_parameters import weak_bits
@@ -163,7 +163,7 @@ def cleartext_only(config: Apache) -> Iterator[Found]:
         names = [each.args[0] for each in host.own("servername") if each.args]
         public = [name for name in names if re.search(r"[a-z]\.[a-z]{2,}\Z", name) and not name.endswith((".local", ".internal", ".test"))]
         local = any(arg.startswith(("127.", "localhost", "[::1]")) for arg in host.args)
-        clear = any(arg.endswith((":80", ":8080")) for arg in host.args) and not speaks_tls(host)
+        clear = any(arg.endswith(":80") for arg in host.args) and not speaks_tls(host)
         redirects = only_redirects(host) or any("https://" in each.value for inner in host.below() for each in inner.own("rewriterule"))
         if host.opened and public and clear and not local and not redirects and host.whole:
             message = f"{public[0]} is served without TLS, and nothing sends visitors to https"
@@ -190,14 +190,9 @@ def header(entry: Directive) -> tuple[str, str, str]:
     return args[0].casefold(), args[1].casefold().rstrip(":"), args[2] if len(args) > 2 else ""
 
 
-def _headers(host: Section) -> dict[str, str]:
-    """Headers that any section of a host, or what surrounds it, sets."""
+def _set_in(sections: Iterable[Section]) -> dict[str, str]:
+    """Headers that any of the sections sets, names in lower case."""
     made: dict[str, str] = {}
-    sections: list[Section] = list(host.below())
-    above = host.parent
-    while above is not None:
-        sections += [above, *(child for child in above.children if child.kind != "virtualhost")]
-        above = above.parent
     for section in sections:
         for entry in section.own("header"):
             action, name, value = header(entry)
@@ -206,12 +201,24 @@ def _headers(host: Section) -> dict[str, str]:
     return made
 
 
-def _serving(config: Apache) -> Iterator[tuple[Section, Directive]]:
-    """Hosts of which it is known that they answer with content over TLS."""
+def _outside(host: Section) -> Iterator[Section]:
+    """What surrounds a host and is no host itself."""
+    above = host.parent
+    while above is not None:
+        yield above
+        yield from (child for child in above.children if child.kind != "virtualhost")
+        above = above.parent
+
+
+def _serving(config: Apache) -> Iterator[tuple[Section, Directive, dict[str, str]]]:
+    """Hosts of which it is known that they answer with content over TLS, and the headers that are set for them."""
+    around: dict[int, dict[str, str]] = {}
     for host in config.sections("virtualhost"):
         answers = host.own("servername") or host.own("documentroot")
         if host.opened and answers and speaks_tls(host) and host.sure() and not only_redirects(host):
-            yield host, host.opened
+            if id(host.parent) not in around:
+                around[id(host.parent)] = _set_in(_outside(host))
+            yield host, host.opened, around[id(host.parent)] | _set_in(host.below())
 
 
 def _passes_on(host: Section) -> bool:
@@ -220,8 +227,8 @@ def _passes_on(host: Section) -> bool:
 
 def hsts_missing(config: Apache) -> Iterator[Found]:
     """A TLS host that does not tell browsers to stay with TLS."""
-    for host, opened in _serving(config):
-        if HSTS not in _headers(host):
+    for host, opened, headers in _serving(config):
+        if HSTS not in headers:
             message = "Without Strict-Transport-Security the first step of each visit can be led to plain http"
             yield at(opened, "hsts-missing", host.address, "Header Strict-Transport-Security", message)
 
@@ -237,8 +244,7 @@ def hsts_short(config: Apache) -> Iterator[Found]:
 
 def protections_missing(config: Apache) -> Iterator[Found]:
     """Pages without the headers that limit what a hole is worth."""
-    for host, opened in _serving(config):
-        headers = _headers(host)
+    for host, opened, headers in _serving(config):
         if _passes_on(host):
             continue
         if "x-content-type-options" not in headers:
@@ -254,12 +260,15 @@ def protections_missing(config: Apache) -> Iterator[Found]:
 
 def protection_removed(config: Apache) -> Iterator[Found]:
     """A header that protects visitors is taken out of answers."""
-    for section, entry in config.every("header"):
-        action, name, _ = header(entry)
-        replaced = any(header(each)[:2] == ("set", name) for each in section.own("header"))
-        narrow = section.up("files", "filesmatch", "if", "locationmatch") is not None
-        if action == "unset" and name in _PROTECTIONS and not replaced and not narrow and not _has_condition(entry):
-            yield at(entry, "protection-removed", resource(section, entry), f"Header unset {name}", f"{name} is taken out of every answer")
+    for section in config.sections():
+        if not section.own("header") or section.up("files", "filesmatch", "if", "locationmatch") is not None:
+            continue
+        replaced = {header(each)[1] for each in section.own("header") if header(each)[0] == "set"}
+        for entry in section.own("header"):
+            action, name, _ = header(entry)
+            if action == "unset" and name in _PROTECTIONS - replaced and not _has_condition(entry):
+                where = resource(section, entry)
+                yield at(entry, "protection-removed", where, f"Header unset {name}", f"{name} is taken out of every answer")
 
 
 def _has_condition(entry: Directive) -> bool:

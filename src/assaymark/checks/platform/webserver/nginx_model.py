@@ -48,10 +48,15 @@ class Scope(Struct, eq=False):
     """False when something inside could not be read."""
     above: bool = True
     """False when what surrounds it is not known."""
+    index: dict[str, list[Directive]] = {}
+    """Entries by name, made when the block is complete."""
 
     def own(self, name: str) -> list[Directive]:
         """Directives of this name in this very block."""
-        return [each for each in self.entries if each.name == name]
+        if not self.index:
+            for each in self.entries:
+                self.index.setdefault(each.name, []).append(each)
+        return self.index.get(name, [])
 
     def effective(self, name: str) -> list[Directive]:
         """The directives of this name that hold here: the nearest block that has any."""

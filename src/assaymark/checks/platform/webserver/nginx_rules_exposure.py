@@ -11,6 +11,8 @@ from assaymark.checks.platform.webserver.tls_words import covers_everybody, is_s
 
 _GUARDS = ("deny", "auth_basic", "auth_request", "auth_jwt", "internal", "access_by_lua_block", "access_by_lua_file", "ssl_verify_client")
 _HIDDEN = re.compile(r"/(?:\((?:\?:)?)?\\?\.|\\\.git|\(\?:?\^\|/\)\\\.|\.git\b")
+_MOST_ROOTS = 50
+"""Document roots of one server that a key is looked for below."""
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 
 
@@ -99,7 +101,8 @@ def key_in_root(config: Nginx) -> Iterator[Found]:
     """The private key lies below a document root."""
     for server in config.scopes("server"):
         roots = [each for scope in server.below() for each in scope.own("root")] or server.effective("root")
-        for key in server.effective("ssl_certificate_key"):
+        roots = roots[:_MOST_ROOTS]
+        for key in server.effective("ssl_certificate_key")[:_MOST_ROOTS]:
             folders = [root.args[0] for root in roots if key.args and root.args and lies_below(key.args[0], root.args[0])]
             if folders:
                 message = "The private key lies in a folder that is served, so anybody can fetch it"
@@ -213,9 +216,9 @@ def odd_headers(config: Nginx) -> Iterator[Found]:
 
 def uploads_run(config: Nginx) -> Iterator[Found]:
     """PHP takes the longest existing file for the script, so `/picture.jpg/x.php` runs the picture."""
-    for scope, entry in config.every("fastcgi_pass"):
-        location = scope.up("location")
-        if location is None or scope is not location or location.args[:1] not in {("~",), ("~*",)}:
+    for location in config.scopes("location"):
+        entries = location.own("fastcgi_pass")
+        if not entries or location.args[:1] not in {("~",), ("~*",)}:
             continue
         regex = " ".join(location.args[1:])
         tried = [each for name in ("try_files", "fastcgi_split_path_info") for each in location.own(name)]
@@ -227,4 +230,4 @@ def uploads_run(config: Nginx) -> Iterator[Found]:
         single = re.search(r"\^/\w[\w/.|()?:-]*\\?\.php", regex)
         if "php" in regex and not harmless and not single:
             message = "A path behind an uploaded file makes PHP run that file, unless PHP itself is told not to"
-            yield at(entry, "uploads-run", resource(scope, entry), "fastcgi_pass", message)
+            yield at(entries[-1], "uploads-run", resource(location, entries[-1]), "fastcgi_pass", message)

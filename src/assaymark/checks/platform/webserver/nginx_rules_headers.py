@@ -22,7 +22,6 @@ _SECURE = frozenset(
         "cross-origin-opener-policy",
         "cross-origin-resource-policy",
         "cross-origin-embedder-policy",
-        "cache-control",
     }
 )
 _MORE = "more_set_headers"
@@ -48,7 +47,8 @@ def _somewhere(server: Scope) -> dict[str, str]:
     """Every header that any block of a server sets: what is set for some answers only is not called missing."""
     made = _headers(server)
     for scope in server.below():
-        made.update(_headers(scope))
+        made.update({_name(entry): " ".join(entry.args[1:]) for entry in scope.own("add_header")})
+        made.update({part.partition(":")[0].strip().casefold(): part for entry in scope.own(_MORE) for part in entry.args})
     return made
 
 
@@ -119,12 +119,15 @@ def content_policy_missing(config: Nginx) -> Iterator[Found]:
 
 def headers_lost(config: Nginx) -> Iterator[Found]:
     """A block with a header of its own inherits none, so protections that were set above are gone in it."""
+    protected: dict[int, frozenset[str]] = {}
     for scope in config.scopes():
         own, above = scope.own("add_header"), scope.parent.effective("add_header") if scope.parent else []
         if not own or not above:
             continue
-        lost = sorted({_name(entry) for entry in above} & _SECURE - {_name(entry) for entry in own} - {"cache-control"})
-        lost = [name for name in lost if name not in _headers(scope)]
+        if id(above) not in protected:
+            protected[id(above)] = frozenset(_name(entry) for entry in above) & _SECURE
+        missing = protected[id(above)] - {_name(entry) for entry in own}
+        lost = sorted(missing - _headers(scope).keys()) if missing else []
         if lost:
             message = (
                 f"This add_header ends the inheritance of those above: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not sent here"

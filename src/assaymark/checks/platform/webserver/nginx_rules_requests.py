@@ -19,6 +19,8 @@ _FREE = re.compile(r"(?:arg|http|cookie|sent_http|upstream_http)_\w+\Z|(?:args|q
 _HOSTLIKE = frozenset({"http_host", "host"})
 _DEPTH = 8
 _MOST_PIECES = 200
+_MOST_REGEXES = 100
+"""Of one block: so many are followed, and a block with more is a list of redirects."""
 
 
 def _captures(scope: Scope) -> dict[str, Group]:
@@ -42,7 +44,7 @@ def _regexes(scope: Scope) -> Iterator[str]:
         found = re.search(r"!?~\*?\s+[\"']?(.*)", " ".join(scope.args), re.DOTALL)
         if found:
             yield found[1].rstrip(") \"'") + ")" * max(0, found[1].count("(") - found[1].rstrip(") \"'").count(")"))
-    for each in scope.own("rewrite"):
+    for each in scope.own("rewrite")[-_MOST_REGEXES:]:
         if each.args:
             yield each.args[0]
     if scope.kind == "server":
@@ -55,7 +57,7 @@ def _sets(scope: Scope) -> dict[str, str]:
     found: dict[str, str] = {}
     above: Scope | None = scope
     while above is not None:
-        for each in reversed(above.own("set")):
+        for each in reversed(above.own("set")[-_MOST_REGEXES:]):
             if len(each.args) == 2:
                 found.setdefault(each.args[0].strip("${}"), each.args[1])
         above = above.parent
@@ -115,16 +117,25 @@ def _host_pieces(pieces: list[str]) -> list[str]:
     return made
 
 
+def _each(config: Nginx, *names: str) -> Iterator[tuple[Scope, Directive, dict[str, Group], dict[str, str]]]:
+    """Directives of these names with the groups and variables that hold at them, found out once for each block."""
+    for scope in config.scopes():
+        entries = [entry for name in names for entry in scope.own(name) if entry.args]
+        if entries:
+            captures, sets = _captures(scope), _sets(scope)
+            for entry in entries:
+                yield scope, entry, captures, sets
+
+
 _TARGETS = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
 
 
 def server_side_request(config: Nginx) -> Iterator[Found]:
     """A request decides which server nginx talks to."""
-    for scope, entry in config.every(*_TARGETS):
-        if not entry.args or scope.effective("internal"):
+    for scope, entry, captures, sets in _each(config, *_TARGETS):
+        if scope.effective("internal"):
             continue
-        captures = _captures(scope)
-        host = _host_pieces(_pieces(entry.args[0], _sets(scope)))
+        host = _host_pieces(_pieces(entry.args[0], sets))
         chosen = next((piece for piece in host if _who_chooses(piece, captures, hosts=len(host) == 1)), "")
         if chosen:
             message = f"Whoever sends the request chooses with {chosen} where nginx connects to, also inside the network"
@@ -142,19 +153,13 @@ def _decoded(piece: str, scope: Scope, captures: dict[str, Group]) -> bool:
     return name in _DECODED and not (location and location.args[:1] == ("=",))
 
 
-def _lines_in(scope: Scope, entry: Directive, text: str) -> str:
-    captures = _captures(scope)
-    if entry.name == "rewrite":
-        # Numbered groups of the rewrite itself are encoded again when it redirects; named ones are not (seen with nginx 1.22).
-        captures = {name: group for name, group in captures.items() if not name.isdigit()}
-    return next((piece for piece in _pieces(text, _sets(scope)) if _decoded(piece, scope, captures)), "")
-
-
 def header_injection(config: Nginx) -> Iterator[Found]:
     """The decoded path is written into a header, a redirect or a request of nginx's own: a line break in it begins a new header."""
-    for scope, entry in config.every("return", "rewrite", "add_header", "proxy_set_header", "proxy_pass", "more_set_headers"):
-        text = _written(entry)
-        piece = _lines_in(scope, entry, text) if text else ""
+    names = ("return", "rewrite", "add_header", "proxy_set_header", "proxy_pass", "more_set_headers")
+    for scope, entry, captures, sets in _each(config, *names):
+        # Numbered groups of the rewrite itself are encoded again when it redirects; named ones are not (seen with nginx 1.22).
+        own = {name: group for name, group in captures.items() if not name.isdigit()} if entry.name == "rewrite" else captures
+        piece = next((piece for piece in _pieces(_written(entry), sets) if _decoded(piece, scope, own)), "")
         if piece:
             what = {"proxy_pass": "the request that nginx sends", "proxy_set_header": "the request that nginx sends"}.get(
                 entry.name, "the answer"
@@ -179,12 +184,11 @@ def _written(entry: Directive) -> str:
 
 def open_redirect(config: Nginx) -> Iterator[Found]:
     """A redirect to an address that the link names."""
-    for scope, entry in config.every("return", "rewrite"):
+    for scope, entry, captures, sets in _each(config, "return", "rewrite"):
         text = _written(entry)
         if not text or (entry.name == "rewrite" and re.match(r"\$\{?\d", text)):
             continue
-        captures = _captures(scope)
-        host = _host_pieces(_pieces(text, _sets(scope)))
+        host = _host_pieces(_pieces(text, sets))
         chosen = next((p for p in host if p.startswith("$") and (_FREE.match(p[1:]) or (p[1:] in captures and captures[p[1:]].hosts))), "")
         if chosen in {"$http_host", "$http_x_forwarded_host", "$http_x_forwarded_proto"}:
             continue

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 from assaymark.checks.platform.webserver.dh_parameters import weak_bits
 from assaymark.checks.platform.webserver.directives import Directive
-from assaymark.checks.platform.webserver.nginx_model import Nginx, Scope, is_local, only_redirects, resource, speaks_clear, speaks_tls
+from assaymark.checks.platform.webserver.nginx_model import (
+    Nginx,
+    Scope,
+    is_local,
+    only_redirects,
+    port_of,
+    resource,
+    speaks_clear,
+    speaks_tls,
+)
 from assaymark.checks.platform.webserver.report import Found, at
 from assaymark.checks.platform.webserver.tls_words import outdated_words, weak_groups, weak_protocols, weak_words
 from assaymark.model.severity import Severity
@@ -84,33 +93,38 @@ def client_proof_not_verified(config: Nginx) -> Iterator[Found]:
 
 def early_data(config: Nginx) -> Iterator[Found]:
     """0-RTT requests can be replayed, and what stands behind isn't told which they are."""
-    for scope, entry in config.every("ssl_early_data"):
-        below = [each for inner in scope.below() for each in inner.own("proxy_set_header") + inner.own("fastcgi_param")]
-        above = scope.effective("proxy_set_header")
-        told = any("$ssl_early_data" in each.value for each in [*below, *above])
-        if entry.args == ("on",) and not told:
+    for scope in config.scopes():
+        entries = [entry for entry in scope.own("ssl_early_data") if entry.args == ("on",)]
+        below = (
+            each for inner in (scope.below() if entries else ()) for each in inner.own("proxy_set_header") + inner.own("fastcgi_param")
+        )
+        if not entries or any("$ssl_early_data" in each.value for each in below):
+            continue
+        if not any("$ssl_early_data" in each.value for each in scope.effective("proxy_set_header")):
             message = "Early data can be sent again by anybody who recorded it, and the application is not told"
-            yield at(entry, "early-data-replay", resource(scope, entry), "ssl_early_data", message)
+            yield at(entries[-1], "early-data-replay", resource(scope, entries[-1]), "ssl_early_data", message)
 
 
 def upstream_unverified(config: Nginx) -> Iterator[Found]:
     """A TLS connection to a server elsewhere whose certificate nobody looks at."""
+    inside = _upstreams_inside(config)
     for scope, entry in config.every("proxy_pass", "grpc_pass", "uwsgi_pass"):
         kind = entry.name.removesuffix("_pass")
         found = re.match(r"(?:https|grpcs|suwsgi)://([^/\s]+)", entry.value)
-        if not found or _INSIDE.match(found[1]) or scope.last(f"{kind}_ssl_verify") == "on" or _named_inside(config, found[1]):
+        if not found or _INSIDE.match(found[1]) or scope.last(f"{kind}_ssl_verify") == "on" or found[1] in inside:
             continue
         if scope.sure() or scope.last(f"{kind}_ssl_verify"):
             message = "nginx takes any certificate from the server behind unless it is told to verify"
             yield at(entry, "upstream-unverified", resource(scope, entry), f"{entry.name} {found[1]}", message)
 
 
-def _named_inside(config: Nginx, host: str) -> bool:
-    """Whether a host is an upstream of this configuration with local members only."""
-    for scope in config.scopes("upstream"):
-        if scope.args[:1] == (host,):
-            return all(_INSIDE.match(each.args[0]) for each in scope.own("server") if each.args)
-    return False
+def _upstreams_inside(config: Nginx) -> set[str]:
+    """Names of the upstreams whose members are all on this machine or its inner network."""
+    return {
+        scope.args[0]
+        for scope in config.scopes("upstream")
+        if scope.args and all(_INSIDE.match(each.args[0]) for each in scope.own("server") if each.args)
+    }
 
 
 def cleartext_only(config: Nginx) -> Iterator[Found]:
@@ -125,6 +139,9 @@ def cleartext_only(config: Nginx) -> Iterator[Found]:
             continue
         if speaks_tls(server) and not protected & set(public):
             continue
+        listens = server.own("listen")
+        if listens and "80" not in {port_of(each) for each in listens}:
+            continue  # another port is a proxy's business, which may well speak TLS
         redirects = any(
             each.value.startswith(("301 https", "302 https", "307 https", "308 https"))
             for inner in server.below()

@@ -17,6 +17,9 @@ from assaymark.checks.rulebook import MOST_FLAWS, Flaw, Rule, sightings
 from assaymark.model.finding import CheckId, RuleId, Sighting, Span, UncheckedSite
 from assaymark.model.severity import Severity
 
+MOST_OF_A_TREE = 10 * MOST_FLAWS
+"""In all files of a tree."""
+
 
 class Found(Struct, frozen=True):
     """A flaw and the member it is written in."""
@@ -45,17 +48,21 @@ def answer(
     once: dict[tuple[str, str, str, str, Span], Found] = {}
     for each in found:
         once.setdefault((each.member, each.flaw.rule, each.flaw.resource, each.flaw.attribute, each.flaw.span), each)
-        if len(once) > MOST_FLAWS:
-            raise Unreadable("size", f"the files have more than {MOST_FLAWS} flaws; the rest was not looked for")
+        if len(once) > MOST_OF_A_TREE:
+            raise Unreadable("size", f"the files have more than {MOST_OF_A_TREE} flaws; the rest was not looked for")
     by_member: dict[str, list[Flaw]] = {}
     for each in once.values():
         by_member.setdefault(each.member, []).append(each.flaw)
+    too_many = [member for member, flaws in by_member.items() if len(flaws) > MOST_FLAWS]
+    for member in too_many:
+        del by_member[member]
     made = [
         msgspec.structs.replace(sighting, member=member)
         for member, flaws in by_member.items()
         for sighting in sightings(check, rules, flaws, texts[member].split("\n"))
     ]
-    made += [_gap(check, gap) for gap in gaps]
+    reason = f"the file has more than {MOST_FLAWS} flaws, which nobody would read; split it or take out what is generated"
+    made += [_gap(check, gap) for gap in (*gaps, *(Gap(member, "size", reason) for member in too_many))]
     return tuple(sorted(made, key=_order))
 
 
