@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job, Script, place, within
-from assaymark.checks.infrastructure.pipelines.gitlab_rules_rights import is_true
+from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
+from assaymark.checks.infrastructure.pipelines.scripts import Script, place, within
+from assaymark.checks.infrastructure.pipelines.vocabulary import SECRET_PATH, is_true
 from assaymark.checks.reading.yaml_tree import Keyed, Scalar, scalar_text, scalars_below
 from assaymark.checks.rulebook import Flaw
 from assaymark.checks.shell.facts import Foreign, names_a_secret, written_to
@@ -30,10 +31,6 @@ _NAMES = (
 FOREIGN: Foreign = {**dict.fromkeys(_TEXT.split(), "text"), **dict.fromkeys(_NAMES.split(), "name")}
 """Predefined variables whose value comes from whoever pushes or opens a merge request; a branch name may hold ``$(…)`` but no space."""
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
-_SECRET_PATH = re.compile(
-    r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)\w+)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.ssh(?:/.*)?|\.aws(?:/.*)?"
-    r"|\.kube(?:/.*)?|kubeconfig|\.docker/config\.json|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|tfstate))\Z"
-)
 
 
 def _variables(file: Gitlab) -> Iterator[tuple[str, Scalar, Scalar]]:
@@ -116,7 +113,7 @@ def artifact_holds_secret(file: Gitlab) -> Iterator[Flaw]:
             "maintainer",
         }
         for node in scalars_below(artifacts.get("paths"), set()):
-            if _SECRET_PATH.search(node.text):
+            if SECRET_PATH.search(node.text):
                 message = f"{node.text} usually holds secrets, and everyone who may see the job can download it"
                 yield Flaw(
                     "artifact-holds-secret", owner, f"artifacts.paths: {node.text}", message, node.span, Severity.LOW if closed else None
