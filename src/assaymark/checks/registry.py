@@ -19,6 +19,10 @@ BUILT_IN: dict[str, str] = {
     "zizmor": "assaymark.checks.infrastructure.pipelines.zizmor:make",
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
+    "azure-pipelines": "assaymark.checks.infrastructure.pipelines.azure:make",
+    "bitbucket-pipelines": "assaymark.checks.infrastructure.pipelines.bitbucket:make",
+    "circleci": "assaymark.checks.infrastructure.pipelines.circleci:make",
+    "tekton": "assaymark.checks.infrastructure.pipelines.tekton:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

@@ -11,7 +11,8 @@ from assaymark.model.severity import Severity
 
 _LOGIN_PROGRAMS = frozenset({"docker", "podman", "buildah", "helm", "crane", "oras", "nerdctl", "skopeo", "az", "regctl"})
 _TRACE = re.compile(r"-[a-z]*x[a-z]*\Z")
-_SHIELDS = ("::add-mask::", "${#")
+_SHIELDS = ("::add-mask::", "${#", "issecret=true")
+"""What hides the value from the log, or prints its length only."""
 
 
 def password_argument(scene: Scene) -> Iterator[ShellFlaw]:
@@ -43,7 +44,7 @@ def secret_printed(scene: Scene) -> Iterator[ShellFlaw]:
         if any(word.startswith((">", "1>")) for word in arguments):
             continue
         for word in arguments:
-            if any(shield in word for shield in _SHIELDS):
+            if any(shield in word.lower() for shield in _SHIELDS):
                 continue
             for name, _ in expansions(word):
                 if names_a_secret(name):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
+from assaymark.checks.infrastructure.pipelines.pipeline_rules import image_flaws
 from assaymark.checks.infrastructure.pipelines.vocabulary import MOVING_REF, plain_address
 from assaymark.checks.reading.image_names import moves, name_of, without_digest
 from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
@@ -92,12 +93,7 @@ def _images(file: Gitlab) -> Iterator[tuple[str, str, Scalar]]:
 
 def image_unpinned(file: Gitlab) -> Iterator[Flaw]:
     """An image whose tag moves, or that has none."""
-    for owner, key, node in _images(file):
-        tag = moves(node.text)
-        if tag:
-            yield Flaw(
-                "image-unpinned", owner, f"{key}: {name_of(node.text)}", f"The image {tag}, so its content changes unseen", node.span
-            )
+    yield from image_flaws(_images(file))
 
 
 def image_without_digest(file: Gitlab) -> Iterator[Flaw]:

@@ -19,17 +19,19 @@ class Script(Struct, frozen=True, eq=False):
     owner: str
     key: str
     scalars: tuple[Scalar, ...]
+    language: str = "sh"
+    """``sh``, ``powershell``, or another interpreter's name."""
 
     @property
     def text(self) -> str:
         return "\n".join(scalar.text for scalar in self.scalars)
 
 
-def script(owner: str, key: str, node: Node | None, seen: set[int]) -> Iterator[Script]:
+def script(owner: str, key: str, node: Node | None, seen: set[int], language: str = "sh") -> Iterator[Script]:
     """The script below a key, unless all of it was seen before."""
     scalars = tuple(scalars_below(node, seen))
     if scalars:
-        yield Script(owner, key, scalars)
+        yield Script(owner, key, scalars, language)
 
 
 def place(script: Script, start: int, end: int, lines: tuple[str, ...]) -> Span:

@@ -31,6 +31,11 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a text, for tables that would be unreadable as lists of literals."""
+    return frozenset(text.split())
+
+
 def is_true(node: Node | None) -> bool:
     """YAML's and the shell's ways to say yes."""
     return scalar_text(node).lower() in _TRUE
