@@ -54,6 +54,10 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
+        **{
+            name: Fuzzed(_check(name, dialect, settings), ((_SAMPLES / file).read_bytes(), *_TEXTS))
+            for name, (dialect, file) in _PIPELINES.items()
+        },
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -85,6 +89,14 @@ _TEXTS = (
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'
+
+_SAMPLES = Path(__file__).parents[1] / "pipelines" / "golden"
+_PIPELINES = {
+    "azure-pipelines": ("azure-pipelines", "sample.azure-pipelines.yml"),
+    "bitbucket-pipelines": ("bitbucket-pipelines", "sample.bitbucket-pipelines.yml"),
+    "circleci": ("circleci", "sample.circleci.yml"),
+    "tekton": ("tekton", "sample.tekton.yaml"),
+}
 
 
 def _formats() -> dict[str, Fuzzed]:

@@ -34,7 +34,7 @@ def _images(file: Azure) -> Iterator[Written]:
         container = place.get("container")
         node = at(container, "image") if isinstance(container, Keyed) else container
         if isinstance(node, Scalar) and node.text not in named and not node.text.startswith("$"):
-            yield owner, "container", node
+            yield owner, "container.image" if isinstance(container, Keyed) else "container", node
 
 
 def image_unpinned(file: Azure) -> Iterator[Flaw]:

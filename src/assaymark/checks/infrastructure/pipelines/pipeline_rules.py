@@ -61,22 +61,24 @@ SHARED: Final[dict[str, Rule]] = {
 }
 
 
-def rules(own: dict[str, Rule], *shared: str) -> dict[str, Rule]:
-    """A book's rules: those about shell text, the named shared ones, and its own."""
-    return {**{name: rule for name, (_, rule) in SHELL_RULES.items()}, **{name: SHARED[name] for name in shared}, **own}
+def rules(own: dict[str, Rule], *shared: str, without: frozenset[str] = frozenset()) -> dict[str, Rule]:
+    """A book's rules: those about shell text (but for the ones that can't be met there), the named shared ones, and its own."""
+    shell = {name: rule for name, (_, rule) in SHELL_RULES.items() if name not in without}
+    return {**shell, **{name: SHARED[name] for name in shared}, **own}
 
 
 def script_flaws(
     scripts: Iterable[Script], lines: tuple[str, ...], foreign: Foreign, shown: re.Pattern[str] | None = None
 ) -> Iterator[Flaw]:
-    """The rules about shell text; expressions of the pipeline are shown to them as variables."""
+    """The rules about shell text; expressions of the pipeline are shown to them as variables, whose padding is no part of a name."""
     for script in scripts:
         if script.language not in {"sh", "powershell"}:
             continue
         text = as_variables(script.text, shown) if shown else script.text
         for each in shell_flaws(text, foreign) if script.language == "sh" else powershell_flaws(text):
             span = place(script, each.start, each.end, lines)
-            yield Flaw(each.rule, script.owner, f"{script.key}: {each.wrong}", each.message, span, each.severity)
+            wrong, message = (each.wrong.lstrip("_"), each.message.lstrip("_")) if shown else (each.wrong, each.message)
+            yield Flaw(each.rule, script.owner, f"{script.key}: {wrong}", message, span, each.severity)
 
 
 def image_flaws(images: Iterable[Written]) -> Iterator[Flaw]:

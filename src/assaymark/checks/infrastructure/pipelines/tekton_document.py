@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from assaymark.checks.infrastructure.pipelines.scripts import Script, script
 from assaymark.checks.infrastructure.pipelines.walking import at, entries, text_at
+from assaymark.checks.infrastructure.pipelines.yaml_check import OtherFormat
 from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, documents, scalar_text, scalars_below
 
 _KINDS: Final = frozenset({"Task", "ClusterTask", "TaskRun", "Pipeline", "PipelineRun", "StepAction"})
@@ -85,15 +86,18 @@ class Tekton(Struct, frozen=True, eq=False):
         return (each for step in self.steps for each in step.scripts)
 
 
-def read(text: str) -> Tekton | None:
-    """The file, or None when it holds nothing.
+def read(text: str) -> Tekton:
+    """The file.
 
     Raises:
         Unreadable: when it is no YAML or passes a limit.
+        OtherFormat: when no resource of it is one that we know.
     """
     walk = _Walk()
     found = [resource for root in documents(text) for resource in walk.resources(root)]
-    return Tekton(tuple(found), tuple(text.split("\n"))) if found else None
+    if not found:
+        raise OtherFormat
+    return Tekton(tuple(found), tuple(text.split("\n")))
 
 
 class _Walk:
@@ -161,8 +165,7 @@ def _specs(owner: str, node: Keyed) -> Iterator[tuple[str, Keyed]]:
     places = [(owner, spec), (owner, at(spec, "taskSpec"))]
     for part in (spec, at(spec, "pipelineSpec")):
         for key in ("tasks", "finally"):
-            for task in entries(at(part, key)):
-                places.append((f"{owner}/{text_at(task, 'name')}", at(task, "taskSpec")))
+            places += [(f"{owner}/{text_at(task, 'name')}", at(task, "taskSpec")) for task in entries(at(part, key))]
     yield from ((place, found) for place, found in places if isinstance(found, Keyed))
 
 

@@ -51,4 +51,5 @@ RULES: Final[dict[str, Rule]] = rules(
     "debug-enabled",
     "include-remote",
     "include-cleartext",
+    without=frozenset({"script-injection", "unquoted-foreign-text"}),  # steps get nothing foreign but by what is pasted
 )

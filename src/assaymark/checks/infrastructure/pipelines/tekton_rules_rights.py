@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from assaymark.checks.infrastructure.pipelines.tekton_document import Resource, Tekton
 from assaymark.checks.infrastructure.pipelines.vocabulary import is_true
 from assaymark.checks.infrastructure.pipelines.walking import at, entries, key_span, pairs, text_at
-from assaymark.checks.reading.yaml_tree import Keyed, Node, Scalar, scalar_text
+from assaymark.checks.reading.yaml_tree import Keyed, Node, Scalar, scalar_text, scalars_below
 from assaymark.checks.rulebook import Flaw
 from assaymark.model.finding import Span
 
@@ -89,13 +89,10 @@ def whole_secret(file: Tekton) -> Iterator[Flaw]:
 def listener_unauthenticated(file: Tekton) -> Iterator[Flaw]:
     """A listener that starts runs for events that nobody signed."""
     for resource in file.resources:
-        if resource.kind == "EventListener":
-            groups = [at(group, "interceptors") for group in entries(at(resource.node, "spec", "triggerGroups"))]
-            triggers = [] if any(_proves(group) for group in groups) else entries(at(resource.node, "spec", "triggers"))
-        elif resource.kind == "Trigger":
-            triggers = [each for each in [resource.node.get("spec")] if each is not None]
-        else:
+        if resource.kind != "EventListener":
             continue
+        groups = [at(group, "interceptors") for group in entries(at(resource.node, "spec", "triggerGroups"))]
+        triggers = [] if any(_proves(group) for group in groups) else entries(at(resource.node, "spec", "triggers"))
         for trigger in triggers:
             if isinstance(trigger, Keyed) and trigger.get("triggerRef") is None and not _proves(trigger.get("interceptors")):
                 name = text_at(trigger, "name") or "trigger"
@@ -108,10 +105,12 @@ def _span(trigger: Keyed, resource: Resource) -> Span:
 
 
 def _proves(interceptors: Node | None) -> bool:
-    """True when one of them compares a signature, or is a service of one's own that may."""
+    """True when one of them compares a signature or a token, or is a service of one's own that may."""
     for each in entries(interceptors):
         reference = scalar_text(at(each, "ref", "name"))
         kinds = {key.text for key, _ in pairs(each)}
+        if any("compareSecret" in node.text for node in scalars_below(each, set())):
+            return True
         given = {text_at(one, "name") for one in entries(at(each, "params"))}
         if "webhook" in kinds or (reference and reference not in _AUTHENTICATES | {"cel"}):
             return True

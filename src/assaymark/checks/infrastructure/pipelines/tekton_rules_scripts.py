@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from assaymark.checks.infrastructure.pipelines.pasted import Pasted, pasted_flaws
-from assaymark.checks.infrastructure.pipelines.pipeline_rules import HIGH, script_flaws, strangers_code_flaws, variable_flaws
+from assaymark.checks.infrastructure.pipelines.pipeline_rules import HIGH, INFO, LOW, script_flaws, strangers_code_flaws, variable_flaws
 from assaymark.checks.infrastructure.pipelines.tekton_document import EXPRESSION, STRANGERS, Resource, Tekton, written_parameters
 from assaymark.checks.infrastructure.pipelines.vocabulary import SECURITY_JOB, is_false, is_true
 from assaymark.checks.infrastructure.pipelines.walking import at, entries, text_at
@@ -39,7 +39,7 @@ def expression_injection(file: Tekton) -> Iterator[Flaw]:
 
 def _free(resource: Resource) -> frozenset[str]:
     """Parameters of tasks that take any text; a fixed list of values is safe."""
-    declared = [each for _, spec in resource.specs for each in entries(spec.get("params"))]
+    declared = [each for _, spec in resource.specs for each in entries(spec.get("params")) if at(each, "value") is None]
     return frozenset(text_at(each, "name") for each in declared if text_at(each, "type") in {"", "string"} and at(each, "enum") is None)
 
 
@@ -50,7 +50,7 @@ def parameter_pasted(file: Tekton) -> Iterator[Flaw]:
 
         def judge(name: str, free: frozenset[str] = free) -> Pasted | None:
             found = _PARAMETER.match(name)
-            return Pasted("parameter-pasted", "Whoever starts the task") if found and (found["a"] or found["b"]) in free else None
+            return Pasted("parameter-pasted", "Whoever starts the task", INFO) if found and (found["a"] or found["b"]) in free else None
 
         yield from pasted_flaws((each for step in resource.steps for each in step.scripts), file.lines, EXPRESSION, judge)
 
@@ -79,7 +79,8 @@ def verification_off(file: Tekton) -> Iterator[Flaw]:
             plain = name.text.lower()
             if (plain in _TLS_ON and is_false(value)) or (plain in _TLS_OFF and is_true(value)):
                 message = f"{name.text}={scalar_text(value)} makes the task take whoever answers for the right one"
-                yield Flaw("verification-off", resource.owner, f"params.{name.text}", message, name.span)
+                mild = None if plain.startswith("ssl") else LOW  # a registry inside the cluster is the usual other side
+                yield Flaw("verification-off", resource.owner, f"params.{name.text}", message, name.span, mild)
 
 
 def variable_switches(file: Tekton) -> Iterator[Flaw]:
