@@ -74,6 +74,10 @@ class Gathering:
         """The project itself asks for this package; -1 is nothing."""
         self._direct.add(at)
 
+    def ask_for(self, places: Iterable[int]) -> None:
+        """The same for several."""
+        self._direct.update(places)
+
     def need(self, whole: int, part: int) -> None:
         """The first needs the second; -1 on either side is nothing."""
         self.need_all(whole, (part,))
