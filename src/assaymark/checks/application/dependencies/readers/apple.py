@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
 from assaymark.checks.application.dependencies.readers.plain_yaml import Table, tables
-from assaymark.checks.application.dependencies.readers.texts import Lines, json_of
+from assaymark.checks.application.dependencies.readers.texts import Lines, json_of, text_of
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 _POD = re.compile(r"(?P<name>\S+)(?: \((?P<version>[^)]*)\))?(?: .*)?\Z")
@@ -78,6 +78,8 @@ def read_podfile(content: bytes) -> PackageSet:
         Unreadable: when it is none.
     """
     gathering = Gathering(knows_direct=True, knows_needs=True)
+    rows = enumerate(text_of(content).splitlines(), 1)
+    at_line = {line.strip(" -").rstrip(":").strip("\"'"): number for number, line in rows if line.startswith("  - ")}
     for document in tables(content):
         external = document.table("EXTERNAL SOURCES")
         asked = {_pod(text)[0] for text in document.texts("DEPENDENCIES")}
@@ -89,7 +91,9 @@ def read_podfile(content: bytes) -> PackageSet:
         for line, text, parts in _pods(pods or []):
             name, version = _pod(text)
             source = _external(external.table(name.partition("/")[0]))
-            places[name] = gathering.add(Package(name, version, Ecosystem.COCOAPODS, line, name in asked, source=source))
+            places[name] = gathering.add(
+                Package(name, version, Ecosystem.COCOAPODS, line or at_line.get(text, 0), name in asked, source=source)
+            )
             brought.append((places[name], parts))
         for at, parts in brought:
             gathering.need_all(at, [places.get(_pod(part)[0], -1) for part in parts if isinstance(part, str)])

@@ -13,7 +13,7 @@ from assaymark.checks.application.dependencies.readers.texts import Lines, json_
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 _REFERENCE = re.compile(
-    r"(?P<name>[^/@#%\s]+)/(?P<version>[^/@#%\s]+)(?:@[^#%\s]*)?(?:#[0-9a-f]+)?(?::[^%#]*(?:#[0-9a-f]+)?)?(?:%[0-9.]+)?\Z"
+    r"(?P<name>[^/@#%\s]+)/(?P<version>[^/@#%:\s]+)(?:@[^#%\s]*)?(?:#[0-9a-f]+)?(?::[^%#]*(?:#[0-9a-f]+)?)?(?:%[0-9.]+)?\Z"
 )
 
 

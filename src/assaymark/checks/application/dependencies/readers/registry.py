@@ -42,6 +42,8 @@ DIALECTS: dict[str, str] = {
     "swift-resolved": "apple:read_swift",
     "podfile-lock": "apple:read_podfile",
     "conan-lock": "conan:read_conan",
+    "cyclonedx": "cyclonedx:read_cyclonedx",
+    "spdx": "spdx:read_spdx",
 }
 """Dialect -> ``module:function`` in this folder."""
 
@@ -71,12 +73,15 @@ _BY_NAME: dict[str, str] = {
     "Package.resolved": "swift-resolved",
     "Podfile.lock": "podfile-lock",
     "conan.lock": "conan-lock",
+    "bom.json": "cyclonedx",
 }
 _PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (".txt", re.compile(r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?\.txt|requirements/[^/]+\.txt)\Z"), "requirements"),
     (".toml", re.compile(r"(?:^|/)pylock\.[^/.]+\.toml\Z"), "pylock"),
     (".lockfile", re.compile(r"(?:^|/)gradle/dependency-locks/[^/]+\.lockfile\Z"), "gradle-lock"),
     (".deps.json", re.compile(r"(?:^|/)[^/]+\.deps\.json\Z"), "deps-json"),
+    (".cdx.json", re.compile(r""), "cyclonedx"),
+    (".spdx.json", re.compile(r""), "spdx"),
     (".yaml", re.compile(r"(?:^|/)pnpm-lock\.[^/]+\.yaml\Z"), "pnpm-lock"),
 )
 """(ending, pattern of the path, dialect): the ending is looked at first because it costs least."""

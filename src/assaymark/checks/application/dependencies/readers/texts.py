@@ -212,4 +212,4 @@ def integrity(text: str) -> tuple[str, ...]:
             made.append(f"{name}:{binascii.a2b_base64(value).hex()}")
         except (binascii.Error, ValueError):
             continue
-    return tuple(made)
+    return tuple(sorted(set(made)))
