@@ -100,7 +100,7 @@ def read_cyclonedx(content: bytes) -> PackageSet:
     edges = {row.ref: row.depends_on or [] for row in file.dependencies}
     components = list(_all(file.components, 0))
     gathering = Gathering(knows_direct=bool(root) and root in edges, knows_needs=any(each.bom_ref in edges for each in components))
-    direct = set(edges.get(root, ()))
+    direct = _wished(root, edges, {each.bom_ref for each in components if _package(each) is not None})
     lines = Lines(content)
     places: dict[str, int] = {}
     for each in components:
@@ -109,6 +109,20 @@ def read_cyclonedx(content: bytes) -> PackageSet:
     for ref, parts in edges.items():
         gathering.need_all(places.get(ref, -1), [places.get(part, -1) for part in parts])
     return _whole(gathering, file)
+
+
+def _wished(root: str, edges: dict[str, list[str]], packages: set[str]) -> set[str]:
+    """What the subject needs, also through components that are no packages (Trivy puts the lock file between)."""
+    wished: set[str] = set()
+    seen, waiting = {root}, [root]
+    while waiting:
+        for part in edges.get(waiting.pop(), ()):
+            if part in packages:
+                wished.add(part)
+            elif part not in seen:
+                seen.add(part)
+                waiting.append(part)
+    return wished
 
 
 def _all(components: list[_Component], depth: int) -> Iterator[_Component]:
@@ -123,8 +137,7 @@ def _add(gathering: Gathering, each: _Component, line: int, *, direct: bool) -> 
     package = _package(each)
     if package is None:
         if each.type in _LIBRARIES or (each.purl and each.type in _OTHERS):
-            what = each.purl or "/".join(part for part in (each.group, each.name) if part)
-            gathering.problem(line, f"{one_line(what)} is named in no way by which advisories could be found; give it a package URL")
+            gathering.problem(line, unnamed(each.purl, "/".join(part for part in (each.group, each.name) if part)))
         return -1
     own_line = each.fact("line")
     if own_line.isdecimal() and len(own_line) < 10:
@@ -146,6 +159,13 @@ def _add(gathering: Gathering, each: _Component, line: int, *, direct: bool) -> 
             tuple(sorted({*hashes, *each.properties_of("hash")})),
         )
     )
+
+
+def unnamed(purl: str, name: str) -> str:
+    """Why advisories cannot be looked up."""
+    if purl:
+        return f"{one_line(purl)} is of an ecosystem whose advisories are not read; look it up by other means"
+    return f"{one_line(name)} has no package URL, so no advisories can be found; have the bill's maker write one"
 
 
 def _package(each: _Component) -> Package | None:

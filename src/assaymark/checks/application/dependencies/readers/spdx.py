@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from assaymark.checks.application.dependencies.bom.purl import PurlInvalid, package_of, parse
 from assaymark.checks.application.dependencies.bom.spdx import DOCUMENT, Part, Whole
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
+from assaymark.checks.application.dependencies.readers.cyclonedx import unnamed
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
 from assaymark.checks.application.dependencies.readers.texts import Lines, json_of
 from assaymark.checks.reading.yaml_tree import Unreadable
@@ -37,6 +38,7 @@ _NEEDED_BY = frozenset(
 _DEVELOPMENT = frozenset({"DEV_DEPENDENCY_OF", "TEST_DEPENDENCY_OF", "BUILD_DEPENDENCY_OF"})
 _T = TypeVar("_T")
 _OURS = "assaymark: "
+_NO_PACKAGES = frozenset({"APPLICATION", "CONTAINER", "FILE", "OPERATING-SYSTEM", "SOURCE"})
 _NOT_SAID = frozenset({"", "NOASSERTION", "NONE"})
 _ECOSYSTEMS = {each.value: each for each in Ecosystem}
 _SOURCES = {each.value: each for each in Source}
@@ -134,9 +136,8 @@ def _add(gathering: Gathering, row: _Row, line: int, *, direct: bool, developmen
     part = _fact(row, Part)
     package = _package(row, part)
     if package is None:
-        if row.primary_package_purpose not in {"CONTAINER", "FILE", "OPERATING-SYSTEM", "SOURCE"}:
-            what = _purl(row) or row.name
-            gathering.problem(line, f"{one_line(what)} is named in no way by which advisories could be found; give it a package URL")
+        if row.primary_package_purpose not in _NO_PACKAGES or _purl(row):
+            gathering.problem(line, unnamed(_purl(row), row.name))
         return -1
     hashes = {f"{_HASHES[each.algorithm]}:{each.checksum_value.lower()}" for each in row.checksums if each.algorithm in _HASHES}
     if part is not None:
