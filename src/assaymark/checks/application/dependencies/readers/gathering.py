@@ -6,7 +6,7 @@ those of the sorted packages, and neither packages, edges nor problems pass thei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -27,29 +27,65 @@ class Gathering:
     def __init__(self, *, knows_direct: bool = False, knows_needs: bool = False) -> None:
         self.knows_direct = knows_direct
         self._knows_needs = knows_needs
+        self._places: dict[tuple[str, str, str, str], int] = {}
         self._packages: list[Package] = []
-        self._edges: list[tuple[int, int]] = []
+        self._hashes: dict[int, set[str]] = {}
+        self._direct: set[int] = set()
+        self._production: set[int] = set()
+        self._edges: dict[int, list[int]] = {}
+        self._edge_count = 0
         self._problems: list[tuple[int, str]] = []
 
     def add(self, package: Package) -> int:
         """The package's position, for `need`; a package without an exact name and version becomes a problem and has position -1."""
-        if not package.name or not package.version:
-            self.problem(package.line, f"{one_line(package.name) or 'an entry'} names no exact version; have its tool write the file anew")
-            return -1
-        if len(package.name) > _LONGEST or len(package.version) > _LONGEST:
-            raise Unreadable("size", f"a name or version has more than {_LONGEST} characters", package.line)
+        name, version = package.name, package.version
+        # Members' texts, because hashing a member of an enumeration runs Python code.
+        key = (name, version, package.source._value_, package.ecosystem._value_)
+        at = self._places.get(key)
+        if at is None:
+            if not self._is_exact(package):
+                return -1
+            at = self._places[key] = len(self._packages)
+            self._packages.append(package)
+        elif package.hashes != self._packages[at].hashes:
+            self._hashes.setdefault(at, set(self._packages[at].hashes)).update(package.hashes)
+        if package.direct:
+            self._direct.add(at)
+        if not package.development:
+            self._production.add(at)
+        return at
+
+    def _is_exact(self, package: Package) -> bool:
+        name, version, line = package.name, package.version, package.line
+        if not name or not version:
+            self.problem(line, f"{one_line(name) or 'an entry'} names no exact version; have its tool write the file anew")
+            return False
+        if len(name) > _LONGEST or len(version) > _LONGEST:
+            raise Unreadable("size", f"a name or version has more than {_LONGEST} characters", line)
         if len(self._packages) >= MOST_PACKAGES:
-            raise Unreadable("size", f"the file names more than {MOST_PACKAGES} packages", package.line)
-        self._packages.append(package)
-        return len(self._packages) - 1
+            raise Unreadable("size", f"the file names more than {MOST_PACKAGES} packages", line)
+        return True
+
+    def in_production(self, at: int) -> None:
+        """A package that was added before is needed for more than development; -1 is nothing."""
+        self._production.add(at)
+
+    def asked_for(self, at: int) -> None:
+        """The project itself asks for this package; -1 is nothing."""
+        self._direct.add(at)
 
     def need(self, whole: int, part: int) -> None:
         """The first needs the second; -1 on either side is nothing."""
-        if whole < 0 or part < 0:
+        self.need_all(whole, (part,))
+
+    def need_all(self, whole: int, parts: Sequence[int]) -> None:
+        """The first needs all the others; -1 is nothing."""
+        if whole < 0 or not parts:
             return
-        if len(self._edges) >= MOST_EDGES:
+        self._edges.setdefault(whole, []).extend(parts)
+        self._edge_count += len(parts)
+        if self._edge_count > MOST_EDGES:
             raise Unreadable("size", f"the file has more than {MOST_EDGES} dependencies between packages")
-        self._edges.append((whole, part))
 
     def problem(self, line: int, sentence: str) -> None:
         """An entry that names no exact version or could not be understood."""
@@ -60,30 +96,32 @@ class Gathering:
     def finished(self) -> PackageSet:
         """The set, whatever the order in which it came."""
         packages = self._packages
-        order = sorted(range(len(packages)), key=lambda at: _key(packages[at]))
-        place = [0] * len(packages)
-        merged: list[Package] = []
-        for at in order:
-            package = packages[at]
-            if merged and _key(merged[-1]) == _key(package):
-                merged[-1] = _joined(merged[-1], package)
-            else:
-                merged.append(package)
-            place[at] = len(merged) - 1
+        # One text each compares faster than tuples, and NUL sorts before whatever a name goes on with.
+        keys = [f"{p.ecosystem._value_}\0{p.name}\0{p.version}\0{p.source._value_}" for p in packages]
+        order = sorted(range(len(packages)), key=keys.__getitem__)
         return PackageSet(
-            packages=tuple(merged),
-            needs=self._needs(place, len(merged)) if self._knows_needs else (),
+            packages=tuple([self._package(at) for at in order]),
+            needs=self._needs(order) if self._knows_needs else (),
             knows_direct=self.knows_direct,
             problems=tuple(sorted(set(self._problems))),
         )
 
-    def _needs(self, place: list[int], count: int) -> tuple[tuple[int, ...], ...]:
-        needs: list[set[int]] = [set() for _ in range(count)]
-        for whole, part in self._edges:
-            needs[place[whole]].add(place[part])
-        for at, parts in enumerate(needs):
-            parts.discard(at)
-        return tuple(tuple(sorted(parts)) for parts in needs)
+    def _package(self, at: int) -> Package:
+        package = self._packages[at]
+        direct, development = at in self._direct, at not in self._production
+        if package.direct is direct and package.development is development and at not in self._hashes:
+            return package
+        hashes = tuple(sorted(self._hashes[at])) if at in self._hashes else package.hashes
+        return msgspec.structs.replace(package, direct=direct, development=development, hashes=hashes)
+
+    def _needs(self, order: list[int]) -> tuple[tuple[int, ...], ...]:
+        place = [0] * len(order)
+        for position, at in enumerate(order):
+            place[at] = position
+        needs: list[tuple[int, ...]] = [()] * len(order)
+        for whole, parts in self._edges.items():
+            needs[place[whole]] = tuple(sorted({place[part] for part in parts if part >= 0 and part != whole}))
+        return tuple(needs)
 
 
 def reachable(start: Iterable[int], needs: list[list[int]]) -> set[int]:
@@ -102,22 +140,3 @@ def one_line(text: str, longest: int = 120) -> str:
     """Text of a stranger, folded and cut for a sentence."""
     folded = " ".join(text[: longest * 4].split())
     return folded if len(folded) <= longest else folded[: longest - 1] + "…"
-
-
-def _key(package: Package) -> tuple[str, str, str, str]:
-    return package.ecosystem, package.name, package.version, package.source
-
-
-def _joined(one: Package, other: Package) -> Package:
-    lines = [line for line in (one.line, other.line) if line]
-    return msgspec.structs.replace(
-        one,
-        line=min(lines, default=0),
-        direct=one.direct or other.direct,
-        development=one.development and other.development,
-        hashes=one.hashes if one.hashes == other.hashes else tuple(_unique((*one.hashes, *other.hashes))),
-    )
-
-
-def _unique(values: Iterable[str]) -> Iterator[str]:
-    yield from sorted(set(values))

@@ -6,6 +6,7 @@ A package is what stands below ``node_modules``; the project and the members of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
@@ -21,27 +22,25 @@ _DEEPEST = 200
 """Levels of ``dependencies`` in version 1."""
 
 
-class _Entry(Struct):
+class _Entry(Struct, gc=False):
     """One value of ``packages`` (versions 2 and 3)."""
 
     name: str = ""
     version: str = ""
-    resolved: str | bool = ""
+    resolved: str | bool | UnsetType = UNSET
     integrity: str = ""
     link: bool = False
     dev: bool = False
-    dependencies: dict[str, Any] | UnsetType = UNSET
-    optionalDependencies: dict[str, Any] | UnsetType = UNSET  # noqa: N815  npm's names
-    peerDependencies: dict[str, Any] | UnsetType = UNSET  # noqa: N815
-    devDependencies: dict[str, Any] | UnsetType = UNSET  # noqa: N815
+    dependencies: dict[str, Any] | None = None
+    optionalDependencies: dict[str, Any] | None = None  # noqa: N815  npm's names
+    peerDependencies: dict[str, Any] | None = None  # noqa: N815
+    devDependencies: dict[str, Any] | None = None  # noqa: N815
 
-    def asked(self) -> set[str]:
+    def asked(self) -> Iterable[str]:
         """Names of what the package needs when it runs."""
-        names: set[str] = set()
-        for part in (self.dependencies, self.optionalDependencies, self.peerDependencies):
-            if part is not UNSET:
-                names.update(part)
-        return names
+        if self.peerDependencies or self.optionalDependencies:
+            return [*(self.dependencies or ()), *(self.optionalDependencies or ()), *(self.peerDependencies or ())]
+        return self.dependencies or ()
 
 
 class _Old(Struct):
@@ -93,63 +92,80 @@ class _Tree:
         self._entries = entries
         self._lines = Lines(content)
         self._gathering = Gathering(knows_direct=True, knows_needs=True)
-        self._at: dict[str, int] = {}
-        self._scopes: dict[str, list[str]] = {}
+        self._modules: dict[str, dict[str, int]] = {}
+        """Folder of modules (``packages/a/node_modules/``) -> name there -> position."""
+        self._above: dict[str, list[dict[str, int]]] = {}
+        self._known: dict[tuple[object, ...], int] = {}
 
     def gathered(self) -> PackageSet:
-        entries = self._entries
-        own = {path: entry for path, entry in entries.items() if _MODULES not in f"{path}/"}
-        direct = {self._find(path, name) for path, entry in own.items() for name in _wanted(entry)}
-        for path, entry in entries.items():
-            if _is_package(path, entry):
-                self._at[path] = self._gathering.add(self._package(path, entry, direct=path in direct))
-        for path, at in self._at.items():
-            if at < 0:
+        gathering = self._gathering
+        asking: list[tuple[int, str, str, _Entry]] = []
+        own: list[tuple[str, _Entry]] = []
+        for path, entry in self._entries.items():
+            cut = path.rfind(_MODULES) + len(_MODULES)
+            if cut < len(_MODULES):
+                own.append((path, entry))
                 continue
-            for name in entries[path].asked():
-                self._gathering.need(at, self._at.get(self._find(path, name), -1))
-        return self._gathering.finished()
+            folder, name = path[:cut], path[cut:]
+            at = -1 if entry.link else self._add(path, entry.name or name, entry)
+            modules = self._modules.get(folder)
+            if modules is None:
+                modules = self._modules[folder] = {}
+            modules[name] = at
+            if entry.dependencies or entry.peerDependencies or entry.optionalDependencies:
+                asking.append((at, folder, path, entry))
+        for path, entry in own:
+            for names in (entry.dependencies, entry.optionalDependencies, entry.peerDependencies, entry.devDependencies):
+                for at in self._found(path, f"{path}/" if path else "", names or ()):
+                    gathering.asked_for(at)
+        for at, folder, path, entry in asking:
+            gathering.need_all(at, self._found(path, folder, entry.asked()))
+        return gathering.finished()
 
-    def _package(self, path: str, entry: _Entry, *, direct: bool) -> Package:
-        resolved = entry.resolved if isinstance(entry.resolved, str) else ""
-        return Package(
-            name=entry.name or path[path.rfind(_MODULES) + len(_MODULES) :],
-            version=entry.version,
-            ecosystem=Ecosystem.NPM,
-            line=self._lines.of_key(path, b"{"),
-            direct=direct,
-            development=entry.dev,
-            source=source_of_url(resolved),
-            hashes=integrity(entry.integrity) if entry.integrity else (),
-        )
+    def _add(self, path: str, name: str, entry: _Entry) -> int:
+        """Position of the package; what stands in several folders is made once."""
+        resolved, hashed = entry.resolved, entry.integrity
+        key = (name, entry.version, resolved, hashed)
+        at = self._known.get(key)
+        if at is None:
+            source = source_of_url(resolved) if isinstance(resolved, str) else Source.REGISTRY
+            line = self._lines.of_key(path, b"{")
+            hashes = integrity(hashed) if hashed else ()
+            at = self._gathering.add(Package(name, entry.version, Ecosystem.NPM, line, False, entry.dev, source, "", hashes))  # noqa: FBT003
+            self._known[key] = at
+        elif not entry.dev:
+            self._gathering.in_production(at)
+        return at
 
-    def _find(self, path: str, name: str) -> str:
-        """The folder that Node takes for a name asked for in another folder; empty when there is none."""
-        entries = self._entries
-        found = f"{path}/{_MODULES}{name}" if path else _MODULES + name
-        entry = entries.get(found)
-        if entry is None:
-            for scope in self._above(path[: path.rfind(_MODULES) + len(_MODULES)] if _MODULES in path else f"{path}/{_MODULES}"):
-                found = scope + name
-                entry = entries.get(found)
-                if entry is not None:
+    def _found(self, path: str, folder: str, names: Iterable[str]) -> list[int]:
+        """Positions of what Node takes for these names: beside the one that asks, then further up."""
+        scopes = self._above.get(folder)
+        if scopes is None:
+            scopes = self._above[folder] = list(self._scopes(folder))
+        beside = self._modules.get(f"{path}/{_MODULES}")
+        if beside is not None:
+            scopes = [beside, *scopes]
+        if len(scopes) == 1:
+            only = scopes[0]
+            return [only[name] for name in names if name in only]
+        found = []
+        for name in names:
+            for scope in scopes:
+                at = scope.get(name)
+                if at is not None:
+                    found.append(at)
                     break
-            else:
-                return ""
-        return entry.resolved if entry.link and isinstance(entry.resolved, str) else found
+        return found
 
-    def _above(self, scope: str) -> list[str]:
-        """A folder of modules and those further up."""
-        known = self._scopes.get(scope)
-        if known is None:
-            known = [scope]
-            folder = scope[: -len(_MODULES)]
-            while folder:
-                folder = folder[: folder.rfind("/", 0, -1) + 1]
-                if not folder.endswith(_MODULES):
-                    known.append(folder + _MODULES)
-            self._scopes[scope] = known
-        return known
+    def _scopes(self, folder: str) -> Iterator[dict[str, int]]:
+        """The folders of modules that are seen from a folder, nearest first."""
+        while True:
+            modules = folder if folder.endswith(_MODULES) else folder + _MODULES
+            if modules in self._modules:
+                yield self._modules[modules]
+            if not folder:
+                return
+            folder = folder[: -len(_MODULES)] if folder.endswith(_MODULES) else folder[: folder.rfind("/", 0, -1) + 1]
 
 
 class _OldTree:
@@ -196,12 +212,3 @@ class _OldTree:
                 hashes=integrity(entry.integrity) if entry.integrity else (),
             )
         )
-
-
-def _is_package(path: str, entry: _Entry) -> bool:
-    return _MODULES in path and not entry.link
-
-
-def _wanted(entry: _Entry) -> set[str]:
-    """Names that a project or a workspace asks for."""
-    return entry.asked() | set(() if entry.devDependencies is UNSET else entry.devDependencies)

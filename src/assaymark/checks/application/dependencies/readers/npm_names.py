@@ -55,7 +55,7 @@ def commit_of(address: str) -> str:
 
 def source_of_url(address: str) -> Source:
     """Where an address leads. Registries of every vendor have ``/-/`` or ``/download/`` in the path of an archive."""
-    if not address:
+    if not address or ("/-/" in address and address.startswith("https://")):
         return Source.REGISTRY
     if _GIT.match(address) or _CODELOAD.match(address):
         return Source.GIT

@@ -22,7 +22,7 @@ MOST_MISSES = 16
 _T = TypeVar("_T")
 _AT_BYTE = re.compile(r"\(byte (\d+)\)\Z")
 _AT_LINE = re.compile(r" at line (\d+)(?: column \d+)?\Z")
-_UNESCAPED_KEY = re.compile(rb'(?<!\\)"\s*:')
+_SHA512 = len("sha512-") + 88
 
 
 def text_of(content: bytes) -> str:
@@ -155,21 +155,27 @@ class Lines:
         """Line on which the key stands before a value that begins with `opener`; 0 when it is written in another way."""
         if self._misses > MOST_MISSES:
             return 0
-        quoted = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        quoted = b'"' + key.encode("utf-8", "replace") + b'"'
+        at = self._content.find(quoted + b": " + opener, self._position)
+        if at >= 0:
+            self._position = at + len(quoted)
+            self._line += self._content.count(b"\n", self._counted, at)
+            self._counted = at
+            return self._line
+        return self._of_other_form(json.dumps(key, ensure_ascii=False).encode("utf-8", "replace"), opener)
+
+    def _of_other_form(self, quoted: bytes, opener: bytes) -> int:
         at = self._position
         while (at := self._content.find(quoted, at)) >= 0:
             rest = self._content[at + len(quoted) : at + len(quoted) + 64].lstrip()
             if rest.startswith(b":") and rest[1:].lstrip().startswith(opener):
                 self._position = at + len(quoted)
-                return self._advance(at)
+                self._line += self._content.count(b"\n", self._counted, at)
+                self._counted = at
+                return self._line
             at += len(quoted)
         self._misses += 1
         return 0
-
-    def _advance(self, at: int) -> int:
-        self._line += self._content.count(b"\n", self._counted, at)
-        self._counted = at
-        return self._line
 
 
 def table_lines(text: str, header: str) -> list[int]:
@@ -190,6 +196,11 @@ def lines_or_none(lines: list[int], count: int) -> Iterable[int]:
 
 def integrity(text: str) -> tuple[str, ...]:
     """Hashes of a subresource integrity value (``sha512-<base64> sha1-…``) as ``sha512:<hex>``; what is none is left out."""
+    if text.startswith("sha512-") and len(text) == _SHA512:
+        try:
+            return ("sha512:" + binascii.a2b_base64(text[7:]).hex(),)
+        except ValueError:
+            return ()
     made = []
     for part in text.split():
         name, _, value = part.partition("-")
