@@ -18,6 +18,8 @@ from assaymark.errors import EngineMissing
 
 _AT_ONCE = 500
 """Names per query: SQLite's smallest limit of variables is 999."""
+_MAPPED = 1 << 30
+"""Bytes that are read where they lie instead of being copied page by page."""
 ADVICE = "run `assay advisories update`"
 
 
@@ -46,6 +48,7 @@ class Index:
             raise EngineMissing(f"there are no advisories on this machine: {ADVICE}", advice=ADVICE)
         try:
             self._database = sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
             self._meta: dict[str, str] = dict(self._database.execute("SELECT name, value FROM meta"))
         except sqlite3.Error as error:
             raise EngineMissing(f"the advisories on this machine are damaged: {ADVICE}", why=str(error), advice=ADVICE) from error
@@ -71,6 +74,11 @@ class Index:
         """See `Advisories`."""
         rows = self._rows("SELECT id, about FROM advisory WHERE id IN", ids)
         return {name: decode_advisory(data) for name, data in rows}
+
+    def every(self) -> Iterator[tuple[str, tuple[Affects, ...]]]:
+        """All packages with their records, in order of name."""
+        for name, data in self._database.execute("SELECT name, affects FROM package ORDER BY name"):
+            yield name, decode_affects(data)
 
     def _rows(self, query: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for some in _batches(sorted(set(names))):

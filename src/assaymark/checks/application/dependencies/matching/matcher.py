@@ -12,12 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from assaymark.checks.application.dependencies.matching.index import Advisories
-from assaymark.checks.application.dependencies.matching.records import Affects, package_key
+from assaymark.checks.application.dependencies.matching.records import Affects, folds_case, package_key
 from assaymark.checks.application.dependencies.packages import Package, PackageSet, Source
 from assaymark.checks.application.dependencies.versions.keys import key_of
-
-_NAMED = frozenset({Source.REGISTRY, Source.URL})
-"""Sources whose packages advisories know by name and version."""
 
 
 class Hit(Struct, frozen=True):
@@ -52,21 +49,44 @@ class Matches(Struct, frozen=True):
 
 def match(packages: PackageSet, index: Advisories) -> Matches:
     """Compare every package with the advisories about it."""
-    keys = [key_in(packages, package) if package.source in _NAMED else "" for package in packages.packages]
+    keys = list(_keys(packages))
     affecting = index.affecting(key for key in keys if key)
     hits: list[Hit] = []
     gaps: list[Gap] = []
     for position, (package, key) in enumerate(zip(packages.packages, keys, strict=True)):
-        if package.source is Source.GIT:
+        if not key and package.source is Source.GIT:
             gaps.append(Gap(package, f"{package.name} comes from a commit, which advisories do not name; use a release of it"))
-        records = affecting.get(key, ())
-        if not records:
+        records = affecting.get(key)
+        if records is None:
             continue
         version = key_of(package.ecosystem, package.version)
         hits += _hits(position, package, records, version)
         gaps += _gaps(package, records, version)
     hit_keys = {keys[hit.position] for hit in hits}
     return Matches(tuple(hits), tuple(gaps), {key: affecting[key] for key in sorted(hit_keys)})
+
+
+def is_named(package: Package) -> bool:
+    """Whether advisories know it by name and version."""
+    return package.source is Source.REGISTRY or package.source is Source.URL
+
+
+def _keys(packages: PackageSet) -> Iterator[str]:
+    """Each package's key in the index, empty when it is in none.
+
+    Neighbours are of one ecosystem, so what follows from the ecosystem is worked out once: hashing and printing a word of an enumeration
+    for each of a thousand packages costs as much as asking the index.
+    """
+    ecosystem, prefix, folds = None, "", False
+    for package in packages.packages:
+        if package.ecosystem is not ecosystem:
+            ecosystem = package.ecosystem
+            prefix, folds = package_key(ecosystem, "", packages.release), folds_case(ecosystem)
+        if not is_named(package):
+            yield ""
+        else:
+            name = package.upstream or package.name
+            yield prefix + (name.lower() if folds else name)
 
 
 def key_in(packages: PackageSet, package: Package) -> str:

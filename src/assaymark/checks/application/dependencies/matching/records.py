@@ -87,8 +87,13 @@ class Advisory(Struct, frozen=True, array_like=True):
 
 def package_key(ecosystem: Ecosystem, name: str, release: str = "") -> str:
     """Under which name the index knows a package; ecosystems that do not tell case apart are folded."""
-    folded = name.lower() if ecosystem in _ANY_CASE else name
+    folded = name.lower() if folds_case(ecosystem) else name
     return f"{ecosystem}:{release}/{folded}" if release else f"{ecosystem}/{folded}"
+
+
+def folds_case(ecosystem: Ecosystem) -> bool:
+    """Whether names that differ in case alone are one."""
+    return ecosystem in _ANY_CASE
 
 
 _ANY_CASE = frozenset({Ecosystem.NUGET, Ecosystem.PACKAGIST, Ecosystem.GITHUB_ACTIONS, Ecosystem.HEX, Ecosystem.SWIFT})
