@@ -23,6 +23,7 @@ BUILT_IN: dict[str, str] = {
     "bitbucket-pipelines": "assaymark.checks.infrastructure.pipelines.bitbucket:make",
     "circleci": "assaymark.checks.infrastructure.pipelines.circleci:make",
     "tekton": "assaymark.checks.infrastructure.pipelines.tekton:make",
+    "dependencies": "assaymark.checks.application.dependencies.check:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

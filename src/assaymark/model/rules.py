@@ -65,6 +65,7 @@ TOOLS = (
     "bandit",
     "bitbucket-pipelines",
     "circleci",
+    "dependencies",
     "gitlab-ci",
     "jenkins",
     "ruff",
