@@ -59,7 +59,7 @@ def match(packages: PackageSet, index: Advisories) -> Matches:
         records = affecting.get(key)
         if records is None:
             continue
-        version = key_of(package.ecosystem, package.version)
+        version = key_of(package.ecosystem, package.compared_as or package.version)
         hits += _hits(position, package, records, version)
         gaps += _gaps(package, records, version)
     hit_keys = {keys[hit.position] for hit in hits}

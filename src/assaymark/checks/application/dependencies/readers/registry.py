@@ -44,6 +44,7 @@ DIALECTS: dict[str, str] = {
     "conan-lock": "conan:read_conan",
     "cyclonedx": "cyclonedx:read_cyclonedx",
     "spdx": "spdx:read_spdx",
+    "github-workflow": "github_actions:read_github_actions",
 }
 """Dialect -> ``module:function`` in this folder."""
 
@@ -83,6 +84,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (".cdx.json", re.compile(r""), "cyclonedx"),
     (".spdx.json", re.compile(r""), "spdx"),
     (".yaml", re.compile(r"(?:^|/)pnpm-lock\.[^/]+\.yaml\Z"), "pnpm-lock"),
+    (".yml", re.compile(r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yml\Z"), "github-workflow"),
+    (".yaml", re.compile(r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yaml\Z"), "github-workflow"),
 )
 """(ending, pattern of the path, dialect): the ending is looked at first because it costs least."""
 
