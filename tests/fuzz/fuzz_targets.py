@@ -16,7 +16,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from assaymark.checks.application.code.sarif_in import NotSarifError, read_sarif
+from assaymark.checks.application.dependencies.readers.github_actions import read_github_actions
 from assaymark.checks.plugins import load
+from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.checks.registry import BUILT_IN
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
 from assaymark.daemon.protocol import decode as decode_request
@@ -58,6 +60,11 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
             name: Fuzzed(_check(name, dialect, settings), ((_SAMPLES / file).read_bytes(), *_TEXTS))
             for name, (dialect, file) in _PIPELINES.items()
         },
+        "actions": Fuzzed(
+            read_github_actions,
+            (b"jobs:\n  a:\n    uses: a/b/.github/workflows/c.yml@v1\n    steps:\n    - uses: a/b@" + b"0" * 40 + b" # v1.2.3\n", *_TEXTS),
+            (Unreadable,),
+        ),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
