@@ -103,6 +103,7 @@ _PIPELINES = {
     "bitbucket-pipelines": ("bitbucket-pipelines", "sample.bitbucket-pipelines.yml"),
     "circleci": ("circleci", "sample.circleci.yml"),
     "tekton": ("tekton", "sample.tekton.yaml"),
+    "github-scripts": ("github-workflow", "sample.github-workflow.yml"),
 }
 
 

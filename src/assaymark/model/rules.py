@@ -66,6 +66,7 @@ TOOLS = (
     "bitbucket-pipelines",
     "circleci",
     "dependencies",
+    "github-scripts",
     "gitlab-ci",
     "jenkins",
     "ruff",

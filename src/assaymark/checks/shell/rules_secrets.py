@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.shell.facts import SCANNERS, Scene, ShellFlaw, flaw, names_a_secret, written_to
-from assaymark.checks.shell.reader import expansions, unquoted
+from assaymark.checks.shell.reader import Command, expansions, unquoted
 from assaymark.model.severity import Severity
 
 _LOGIN_PROGRAMS = frozenset({"docker", "podman", "buildah", "helm", "crane", "oras", "nerdctl", "skopeo", "az", "regctl"})
@@ -37,9 +37,10 @@ def secret_printed(scene: Scene) -> Iterator[ShellFlaw]:
     """A variable named like a secret is written to the log."""
     if scene.kind not in {"", "("}:
         return
-    for command in scene.commands:
+    kept = _kept(scene.commands)
+    for at, command in enumerate(scene.commands):
         program, arguments = command.program()
-        if program not in {"echo", "printf"} or command.follow == "|" or written_to(command.words):
+        if program not in {"echo", "printf"} or command.follow == "|" or written_to(command.words) or at in kept:
             continue
         if any(word.startswith((">", "1>")) for word in arguments):
             continue
@@ -51,6 +52,20 @@ def secret_printed(scene: Scene) -> Iterator[ShellFlaw]:
                     yield flaw(
                         "secret-printed", name, f"{name} is written to the log; masking misses what is transformed or too short", command
                     )
+
+
+def _kept(commands: tuple[Command, ...]) -> frozenset[int]:
+    """Commands within ``{ …; } > file``: what they write goes to the file."""
+    opened: list[int] = []
+    kept: set[int] = set()
+    for at, command in enumerate(commands):
+        if command.words[:1] == ("{",):
+            opened.append(at)
+        elif command.words[:1] == ("}",) and opened:
+            start = opened.pop()
+            if written_to(command.words) or command.follow == "|":
+                kept.update(range(start, at))
+    return frozenset(kept)
 
 
 def environment_dumped(scene: Scene) -> Iterator[ShellFlaw]:

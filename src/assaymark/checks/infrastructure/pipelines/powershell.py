@@ -18,7 +18,7 @@ _REMOTE = re.compile(
 _INSECURE = re.compile(
     r"-SkipCertificateCheck\b(?!:\$false)|ServerCertificateValidationCallback\s*=\s*\{\s*(?:return\s+)?\$true", re.IGNORECASE
 )
-_PRINTED = re.compile(r"(?:\bWrite-(?:Host|Output)\b|\becho\b)[^\n|>]{0,300}?\$(?:\{env:|env:|\{)?(\w+)", re.IGNORECASE)
+_PRINTED = re.compile(r"(?:\bWrite-(?:Host|Output)\b|\becho\b)[^\n|>]{0,300}?\$(?:\{env:|env:|\{)?(\w+)\b(?!\.Length)", re.IGNORECASE)
 _DUMPED = re.compile(
     r"(?m)^[ \t]*(?:Get-ChildItem|gci|dir|ls)[ \t]+(?:-Path[ \t]+)?env:\*?[ \t]*(?:\r?$|\|[ \t]*(?:sort|format-))", re.IGNORECASE
 )
