@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from acceptance.harness import Shell, gaps, has_reason, weaknesses
 
-CHECKS = ("azure-pipelines", "bitbucket-pipelines", "circleci", "tekton")
+CHECKS = ("azure-pipelines", "bitbucket-pipelines", "circleci", "github-scripts", "tekton")
 GOOD = {
     "azure-pipelines.yml": 'pr: [main]\npool: {vmImage: ubuntu-24.04}\nsteps:\n- bash: notify "$BUILD_SOURCEVERSIONMESSAGE"\n',
     "bitbucket-pipelines.yml": "image: node:22.1\npipelines:\n  default:\n  - step:\n      name: b\n      script: ['curl https://a.example.org']\n",
@@ -71,7 +71,7 @@ FAMILIES = {
     "untrusted_checkout_exec": ("strangers-code", "untrusted-checkout", "dangerous-triggers"),
     "unverified_script_exec": ("remote-script", "unverified-program"),
     "default_permissions_on_risky_events": ("excessive-permissions",),
-    "pr_runs_on_self_hosted": ("self-hosted-runner",),
+    "pr_runs_on_self_hosted": ("self-hosted-runner", "own-runner"),
     "job_all_secrets": ("overprovisioned-secrets", "secrets-"),
     "if_always_true": ("unsound-condition",),
     "unpinnable_action": ("unpinned",),
@@ -111,6 +111,8 @@ def test_a_peers_expectations_outside_of_github_are_met(shell: Shell, tmp_path: 
     print(dict(met), *missed, sep="\n")
     assert [each for each in missed if each[0] == "other"] == []
     assert met["other met"] >= 11
+    # The rest stands in files that break GitHub's schema, where zizmor says so and stops, or needs advisories, which are not given here.
+    assert met["GitHub met"] >= 22
 
 
 def test_public_pipelines_are_read_without_error_and_with_few_gates(shell: Shell) -> None:
