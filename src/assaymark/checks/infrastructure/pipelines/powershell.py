@@ -10,11 +10,9 @@ from collections.abc import Iterator
 
 from assaymark.checks.shell.facts import ShellFlaw, address_in, names_a_secret
 
-_DOWNLOAD = r"(?:DownloadString|Invoke-WebRequest|Invoke-RestMethod|\biwr\b|\birm\b|\bcurl\b|\bwget\b)"
-_REMOTE = re.compile(
-    rf"(?:\b(?:iex|Invoke-Expression)\b[^\n]{{0,400}}{_DOWNLOAD}|{_DOWNLOAD}[^\n|]{{0,400}}\|\s*(?:iex|Invoke-Expression)\b)[^\n]{{0,400}}",
-    re.IGNORECASE,
-)
+_DOWNLOAD = re.compile(r"DownloadString|DownloadFile|Invoke-WebRequest|Invoke-RestMethod|\b(?:iwr|irm|curl|wget)\b", re.IGNORECASE)
+_RUN = re.compile(r"\b(?:iex|Invoke-Expression)\b", re.IGNORECASE)
+_PIPED_TO_RUN = re.compile(r"\|\s{0,20}(?:iex|Invoke-Expression)\b", re.IGNORECASE)
 _INSECURE = re.compile(
     r"-SkipCertificateCheck\b(?!:\$false)|ServerCertificateValidationCallback\s*=\s*\{\s*(?:return\s+)?\$true", re.IGNORECASE
 )
@@ -22,17 +20,16 @@ _PRINTED = re.compile(r"(?:\bWrite-(?:Host|Output)\b|\becho\b)[^\n|>]{0,300}?\$(
 _DUMPED = re.compile(
     r"(?m)^[ \t]*(?:Get-ChildItem|gci|dir|ls)[ \t]+(?:-Path[ \t]+)?env:\*?[ \t]*(?:\r?$|\|[ \t]*(?:sort|format-))", re.IGNORECASE
 )
-_PLAIN = re.compile(r"(?:Invoke-WebRequest|Invoke-RestMethod|\biwr\b|\birm\b|DownloadFile)[^\n]{0,300}?(http://[^\s'\";)]+)", re.IGNORECASE)
+_PLAIN = re.compile(r"http://[^\s'\";)]+", re.IGNORECASE)
 _PRIVATE = re.compile(r"http://(?:localhost|127\.|10\.|192\.168\.|169\.254\.|\[|\$|[\w-]+(?:[:/]|\Z)|[\w.-]+\.(?:local|internal)\b)")
 
 
 def powershell_flaws(text: str) -> Iterator[ShellFlaw]:
     """Every flaw in a script."""
-    for found in _REMOTE.finditer(text):
-        where = address_in((found.group(),))
-        shown = where or "an address"
-        message = f"What {shown} answers is run at once, whatever it is"
-        yield ShellFlaw("remote-script", where or "variable address", message, *found.span())
+    start = 0
+    for line in text.split("\n"):
+        yield from _fetched(line, start)
+        start += len(line) + 1
     for found in _INSECURE.finditer(text):
         word = found.group().partition("=")[0].strip()
         yield ShellFlaw("verification-off", word, f"`{word}`: PowerShell takes whoever answers for the right one", *found.span())
@@ -42,8 +39,21 @@ def powershell_flaws(text: str) -> Iterator[ShellFlaw]:
             yield ShellFlaw("secret-printed", found[1], message, *found.span())
     for found in _DUMPED.finditer(text):
         yield ShellFlaw("environment-dumped", "env:", "Every variable of the job is written to the log, secrets included", *found.span())
-    for found in _PLAIN.finditer(text):
-        if not _PRIVATE.match(found[1]):
-            where = address_in((found[1],))
-            message = f"{where} is fetched without encryption, so anyone on the way can change it"
-            yield ShellFlaw("cleartext-download", where, message, *found.span(1))
+
+
+def _fetched(line: str, start: int) -> Iterator[ShellFlaw]:
+    """What one line downloads. Each pattern passes over the line once, so that a long one costs what it weighs."""
+    download = _DOWNLOAD.search(line)
+    if download is None:
+        return
+    run = _RUN.search(line)
+    if run is not None and (run.start() < download.start() or _PIPED_TO_RUN.search(line, download.end())):
+        where = address_in((line,))
+        begin = start + min(run.start(), download.start())
+        message = f"What {where or 'an address'} answers is run at once, whatever it is"
+        yield ShellFlaw("remote-script", where or "variable address", message, begin, start + len(line.rstrip()))
+    plain = _PLAIN.search(line, download.end())
+    if plain is not None and not _PRIVATE.match(plain.group()):
+        where = address_in((plain.group(),))
+        message = f"{where} is fetched without encryption, so anyone on the way can change it"
+        yield ShellFlaw("cleartext-download", where, message, start + plain.start(), start + plain.end())
