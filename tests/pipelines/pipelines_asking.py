@@ -1,13 +1,29 @@
-"""How the tests of YAML pipelines ask a check, and the shell lines that every system must judge alike."""
+"""How the tests of pipelines ask a check, a sample of every system, and the shell lines that every system must judge alike."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from assaymark.checks.infrastructure.pipelines import azure, bitbucket, circleci, github, gitlab, jenkins, tekton
 from assaymark.checks.settings import CheckSettings, Secret
 from assaymark.model.check import Check, Checked, Dialect, Input, Outcome, Part
 from assaymark.model.digest import sha256
 from assaymark.model.finding import ConfigurationSite
 
 SETTINGS = CheckSettings(cache_dir="", installation_key=Secret(b"k"))
+GITLAB: Check = gitlab.make(SETTINGS)
+JENKINS: Check = jenkins.make(SETTINGS)
+GOLDEN = Path(__file__).parent / "golden"
+SAMPLES: dict[str, tuple[Check, str, str]] = {
+    "gitlab": (GITLAB, "gitlab-ci", "sample.gitlab-ci.yml"),
+    "jenkins": (JENKINS, "jenkinsfile", "sample.jenkinsfile"),
+    "azure": (azure.make(SETTINGS), "azure-pipelines", "sample.azure-pipelines.yml"),
+    "bitbucket": (bitbucket.make(SETTINGS), "bitbucket-pipelines", "sample.bitbucket-pipelines.yml"),
+    "circleci": (circleci.make(SETTINGS), "circleci", "sample.circleci.yml"),
+    "tekton": (tekton.make(SETTINGS), "tekton", "sample.tekton.yaml"),
+    "github": (github.make(SETTINGS), "github-workflow", "sample.github-workflow.yml"),
+}
+"""Check, dialect and file below `GOLDEN`."""
 
 Sample = tuple[str, str, str]
 """Rule, a text in which it is found, and one in which it is not."""

@@ -1,50 +1,21 @@
-"""Laws of addresses, whole rendered answers, and what arbitrary input may do to the readers."""
+"""Laws of addresses, and whole rendered answers."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from assaymark.checks.infrastructure.pipelines import azure, bitbucket, circleci, github, gitlab, jenkins, tekton
-from assaymark.checks.settings import CheckSettings, Secret
-from assaymark.checks.shell.reader import read, sequences
-from assaymark.model.check import Check, Checked, Dialect, Input, Outcome, Part, Unchecked
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.pipelines.pipelines_asking import GOLDEN, SAMPLES, outcome, sites_of
+
+from assaymark.model.check import Check, Checked, Dialect, Input, Outcome, Part
 from assaymark.model.digest import sha256
 from assaymark.model.finding import ConfigurationSite
-
-SETTINGS = CheckSettings(cache_dir="", installation_key=Secret(b"k"))
-GITLAB: Check = gitlab.make(SETTINGS)
-JENKINS: Check = jenkins.make(SETTINGS)
-GOLDEN = Path(__file__).parent / "golden"
-SAMPLES: dict[str, tuple[Check, str, str]] = {
-    "gitlab": (GITLAB, "gitlab-ci", "sample.gitlab-ci.yml"),
-    "jenkins": (JENKINS, "jenkinsfile", "sample.jenkinsfile"),
-    "azure": (azure.make(SETTINGS), "azure-pipelines", "sample.azure-pipelines.yml"),
-    "bitbucket": (bitbucket.make(SETTINGS), "bitbucket-pipelines", "sample.bitbucket-pipelines.yml"),
-    "circleci": (circleci.make(SETTINGS), "circleci", "sample.circleci.yml"),
-    "tekton": (tekton.make(SETTINGS), "tekton", "sample.tekton.yaml"),
-    "github": (github.make(SETTINGS), "github-workflow", "sample.github-workflow.yml"),
-}
-
-
-def outcome(check: Check, dialect: str, content: bytes) -> Outcome:
-    ((_, found),) = check.run([Input(sha256(content), Dialect(dialect), (Part("", content),))])
-    return found
-
-
-def sites(check: Check, dialect: str, text: str) -> list[tuple[str, str, str]]:
-    found = outcome(check, dialect, text.encode())
-    assert isinstance(found, Checked), found
-    made = []
-    for sighting in found.sightings:
-        assert isinstance(sighting.site, ConfigurationSite)
-        made.append((sighting.rule, sighting.site.resource, sighting.site.attribute))
-    return sorted(made)
 
 
 def rendered(found: Outcome) -> str:
@@ -65,7 +36,7 @@ def rendered(found: Outcome) -> str:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_pipelines_whole_answer_is_the_golden_one(name: str) -> None:
     check, dialect, file = SAMPLES[name]
-    found = outcome(check, dialect, (GOLDEN / file).read_bytes())
+    found = outcome(check, (GOLDEN / file).read_bytes(), dialect)
     assert rendered(found) == (GOLDEN / f"{name}.txt").read_text("utf-8")
 
 
@@ -153,7 +124,7 @@ def test_pipelines_addresses_stay_under_edits_elsewhere(name: str, edit: str) ->
     text = (GOLDEN / file).read_text("utf-8").replace("  # assay:allow", "").replace(" // assay:allow", "")
     changed = EDITS[name][edit](text)
     assert changed != text
-    assert sites(check, dialect, changed) == sites(check, dialect, text)
+    assert sites_of(check, changed, dialect) == sites_of(check, text, dialect)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -164,196 +135,9 @@ def test_pipelines_a_batch_answers_as_single_runs_do(name: str) -> None:
     assert dict(check.run(inputs)) == {each.digest: next(iter(check.run([each])))[1] for each in inputs}
 
 
-_YAML_PIECES = st.sampled_from(
-    [
-        "a:",
-        "\n",
-        "  ",
-        "- ",
-        "&x ",
-        "*x",
-        "<<: ",
-        "!reference [",
-        "]",
-        "{",
-        "}",
-        "|\n",
-        "script:",
-        "include:",
-        "image: b",
-        "extends: a",
-        "'",
-        '"',
-        "curl http://h.example.org/x | sh",
-        "$CI_COMMIT_TITLE",
-        "---\n",
-        "variables:",
-        "environment: prod",
-        "rules:",
-        "\t",
-        "é",
-        "\x85",
-        "%",
-        "#",
-    ]
-)
-_GROOVY_PIECES = st.sampled_from(
-    [
-        "sh ",
-        "'",
-        '"',
-        '"""',
-        "'''",
-        "${",
-        "}",
-        "{",
-        "(",
-        ")",
-        "[",
-        "]",
-        "/",
-        "$/",
-        "/$",
-        "\\",
-        "\n",
-        "//",
-        "/*",
-        "*/",
-        "node",
-        "pipeline",
-        "params.X",
-        "@Library",
-        "input",
-        "credentials(",
-        "a = ",
-        ", ",
-        "x: ",
-        "withCredentials",
-        "curl x | sh",
-        "é",
-        ";",
-        "$CHANGE_TITLE",
-    ]
-)
-_SHELL_PIECES = st.sampled_from(
-    [
-        "curl ",
-        "| sh",
-        "$(",
-        ")",
-        "`",
-        "'",
-        '"',
-        "\\",
-        "\n",
-        "<<EOF\n",
-        "EOF\n",
-        "<<",
-        ">",
-        "&&",
-        "||",
-        ";",
-        "#",
-        "eval ",
-        "$X",
-        "<(",
-        "(",
-        "{",
-        "a=1 ",
-    ]
-)
-
-
-def one_outcome(check: Check, dialect: str, content: bytes) -> None:
-    found = outcome(check, dialect, content)
-    assert isinstance(found, Checked | Unchecked)
-    if isinstance(found, Unchecked):
-        assert found.reason_class in {"syntax", "schema", "size", "encoding"}
-        assert found.line > 0 or found.reason_class == "size"
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.one_of(st.binary(max_size=300), st.lists(_YAML_PIECES, max_size=60).map(lambda pieces: "".join(pieces).encode())))
-def test_pipelines_gitlab_gives_one_outcome_for_any_bytes(content: bytes) -> None:
-    one_outcome(GITLAB, "gitlab-ci", content)
-    one_outcome(GITLAB, "gitlab-template", b"spec:\n" + content)
-
-
-_SYSTEM_PIECES = st.sampled_from(
-    [
-        *(
-            "steps:",
-            "jobs:",
-            "stages:",
-            "- ",
-            "\n",
-            "  ",
-            "    ",
-            "bash: ",
-            "script: ",
-            "task: Bash@3",
-            "inputs:",
-            "checkout: self",
-            "pr: x",
-            "&x ",
-        ),
-        *(
-            "*x",
-            "<<: ",
-            "{",
-            "}",
-            "[",
-            "]",
-            "${{ if x }}:",
-            "$(Build.SourceBranch)",
-            "<< pipeline.git.branch >>",
-            "$(params.x)",
-            "{{ source_branch }}",
-        ),
-        *(
-            "pipelines:",
-            "default:",
-            "step:",
-            "parallel:",
-            "stage:",
-            "pipe: a",
-            "workflows:",
-            "orbs:",
-            "run: ",
-            "command: |",
-            "requires: [a]",
-            "spec:",
-        ),
-        *(
-            "kind: PipelineRun",
-            "apiVersion: tekton.dev/v1",
-            "pipelineSpec:",
-            "tasks:",
-            "taskSpec:",
-            "params:",
-            "name: x",
-            "value: ",
-            "---\n",
-            "é",
-        ),
-        *("curl -k http://h.example.org/x | sh", "iex (irm x)", "'", '"', "|\n", "variables:", "container: ", "image: b", "#", "\t"),
-    ]
-)
-_SYSTEMS = ("azure", "bitbucket", "circleci", "github", "tekton")
-
-
-@pytest.mark.parametrize("name", _SYSTEMS)
-@settings(max_examples=100, deadline=None)
-@given(content=st.one_of(st.binary(max_size=300), st.lists(_SYSTEM_PIECES, max_size=60).map(lambda pieces: "".join(pieces).encode())))
-def test_pipelines_other_systems_give_one_outcome_for_any_bytes(name: str, content: bytes) -> None:
-    check, dialect, _ = SAMPLES[name]
-    one_outcome(check, dialect, content)
-    one_outcome(check, dialect, b"apiVersion: tekton.dev/v1\n" + content)
-
-
 def _added(check: Check, dialect: str, text: str, changed: str) -> list[tuple[str, str, str]]:
-    before = sites(check, dialect, text)
-    after = sites(check, dialect, changed)
+    before = sites_of(check, text, dialect)
+    after = sites_of(check, changed, dialect)
     for each in before:
         after.remove(each)
     return after
@@ -378,50 +162,3 @@ def test_pipelines_one_more_defect_is_exactly_one_more_sighting(name: str) -> No
     changed = text.replace(*_DEFECTS[name])
     assert changed != text
     assert [rule for rule, _, _ in _added(check, dialect, text, changed)] == [f"{check.id}/verification-off"]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(st.binary(max_size=300), st.lists(_GROOVY_PIECES, max_size=60).map(lambda pieces: "".join(pieces).encode())))
-def test_pipelines_jenkins_gives_one_outcome_for_any_bytes(content: bytes) -> None:
-    one_outcome(JENKINS, "jenkinsfile", content)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(st.text(max_size=200), st.lists(_SHELL_PIECES, max_size=80).map("".join)))
-def test_pipelines_shell_reader_takes_any_text_and_stays_inside_it(text: str) -> None:
-    for _, commands in sequences(read(text)):
-        for command in commands:
-            assert 0 <= command.start <= command.end <= len(text)
-
-
-@pytest.mark.soak
-@settings(max_examples=20_000, deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=2000),
-        st.lists(st.one_of(_YAML_PIECES, _SYSTEM_PIECES, _GROOVY_PIECES, _SHELL_PIECES), max_size=300).map(lambda p: "".join(p).encode()),
-    )
-)
-def test_pipelines_all_readers_hold_out_long(content: bytes) -> None:
-    one_outcome(GITLAB, "gitlab-ci", content)
-    one_outcome(JENKINS, "jenkinsfile", content)
-    for name in _SYSTEMS:
-        one_outcome(*SAMPLES[name][:2], content)
-
-
-HOSTILE = {
-    "nested substitutions": "$(" * 60_000,
-    "open quotes": "\"'" * 60_000,
-    "long pipe": "a|" * 60_000,
-    "many here-documents": "<<A\n" * 30_000,
-    "many options": "bash" + " -c" * 60_000,
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_pipelines_shell_reader_is_linear_on_hostile_text(text: str) -> None:
-    one_outcome(
-        GITLAB,
-        "gitlab-ci",
-        ("j:\n  script: |\n    curl $CI_COMMIT_TITLE\n" + "".join(f"    {line}\n" for line in text.split("\n"))).encode(),
-    )
