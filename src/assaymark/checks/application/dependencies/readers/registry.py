@@ -75,8 +75,10 @@ _BY_NAME: dict[str, str] = {
     "conan.lock": "conan-lock",
     "bom.json": "cyclonedx",
 }
+_REQUIREMENTS = re.compile(r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?|requirements/[^/]+)\.(?:txt|lock)\Z")
 _PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
-    (".txt", re.compile(r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?\.txt|requirements/[^/]+\.txt)\Z"), "requirements"),
+    (".txt", _REQUIREMENTS, "requirements"),
+    (".lock", _REQUIREMENTS, "requirements"),
     (".toml", re.compile(r"(?:^|/)pylock\.[^/.]+\.toml\Z"), "pylock"),
     (".lockfile", re.compile(r"(?:^|/)gradle/dependency-locks/[^/]+\.lockfile\Z"), "gradle-lock"),
     (".deps.json", re.compile(r"(?:^|/)[^/]+\.deps\.json\Z"), "deps-json"),
