@@ -154,6 +154,22 @@ def test_a_document_that_holds_itself_is_refused() -> None:
     assert refused("pnpm-lock", b"lockfileVersion: '9.0'\npackages: &a {b: *a}\n").reason_class == "schema"
 
 
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        ("package-lock", '{"lockfileVersion": 3, "packages": {"node_modules/a": {"version": "1"}, "node_modules/a": {"version": "2"}}}'),
+        ("pipfile-lock", '{"default": {"a": {"version": "==1"}, "a": {"version": "==2"}}}'),
+        ("composer-lock", '{"packages": [{"name": "a/b", "version": "1", "version": "2"}]}'),
+        ("bun-lock", '{"packages": {"a": ["a@1.0.0"], "a": ["a@2.0.0"]}}'),
+        ("pnpm-lock", "lockfileVersion: '9.0'\npackages:\n  a@1.0.0: {}\n  a@1.0.0: {}\n"),
+        ("yarn-lock", 'a@1:\n  version "1"\na@1:\n  version "2"\n'),
+        ("poetry-lock", '[[package]]\nname = "a"\nname = "b"\n'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_because_tools_disagree(dialect: str, text: str) -> None:
+    assert refused(dialect, text.encode()).reason_class in {"schema", "syntax"}
+
+
 # --- what has no exact version ---------------------------------------------------------------------------------------
 
 
