@@ -72,12 +72,14 @@ def test_reusable_workflows_composite_actions_and_shared_steps_are_read() -> Non
     assert named(shared) == [("a/b", "2.0.1", 4)]
 
 
-@pytest.mark.parametrize("content", [b"", b"- a\n", b"jobs: 1\n", b"jobs:\n  a: [1]\nruns: x\n", b"name: x\n"])
+@pytest.mark.parametrize("content", [b"", b"jobs: 1\n", b"jobs:\n  a: [1]\nruns: x\n", b"name: x\n"])
 def test_what_uses_nothing_is_an_empty_set(content: bytes) -> None:
     assert named(content) == []
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"jobs: [", "syntax"), (b"jobs: \xff", "encoding"), (b"[" * 1000, "size")])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"jobs: [", "syntax"), (b"jobs: \xff", "encoding"), (b"[" * 1000, "size"), (b"- a\n", "schema")]
+)
 def test_what_is_no_yaml_is_unreadable(content: bytes, reason: str) -> None:
     with pytest.raises(Unreadable) as caught:
         read_github_actions(content)

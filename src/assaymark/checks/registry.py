@@ -25,6 +25,7 @@ BUILT_IN: dict[str, str] = {
     "circleci": "assaymark.checks.infrastructure.pipelines.circleci:make",
     "tekton": "assaymark.checks.infrastructure.pipelines.tekton:make",
     "dependencies": "assaymark.checks.application.dependencies.check:make",
+    "manifests": "assaymark.checks.application.dependencies.manifests.check:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

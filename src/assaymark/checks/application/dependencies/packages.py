@@ -64,8 +64,6 @@ class Package(Struct, frozen=True, omit_defaults=True, gc=False):
     """Name under which the distribution's advisories speak of it (Debian's source package), when it differs."""
     hashes: tuple[str, ...] = ()
     """``sha256:<hex>`` and the like, as far as the lock file gives them."""
-    compared_as: str = ""
-    """The highest version that `version` can stand for, when it is a tag that moves with its line of releases; else empty."""
 
 
 class PackageSet(Struct, frozen=True, omit_defaults=True):

@@ -15,6 +15,7 @@ from assaymark.checks.application.dependencies.matching.index import Advisories
 from assaymark.checks.application.dependencies.matching.records import Affects, folds_case, package_key
 from assaymark.checks.application.dependencies.packages import Package, PackageSet, Source
 from assaymark.checks.application.dependencies.versions.keys import key_of
+from assaymark.checks.application.dependencies.versions.moving import newest_of_line
 
 
 class Hit(Struct, frozen=True):
@@ -59,7 +60,7 @@ def match(packages: PackageSet, index: Advisories) -> Matches:
         records = affecting.get(key)
         if records is None:
             continue
-        version = key_of(package.ecosystem, package.compared_as or package.version)
+        version = key_of(package.ecosystem, newest_of_line(package.ecosystem, package.version))
         hits += _hits(position, package, records, version)
         gaps += _gaps(package, records, version)
     hit_keys = {keys[hit.position] for hit in hits}

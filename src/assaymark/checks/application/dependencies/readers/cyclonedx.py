@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from assaymark.checks.application.dependencies.bom.cyclonedx import ROOT
-from assaymark.checks.application.dependencies.bom.purl import PurlInvalid, package_of, parse
+from assaymark.checks.application.dependencies.bom.purl import Purl, PurlInvalid, package_of, parse
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
 from assaymark.checks.application.dependencies.readers.texts import Lines, json_of
@@ -164,8 +164,17 @@ def _add(gathering: Gathering, each: _Component, line: int, *, direct: bool) -> 
 def unnamed(purl: str, name: str) -> str:
     """Why advisories cannot be looked up."""
     if purl:
-        return f"{one_line(purl)} is of an ecosystem whose advisories are not read; look it up by other means"
+        return f"{one_line(_without_version(purl))} is of an ecosystem whose advisories are not read; look it up by other means"
     return f"{one_line(name)} has no package URL, so no advisories can be found; have the bill's maker write one"
+
+
+def _without_version(purl: str) -> str:
+    """A sentence about an entry must not change with its version."""
+    try:
+        url = parse(purl)
+    except PurlInvalid:
+        return purl.partition("?")[0].partition("@")[0]
+    return str(Purl(url.type, url.namespace, url.name))
 
 
 def _package(each: _Component) -> Package | None:

@@ -1,6 +1,6 @@
 """Actions and reusable workflows that a GitHub workflow or a composite action uses, as packages ``owner/repository``.
 
-A tag with three numbers is a version. A shorter one (``v4``) moves: it stands for the newest release of its line, and is compared as that.
+A tag with three numbers is a version. A shorter one (``v4``) moves with the newest release of its line, see `versions.moving`.
 Beside a commit, the release that the comment behind it names is the version (``@<hash> # v4.1.1``), as people and update bots write it;
 whether the commit belongs to that release is not known here.
 Local actions and ``docker://`` images are no packages; a branch, and a commit without its release, is a problem.
@@ -14,35 +14,33 @@ from collections.abc import Iterator
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
 from assaymark.checks.application.dependencies.readers.texts import text_of
-from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, documents
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Scalar, Unreadable, documents
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?\Z")
 _TAG = re.compile(r"v?(?P<number>\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?)\Z")
 _RELEASE = re.compile(r"#.*?(?<![\w.])v?(?P<number>\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?![\w.])")
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_NEWEST = ".999999999"
-"""Above every number that a release has."""
 
 
 def read_github_actions(content: bytes) -> PackageSet:
     """What the workflow or action uses.
 
     Raises:
-        Unreadable: when it is no YAML or passes a limit.
+        Unreadable: when it is no YAML, passes a limit, or is no mapping.
     """
     text = text_of(content)
     lines = text.split("\n")
     gathering = Gathering(knows_direct=True)
     for root in documents(text):
+        if not isinstance(root, Keyed):
+            raise Unreadable("schema", f"line {root.span.start_line}: a workflow is a mapping", root.span.start_line)
         for node in _uses(root):
             _take(gathering, node, lines)
     return gathering.finished()
 
 
-def _uses(root: Node) -> Iterator[Scalar]:
+def _uses(root: Keyed) -> Iterator[Scalar]:
     """Values of ``uses`` of jobs and of steps; a node that an anchor shares is met once."""
-    if not isinstance(root, Keyed):
-        return
     jobs, runs = root.get("jobs"), root.get("runs")
     seen: set[int] = set()
     for job in [*(value for _, value in jobs.entries), runs] if isinstance(jobs, Keyed) else [runs]:
@@ -79,12 +77,4 @@ def _take(gathering: Gathering, node: Scalar, lines: list[str]) -> None:
 
 
 def _package(name: str, version: str, line: int) -> Package:
-    missing = 2 - version.count(".") if "-" not in version else 0
-    return Package(
-        name=name,
-        version=version,
-        ecosystem=Ecosystem.GITHUB_ACTIONS,
-        line=line,
-        direct=True,
-        compared_as=version + _NEWEST * missing if missing > 0 else "",
-    )
+    return Package(name=name, version=version, ecosystem=Ecosystem.GITHUB_ACTIONS, line=line, direct=True)

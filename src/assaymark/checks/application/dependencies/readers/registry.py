@@ -76,8 +76,10 @@ _BY_NAME: dict[str, str] = {
     "conan.lock": "conan-lock",
     "bom.json": "cyclonedx",
 }
+_REQUIREMENTS = re.compile(r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?|requirements/[^/]+)\.(?:txt|lock)\Z")
 _PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
-    (".txt", re.compile(r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?\.txt|requirements/[^/]+\.txt)\Z"), "requirements"),
+    (".txt", _REQUIREMENTS, "requirements"),
+    (".lock", _REQUIREMENTS, "requirements"),
     (".toml", re.compile(r"(?:^|/)pylock\.[^/.]+\.toml\Z"), "pylock"),
     (".lockfile", re.compile(r"(?:^|/)gradle/dependency-locks/[^/]+\.lockfile\Z"), "gradle-lock"),
     (".deps.json", re.compile(r"(?:^|/)[^/]+\.deps\.json\Z"), "deps-json"),
@@ -88,6 +90,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (".yaml", re.compile(r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yaml\Z"), "github-workflow"),
 )
 """(ending, pattern of the path, dialect): the ending is looked at first because it costs least."""
+_ENDINGS = tuple(ending for ending, _, _ in _PATTERNS)
 
 
 def dialect_of(path: str) -> Dialect | None:
@@ -96,6 +99,8 @@ def dialect_of(path: str) -> Dialect | None:
     found = _BY_NAME.get(name)
     if found is not None:
         return Dialect(found)
+    if not name.endswith(_ENDINGS):
+        return None
     for ending, pattern, dialect in _PATTERNS:
         if name.endswith(ending) and pattern.search(path):
             return Dialect(dialect)
