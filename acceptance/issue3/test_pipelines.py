@@ -6,6 +6,7 @@ pipelines, named by ``ASSAYMARK_PIPELINES``. Where a folder is not given, the co
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
@@ -60,6 +61,37 @@ def test_a_change_that_weakens_pipelines_stops_and_neither_its_move_nor_its_repa
     shell.git("commit", "-qam", "move", folder=folder)
     assert shell.check("HEAD~1..HEAD", folder=folder)["verdict"]["outcome"] == "pass"
     assert shell.check("HEAD..HEAD~2", folder=folder)["verdict"]["outcome"] == "pass"
+
+
+ADVISORY = {
+    "id": "GHSA-aaaa-bbbb-cccc",
+    "modified": "2026-01-01T00:00:00Z",
+    "published": "2026-01-01T00:00:00Z",
+    "summary": "Prints secrets",
+    "database_specific": {"severity": "HIGH"},
+    "affected": [
+        {
+            "package": {"ecosystem": "GitHub Actions", "name": "own/files"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "46.0.1"}]}],
+        }
+    ],
+}
+WORKFLOW = "on: push\npermissions: {{}}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n    - uses: own/files@{ref}\n"
+
+
+def test_a_workflow_that_uses_a_vulnerable_action_stops_and_a_tag_past_its_repair_does_not(shell: Shell, tmp_path: Path) -> None:
+    data = tmp_path / "advisories"
+    data.mkdir()
+    (data / "GHSA-aaaa-bbbb-cccc.json").write_text(json.dumps(ADVISORY), "utf-8")
+    said = shell.run("advisories", "update", "--from", str(data), folder=tmp_path)
+    assert said.code == 0, said.err
+    commit = "0123456789abcdef" * 2 + "01234567"
+    for ref, hit in {f"{commit} # v45.0.7": True, "v45": True, f"{commit} # v46.0.1": False, "v46": False}.items():
+        folder = tmp_path / ("hit" if hit else "clean") / ref[:3]
+        (folder / ".github/workflows").mkdir(parents=True)
+        (folder / ".github/workflows/ci.yml").write_text(WORKFLOW.format(ref=ref), "utf-8")
+        report = shell.check(str(folder), folder=tmp_path)
+        assert (("dependencies/known-vulnerability", ".github/workflows/ci.yml") in rows(report)) is hit, ref
 
 
 PEER = re.compile(r'RuleId: "(?P<rule>\w+)",.*?Path:\s+"(?P<path>[^"]+)",(?P<rest>.*?)\n\t\t\t\},', re.DOTALL)
