@@ -41,6 +41,7 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
         run=perform,
         clock=time.monotonic,
         settle=memory.settle if memory is not None else _nothing,
+        advisories=config.advisories,
     )
 
 
@@ -50,7 +51,7 @@ def _nothing() -> None:
 
 def settings_of(config: Config) -> CheckSettings:
     """Settings without a policy's rule files, for `doctor` and warming up."""
-    return CheckSettings(cache_dir=config.cache, installation_key=config.key)
+    return CheckSettings(cache_dir=config.cache, installation_key=config.key, advisories=config.advisories)
 
 
 def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:

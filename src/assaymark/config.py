@@ -6,6 +6,7 @@
 | ``ASSAYMARK_KEY`` | the installation key, at least 16 characters; a team gives all machines the same one | a random one in the key file |
 | ``ASSAYMARK_KEY_FILE`` | where the random key is kept | ``$XDG_CONFIG_HOME/assaymark/key`` |
 | ``ASSAYMARK_FACTS_MIB`` | size bound of the facts store | 512 |
+| ``ASSAYMARK_ADVISORIES`` | folder of the compiled advisories and of what was fetched for them | ``$XDG_DATA_HOME/assaymark/advisories`` |
 | ``ASSAYMARK_DAEMON`` | ``off`` never asks or starts the daemon (`hookclient`, `daemon.start`) | on |
 | ``ASSAYMARK_TODAY`` | ISO date by which waivers and exceptions are judged, for tests and reproducible reports | today, UTC |
 """
@@ -36,6 +37,8 @@ class Config(Struct, frozen=True):
     key: Secret
     facts_bytes: int
     today: dt.date
+    advisories: str
+    """File of the compiled advisories; it need not exist."""
 
 
 def load(env: Mapping[str, str] | None = None) -> Config:
@@ -54,8 +57,19 @@ def load(env: Mapping[str, str] | None = None) -> Config:
             f"{cache} cannot be made", why=error.strerror or str(error), advice="name another folder in ASSAYMARK_CACHE"
         ) from error
     return Config(
-        cache=os.path.abspath(cache), key=_key(env, home), facts_bytes=_whole(env, "ASSAYMARK_FACTS_MIB", 512) << 20, today=_today(env)
+        cache=os.path.abspath(cache),
+        key=_key(env, home),
+        facts_bytes=_whole(env, "ASSAYMARK_FACTS_MIB", 512) << 20,
+        today=_today(env),
+        advisories=_advisories(env, home),
     )
+
+
+def _advisories(env: Mapping[str, str], home: str) -> str:
+    """No cache: making them anew needs a network or the archives, and a check without them proves nothing."""
+    shared = env.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    folder = env.get("ASSAYMARK_ADVISORIES") or os.path.join(shared, "assaymark", "advisories")
+    return os.path.join(os.path.abspath(folder), "index.db")
 
 
 def _today(env: Mapping[str, str]) -> dt.date:

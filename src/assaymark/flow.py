@@ -6,6 +6,7 @@ readers and the engine; time comes in. Decides nothing itself: planning, identit
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -29,6 +30,7 @@ from assaymark.verdict import decide as judge
 from assaymark.verdict.baseline import Baseline, newly_known
 from assaymark.verdict.globs import matches_any
 from assaymark.verdict.policy import POLICY_FILE, Policy, Weakening, narrowed, parse_policy
+from assaymark.verdict.vex import Statement, parse_vex
 
 MakeChecks = Callable[[Policy, CheckSettings], Sequence[Check]]
 RunPlan = Callable[[Plan, Sequence[Check], Sequence[ReaderSpec], Policy], Results]
@@ -50,6 +52,8 @@ class Context(Struct, frozen=True):
     """Seconds that only ever grow, to tell how long the assay took."""
     settle: Callable[[], None]
     """Upkeep of the memory, for when the answer was given and nobody waits."""
+    advisories: str = ""
+    """File of the compiled advisories."""
 
 
 class Request(Struct, frozen=True):
@@ -76,6 +80,7 @@ def assay(request: Request, context: Context) -> Verdict:
     whole = request.whole or request.baseline is not None
     changes = () if whole else comparison.changes()
     policies, notices = _policies(comparison, changes, whole=whole)
+    policies = _with_vex(policies, comparison, whole=whole)
     policy = judge.effective(policies.base, policies.head, context.today)
     made = context.make_checks(policy, settings_for(comparison.head, policy, context))
     checks = [check for check in made if not request.only or check.id in request.only]
@@ -136,6 +141,8 @@ class _Policies(Struct, frozen=True):
     head: Policy
     promised: bool = True
     narrowed: tuple[Weakening, ...] = ()
+    base_vex: tuple[Statement, ...] = ()
+    head_vex: tuple[Statement, ...] = ()
 
 
 class _Judgement(Struct, frozen=True):
@@ -147,16 +154,16 @@ class _Judgement(Struct, frozen=True):
 
 
 def _decide(request: Request, context: Context, found: _Judgement) -> judge.Decision:
-    head = judge.Side(found.new, found.policies.head, narrowed=found.policies.narrowed)
+    head = judge.Side(found.new, found.policies.head, narrowed=found.policies.narrowed, vex=found.policies.head_vex)
     if request.baseline is not None:
         known = request.baseline
-        base = judge.Side([row.finding for row in known.findings], found.policies.base)
+        base = judge.Side([row.finding for row in known.findings], found.policies.base, vex=found.policies.base_vex)
         now: dict[str, str] = {run.check: run.knowledge for run in found.results.runs}
         return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now))
     if request.whole:
         return judge.decide(None, head, today=context.today)
     tried = frozenset((p.key.check, p.key.digest) for p in found.planned.base)
-    base = judge.Side(found.old, found.policies.base, tried, promised=found.policies.promised)
+    base = judge.Side(found.old, found.policies.base, tried, promised=found.policies.promised, vex=found.policies.base_vex)
     return judge.decide(base, head, today=context.today, touched=_touched(request.comparison, found))
 
 
@@ -235,6 +242,29 @@ def _narrowed(comparison: Comparison, base: Policy, changed: set[str]) -> tuple[
     return tuple(found)
 
 
+def _with_vex(policies: _Policies, comparison: Comparison, *, whole: bool) -> _Policies:
+    """The statements of both sides' documents; of base those that still can be read."""
+    head = vex_of(comparison.head, policies.head)
+    if whole:
+        return msgspec.structs.replace(policies, base_vex=head, head_vex=head)
+    base: tuple[Statement, ...] = ()
+    for path in policies.base.checks.vex:
+        data = comparison.base.file(path, limit=_MOST_BYTES)
+        with contextlib.suppress(PolicyInvalid):
+            base += parse_vex(data, path) if data is not None else ()
+    return msgspec.structs.replace(policies, base_vex=base, head_vex=head)
+
+
+def vex_of(subject: Subject, policy: Policy) -> tuple[Statement, ...]:
+    """The statements of the documents that a policy names.
+
+    Raises:
+        PolicyInvalid: when one is not there or is none.
+    """
+    files = _named(subject, policy.checks.vex, "checks.vex")
+    return tuple(statement for file in files for statement in parse_vex(file.content, file.name))
+
+
 def policy_of(subject: Subject) -> Policy:
     """The policy that a subject carries, or the default one.
 
@@ -257,6 +287,7 @@ def settings_for(head: Subject, policy: Policy, context: Context) -> CheckSettin
         installation_key=context.key,
         secret_rules=_named(head, policy.checks.secret_rules, "checks.secret_rules"),
         manifests=_named(head, policy.checks.manifests, "checks.manifests"),
+        advisories=context.advisories,
     )
 
 

@@ -14,8 +14,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from tests.lockfiles.lock_samples import SAMPLES
+from tests.lockfiles.manifest_samples import ASKING
 
 from assaymark.checks.application.code.sarif_in import NotSarifError, read_sarif
+from assaymark.checks.application.dependencies.bom.purl import PurlInvalid
+from assaymark.checks.application.dependencies.bom.purl import parse as parse_purl
+from assaymark.checks.application.dependencies.manifests.declared import declared
+from assaymark.checks.application.dependencies.readers import Unreadable
+from assaymark.checks.application.dependencies.readers import read as read_lock
+from assaymark.checks.application.dependencies.readers.registry import DIALECTS
 from assaymark.checks.plugins import load
 from assaymark.checks.registry import BUILT_IN
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
@@ -51,11 +59,16 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
     return {
         **_formats(),
         **_sources(),
+        **_lock_files(),
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
         "nginx": Fuzzed(_tree("nginx", "nginx.conf", settings), (_NGINX, *_TEXTS)),
         "apache": Fuzzed(_tree("apache", "httpd.conf", settings), (_APACHE, *_TEXTS)),
+        **{
+            name: Fuzzed(_check(name, dialect, settings), ((_SAMPLES / file).read_bytes(), *_TEXTS))
+            for name, (dialect, file) in _PIPELINES.items()
+        },
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -98,6 +111,15 @@ _APACHE = (
     b'%{QUERY_STRING} (.*)\nRewriteRule ^/(.*)$ http://$1 [P]\n<Location "/s">\nSetHandler server-status\n</Location>\n</VirtualHost>\n'
 )
 
+_SAMPLES = Path(__file__).parents[1] / "pipelines" / "golden"
+_PIPELINES = {
+    "azure-pipelines": ("azure-pipelines", "sample.azure-pipelines.yml"),
+    "bitbucket-pipelines": ("bitbucket-pipelines", "sample.bitbucket-pipelines.yml"),
+    "circleci": ("circleci", "sample.circleci.yml"),
+    "tekton": ("tekton", "sample.tekton.yaml"),
+    "github-scripts": ("github-workflow", "sample.github-workflow.yml"),
+}
+
 
 def _formats() -> dict[str, Fuzzed]:
     raw = b":100644 100644 " + b"a" * 40 + b" " + b"b" * 40 + b" M\0path\0"
@@ -131,6 +153,16 @@ def _sources() -> dict[str, Fuzzed]:
         f"scope {language}": Fuzzed(lambda d, language=language: _locate(d, language), (code, b"func f() {\n  x(y)\n}\n"))  # type: ignore[misc]
         for language in ("python", "javascript", "java", "")
     } | {"tokens": Fuzzed(lambda d: tokens(d.decode("latin-1"), "java"), (code, b"f(\"a\", /* b */ 'c') // d\n"))}
+
+
+def _lock_files() -> dict[str, Fuzzed]:
+    seeds = {dialect: tuple(each.text.encode() for each in SAMPLES if each.dialect == dialect) for dialect in DIALECTS}
+    made = {f"lock {d}": Fuzzed(lambda data, d=d: read_lock(Dialect(d), data), seeds[d], (Unreadable,)) for d in DIALECTS}  # type: ignore[misc]
+    for name in ASKING:
+        seed = (ASKING[name][0].encode(),)
+        made[f"manifest {name}"] = Fuzzed(lambda data, name=name: declared(name, data), seed, (Unreadable,))  # type: ignore[misc]
+    made["package url"] = Fuzzed(lambda d: str(parse_purl(d.decode("utf-8", "replace"))), (b"pkg:npm/%40a/b@1.0?c=d#e",), (PurlInvalid,))
+    return made
 
 
 def _locate(data: bytes, language: str) -> object:

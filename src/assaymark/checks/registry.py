@@ -17,10 +17,17 @@ BUILT_IN: dict[str, str] = {
     "secrets": "assaymark.checks.application.secrets.check:make",
     "ruff": "assaymark.checks.application.code.ruff:make",
     "zizmor": "assaymark.checks.infrastructure.pipelines.zizmor:make",
+    "github-scripts": "assaymark.checks.infrastructure.pipelines.github:make",
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
     "nginx": "assaymark.checks.platform.webserver.nginx:make",
     "apache": "assaymark.checks.platform.webserver.apache:make",
+    "azure-pipelines": "assaymark.checks.infrastructure.pipelines.azure:make",
+    "bitbucket-pipelines": "assaymark.checks.infrastructure.pipelines.bitbucket:make",
+    "circleci": "assaymark.checks.infrastructure.pipelines.circleci:make",
+    "tekton": "assaymark.checks.infrastructure.pipelines.tekton:make",
+    "dependencies": "assaymark.checks.application.dependencies.check:make",
+    "manifests": "assaymark.checks.application.dependencies.manifests.check:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

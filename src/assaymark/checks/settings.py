@@ -34,3 +34,5 @@ class CheckSettings(Struct, frozen=True):
     """Rule files of the user in gitleaks/betterleaks TOML."""
     manifests: tuple[NamedFile, ...] = ()
     """Manifests of external tools, see `checks.application.code.external`."""
+    advisories: str = ""
+    """File of the compiled advisories; empty, or a name that leads nowhere, when there are none."""

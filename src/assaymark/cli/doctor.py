@@ -37,6 +37,7 @@ def _looks() -> Iterator[tuple[str, Callable[[], str]]]:
     yield "facts", _facts
     yield "secrets", _secrets
     yield from _checks()
+    yield "advisories", _advisories
     yield "daemon", _daemon
     yield "hooks", _hooks
 
@@ -88,7 +89,23 @@ def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
         return lambda: f"{check.layer}, per {check.unit}, version {check.version}, knowledge {check.knowledge()[7:19]}"
 
     for check in compose.make_checks(Policy(), compose.settings_of(config.load())):
+        if check.id == "dependencies":
+            continue  # what it needs is data, see `_advisories`
         yield f"check {check.id}", about(check)
+
+
+def _advisories() -> str:
+    """None is no defect of an installation: a repository without lock files needs none, and another one is told by its verdict."""
+    from pathlib import Path
+
+    from assaymark import config
+    from assaymark.checks.application.dependencies.matching.index import ADVICE, Index
+
+    settings = config.load()
+    if not Path(settings.advisories).exists():
+        return f"none yet, so the check of dependencies cannot run: {ADVICE}"
+    index = Index(settings.advisories)
+    return f"of {index.meta['compiled'][:10]}, snapshot {index.snapshot[7:19]}, check dependencies"
 
 
 def _daemon() -> str:

@@ -39,13 +39,13 @@ def command(
     path = Path(root) / POLICY_FILE
     gate = parse_policy(path.read_bytes() if path.exists() else b"", path.name).gate
     last = _until(until, days, settings.today)
-    _within(gate, last, settings.today, owner or _email(root), approver)
+    _within(gate, last, settings.today, owner or email_here(root), approver)
     if rule and not _is_rule(rule):
         raise UsageError(f"there is no rule or family {rule!r}", advice="`assay rules` and `assay rules --classes` list them")
     row: dict[str, object] = {}
     if finding:
         row["finding"] = find(settings.cache, root, finding).fingerprint
-    row |= {"rule": rule, "path": glob, "reason": reason, "owner": owner or _email(root), "approver": approver}
+    row |= {"rule": rule, "path": glob, "reason": reason, "owner": owner or email_here(root), "approver": approver}
     row["until"] = last
     row |= {"count": count if count > 1 else "", "rotated": rotated or ""}
     append_waiver(path, {key: value for key, value in row.items() if value != ""})
@@ -108,7 +108,7 @@ def _until(until: str, days: int | None, today: dt.date) -> dt.date:
         raise UsageError(f"--until {until!r} is no date", advice="write it as 2027-01-31") from error
 
 
-def _email(root: str) -> str:
+def email_here(root: str) -> str:
     answer = subprocess.run(["git", "config", "user.email"], cwd=root, capture_output=True, text=True, check=False)
     if answer.returncode or not answer.stdout.strip():
         raise UsageError("nobody is named as owner", advice="give --owner, or set git's user.email")

@@ -60,7 +60,23 @@ class _RuleFile(Struct, frozen=True, forbid_unknown_fields=True):
     rule: dict[str, _RuleRow]
 
 
-TOOLS = ("apache", "bandit", "gitlab-ci", "jenkins", "nginx", "ruff", "secrets", "semgrep", "zizmor")
+TOOLS = (
+    "apache",
+    "azure-pipelines",
+    "bandit",
+    "bitbucket-pipelines",
+    "circleci",
+    "dependencies",
+    "github-scripts",
+    "gitlab-ci",
+    "jenkins",
+    "nginx",
+    "ruff",
+    "secrets",
+    "semgrep",
+    "tekton",
+    "zizmor",
+)
 """Tools whose rules are mapped; one file each in ``rule_data``."""
 
 

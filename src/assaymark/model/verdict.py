@@ -35,7 +35,7 @@ class WaiverRef(Struct, frozen=True, omit_defaults=True):
     """Why a finding does not stop the line although it is open."""
 
     source: str
-    """``policy`` (a waiver with reason, owner and end) or ``inline`` (another tool's comment)."""
+    """``policy`` (a waiver with reason, owner and end), ``vex`` (an OpenVEX statement) or ``inline`` (another tool's comment)."""
     reason: str
     owner: str = ""
     until: str = ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
+from assaymark.model.check import UnitKind
 from assaymark.model.digest import Digest
 from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.severity import Severity
@@ -15,7 +17,8 @@ from assaymark.model.verdict import Judged, Outcome, Posture, Reason, ReasonKind
 from assaymark.verdict.compare import Matched, compare
 from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, Waiver, Weakening, strictest, weaknesses
 from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_growth
-from assaymark.verdict.reasons import about_finding, about_gaps, about_secret_left, about_waiver, about_weakening
+from assaymark.verdict.reasons import about_finding, about_gaps, about_secret_left, about_vex, about_waiver, about_weakening
+from assaymark.verdict.vex import Statement, Word, added, let_through, weigh
 from assaymark.verdict.waivers import apply, covers, standing
 from assaymark.verdict.weight import in_context, weight
 
@@ -31,6 +34,8 @@ class Side(Struct, frozen=True):
     """Of head: files that the policy names and that ask for less than they did (`verdict.policy.narrowed`)."""
     promised: bool = True
     """Of base: False when it carried no policy, so that the default one was in effect but nobody had chosen it."""
+    vex: tuple[Statement, ...] = ()
+    """Of the OpenVEX documents that this side's policy names."""
 
 
 class Decision(Struct, frozen=True):
@@ -77,8 +82,10 @@ def decide(
         touched=touched,
     )
     stand = standing(policy, gate, today)
-    refs = dict(zip(map(id, new), apply(new, stand.valid, gate), strict=True))
-    gaps = [_gap(f, base.inputs, refs[id(f)]) for f in new if f.core.kind is Kind.UNCHECKED]
+    word = weigh(head.vex, gate, today)
+    refs = dict(zip(map(id, new), _waived(new, stand.valid, word, gate), strict=True))
+    stood = Counter[str](f.fingerprint for f in old if _is_entry(f))
+    gaps = [_gap(f, base.inputs, refs[id(f)], stood) for f in new if f.core.kind is Kind.UNCHECKED]
     blind = frozenset(gap.finding.witnesses[0].check for gap in gaps if gap.state is State.NEW)
     judged = [_judge(match, refs, gate, newly_known) if match.after else _vanished(match, blind) for match in matched]
     inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
@@ -92,17 +99,26 @@ def decide(
         *(r for weakening, finding in inline for r in about_weakening((weakening,), allowed, finding)),
         *about_gaps(gaps, stops=gate.unproven is Unproven.STOP),
         *about_waiver(waiver_growth(base.policy, head.policy) if not first else ()),
+        *about_vex(added(base.vex, word.honoured) if not first else ()),
         *about_secret_left(judged, rotated),
     ]
     return Decision(
         outcome=_outcome(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
-        before=_posture(old, apply(old, standing(base.policy, gate, today).valid, gate), base.policy),
+        before=_posture(old, _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), gate), base.policy),
         after=_posture(new, [refs[id(f)] for f in new], policy),
         policy=policy,
-        notices=(*stand.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
+        notices=(*stand.notices, *word.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
     )
+
+
+def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, gate: Gate) -> list[WaiverRef | None]:
+    """The waiver of each finding: the policy's, else a VEX statement, else an inline comment."""
+    return [
+        ref if ref is not None and ref.source == "policy" else let_through(finding, word.honoured, gate) or ref
+        for finding, ref in zip(findings, apply(findings, valid, gate), strict=True)
+    ]
 
 
 def _seen(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -149,10 +165,24 @@ def _gates_unwaived(judged: Judged, gate: Gate) -> bool:
     return judged.previous is not None and weight(judged.finding, gate) > weight(judged.previous, gate)
 
 
-def _gap(finding: Finding, tried_before: frozenset[tuple[str, Digest]], waiver: WaiverRef | None) -> Judged:
-    """Unchanged content that could not be checked before either is an old gap; anything else leaves the change unproven."""
+def _gap(finding: Finding, tried_before: frozenset[tuple[str, Digest]], waiver: WaiverRef | None, stood: Counter[str]) -> Judged:
+    """Unchanged content that could not be checked before either is an old gap, and so is an entry that base holds as often.
+
+    Anything else leaves the change unproven.
+    """
     old = (finding.witnesses[0].check, finding.input) in tried_before
+    if not old and _is_entry(finding) and stood[finding.fingerprint] > 0:
+        stood[finding.fingerprint] -= 1
+        old = True
     return Judged(finding, State.KNOWN if old else State.NEW, waiver, gates=not old and waiver is None)
+
+
+def _is_entry(finding: Finding) -> bool:
+    """A gap about one entry of a file whose rest was checked; its unit names the entry, that of a whole input the kind of unit."""
+    return finding.core.kind is Kind.UNCHECKED and finding.core.parts[1] not in _UNITS
+
+
+_UNITS = frozenset(map(str, UnitKind))
 
 
 def _to_renew(judged: Sequence[Judged], valid: Sequence[Waiver]) -> Iterator[str]:

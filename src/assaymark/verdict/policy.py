@@ -93,6 +93,8 @@ class CheckTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     """Manifests of external tools, paths in the repository."""
     secret_rules: tuple[str, ...] = ()
     """Rule files in gitleaks or betterleaks form, paths in the repository."""
+    vex: tuple[str, ...] = ()
+    """OpenVEX documents, paths in the repository; each statement is judged like a waiver (`verdict.vex`)."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,6 +9,7 @@ from assaymark.model.finding import Finding, Kind
 from assaymark.model.verdict import Judged, Reason, ReasonKind, State
 from assaymark.verdict.policy import Waiver, Weakening
 from assaymark.verdict.ratchet import Allowed
+from assaymark.verdict.vex import Statement
 from assaymark.verdict.waivers import covers
 
 
@@ -67,8 +68,9 @@ def about_gaps(gaps: Sequence[Judged], *, stops: bool) -> Iterator[Reason]:
     groups: dict[tuple[str, ...], list[Judged]] = defaultdict(list)
     for gap in gaps:
         if gap.gates:
-            groups[gap.finding.core.parts].append(gap)
-    for (check, _, cause), rows in sorted(groups.items()):
+            check, _, cause = gap.finding.core.parts
+            groups[check, cause].append(gap)
+    for (check, cause), rows in sorted(groups.items()):
         first = min((row.finding for row in rows), key=lambda f: f.place)
         more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
         yield Reason(
@@ -90,6 +92,18 @@ def about_waiver(grown: Sequence[tuple[Waiver, str]]) -> Iterator[Reason]:
             ReasonKind.EXCEPTION,
             f"waiver for {what} {how}: {waiver.owner} accepts it until {waiver.until} ({waiver.reason})",
             "repair it before the waiver ends",
+            stops=False,
+        )
+
+
+def about_vex(added: Sequence[Statement]) -> Iterator[Reason]:
+    """VEX statements that the change adds: somebody's word that a vulnerability does no harm here, shown like a waiver."""
+    for one in added:
+        names = ", ".join(name for name, _ in one.products) or "no component"
+        yield Reason(
+            ReasonKind.EXCEPTION,
+            f"VEX statement added: {one.author} says {one.status} of {one.vulnerabilities[0]} in {names} ({one.said})",
+            "see whether it is true; it has to be renewed like a waiver",
             stops=False,
         )
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.shell.facts import SCANNERS, Scene, ShellFlaw, flaw, names_a_secret, written_to
-from assaymark.checks.shell.reader import expansions, unquoted
+from assaymark.checks.shell.reader import Command, expansions, unquoted
 from assaymark.model.severity import Severity
 
 _LOGIN_PROGRAMS = frozenset({"docker", "podman", "buildah", "helm", "crane", "oras", "nerdctl", "skopeo", "az", "regctl"})
 _TRACE = re.compile(r"-[a-z]*x[a-z]*\Z")
-_SHIELDS = ("::add-mask::", "${#")
+_SHIELDS = ("::add-mask::", "${#", "issecret=true")
+"""What hides the value from the log, or prints its length only."""
 
 
 def password_argument(scene: Scene) -> Iterator[ShellFlaw]:
@@ -36,20 +37,35 @@ def secret_printed(scene: Scene) -> Iterator[ShellFlaw]:
     """A variable named like a secret is written to the log."""
     if scene.kind not in {"", "("}:
         return
-    for command in scene.commands:
+    kept = _kept(scene.commands)
+    for at, command in enumerate(scene.commands):
         program, arguments = command.program()
-        if program not in {"echo", "printf"} or command.follow == "|" or written_to(command.words):
+        if program not in {"echo", "printf"} or command.follow == "|" or written_to(command.words) or at in kept:
             continue
         if any(word.startswith((">", "1>")) for word in arguments):
             continue
         for word in arguments:
-            if any(shield in word for shield in _SHIELDS):
+            if any(shield in word.lower() for shield in _SHIELDS):
                 continue
             for name, _ in expansions(word):
                 if names_a_secret(name):
                     yield flaw(
                         "secret-printed", name, f"{name} is written to the log; masking misses what is transformed or too short", command
                     )
+
+
+def _kept(commands: tuple[Command, ...]) -> frozenset[int]:
+    """Commands within ``{ …; } > file``: what they write goes to the file."""
+    opened: list[int] = []
+    kept: set[int] = set()
+    for at, command in enumerate(commands):
+        if command.words[:1] == ("{",):
+            opened.append(at)
+        elif command.words[:1] == ("}",) and opened:
+            start = opened.pop()
+            if written_to(command.words) or command.follow == "|":
+                kept.update(range(start, at))
+    return frozenset(kept)
 
 
 def environment_dumped(scene: Scene) -> Iterator[ShellFlaw]:

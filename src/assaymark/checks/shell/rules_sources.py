@@ -18,18 +18,24 @@ _PRIVATE_ADDRESS = re.compile(
 )
 
 
+_FIXED = re.compile(r"https://(?:raw\.githubusercontent\.com|github\.com|gitlab\.com)/\S{0,300}/[0-9a-f]{40}/")
+"""A forge's address with a commit in it: what it answers can't change."""
+
+
 def remote_script(scene: Scene) -> Iterator[ShellFlaw]:
     """A downloaded text goes straight into an interpreter."""
     piped: Command | None = None
     for command in scene.commands:
         program, arguments = command.program()
-        if piped is not None and _reads_program(program, arguments):
+        if piped is not None and _reads_program(program, arguments) and not _FIXED.search(" ".join(piped.words)):
             yield _remote(piped, piped.start, command.end)
         if program in SHELLS | {"eval", "source", "."} and _takes_output(program, arguments):
             downloads = (
                 each for inner in command.inner if inner.kind != "(" for each in inner.commands if each.program()[0] in DOWNLOADERS
             )
             for source in downloads:
+                if _FIXED.search(" ".join(source.words)):
+                    continue
                 yield _remote(source, command.start, command.end)
         if command.follow != "|":
             piped = None

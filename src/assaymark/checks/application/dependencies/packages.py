@@ -45,7 +45,7 @@ class Source(StrEnum):
     PATH = "path"
 
 
-class Package(Struct, frozen=True, omit_defaults=True):
+class Package(Struct, frozen=True, omit_defaults=True, gc=False):
     """One package of a lock file, at one version."""
 
     name: str

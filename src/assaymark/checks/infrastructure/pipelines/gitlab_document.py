@@ -12,16 +12,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from assaymark.checks.reading.yaml_tree import (
-    Items,
-    Keyed,
-    Node,
-    Scalar,
-    Unreadable,
-    documents,
-    scalar_text,
-    scalars_below,
-)
+from assaymark.checks.infrastructure.pipelines.scripts import Script, script
+from assaymark.checks.infrastructure.pipelines.yaml_check import OtherFormat
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, Unreadable, documents, scalar_text
 from assaymark.model.finding import Span
 
 _GLOBAL: Final = frozenset(
@@ -54,18 +47,6 @@ class Job(Struct, frozen=True, eq=False):
     @property
     def hidden(self) -> bool:
         return self.name.startswith(".")
-
-
-class Script(Struct, frozen=True, eq=False):
-    """The lines of one script key, as the runner puts them together."""
-
-    owner: str
-    key: str
-    scalars: tuple[Scalar, ...]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(scalar.text for scalar in self.scalars)
 
 
 class Gitlab(Struct, frozen=True, eq=False):
@@ -147,10 +128,17 @@ def read(text: str) -> Gitlab | None:
     return Gitlab(root, {key.text: value for key, value in root.named()}, jobs, scripts, tuple(text.split("\n")))
 
 
-def has_inputs(text: str) -> bool:
-    """True for a template of a CI component: its first document is a header with ``spec``."""
+def read_component(text: str) -> Gitlab | None:
+    """The template of a CI component: its first document is a header with ``spec``.
+
+    Raises:
+        Unreadable: as `read` does.
+        OtherFormat: when there is no such header.
+    """
     first = documents(text)[:1]
-    return bool(first) and isinstance(first[0], Keyed) and first[0].get("spec") is not None
+    if not first or not isinstance(first[0], Keyed) or first[0].get("spec") is None:
+        raise OtherFormat
+    return read(text)
 
 
 def _jobs(root: Keyed) -> Iterator[Job]:
@@ -163,16 +151,16 @@ def _scripts(root: Keyed, jobs: tuple[Job, ...]) -> Iterator[Script]:
     seen: set[int] = set()
     for key, value in root.named():
         if isinstance(value, Items) and key.text.startswith("."):
-            yield from _script(key.text, "script", value, seen)
+            yield from script(key.text, "script", value, seen)
         elif key.text in _SCRIPTS:
-            yield from _script("default", key.text, value, seen)
+            yield from script("default", key.text, value, seen)
     for job in jobs:
         hooks = job.node.get("hooks")
         for node in (job.node, hooks):
             if isinstance(node, Keyed):
                 for key, value in node.named():
                     if key.text in _SCRIPTS:
-                        yield from _script(job.name, key.text, value, seen)
+                        yield from script(job.name, key.text, value, seen)
         yield from _run_steps(job, seen)
 
 
@@ -180,34 +168,4 @@ def _run_steps(job: Job, seen: set[int]) -> Iterator[Script]:
     steps = job.node.get("run")
     for step in steps.entries if isinstance(steps, Items) else ():
         if isinstance(step, Keyed) and step.get("script") is not None:
-            yield from _script(job.name, f"run[{scalar_text(step.get('name'))}]", step.get("script"), seen)
-
-
-def _script(owner: str, key: str, node: Node | None, seen: set[int]) -> Iterator[Script]:
-    scalars = tuple(scalars_below(node, seen))
-    if scalars:
-        yield Script(owner, key, scalars)
-
-
-def place(script: Script, start: int, end: int, lines: tuple[str, ...]) -> Span:
-    """Where a stretch of a script's text stands in the file."""
-    passed = 0
-    for scalar in script.scalars:
-        size = len(scalar.text)
-        if start <= passed + size:
-            return within(scalar, start - passed, max(1, min(end, passed + size) - start), lines)
-        passed += size + 1
-    return script.scalars[-1].span
-
-
-def within(scalar: Scalar, offset: int, length: int, lines: tuple[str, ...]) -> Span:
-    """Where a part of a scalar's text stands in the file: exact for literal blocks, found again by its words for the other styles."""
-    snippet = scalar.text[offset : offset + length].partition("\n")[0].rstrip()
-    first = scalar.span.start_line + (1 if scalar.style in {"|", ">"} else 0)
-    guess = first + scalar.text.count("\n", 0, offset) if scalar.style == "|" else first
-    for wanted in (snippet, snippet[:24], snippet.partition(" ")[0]):
-        for number in dict.fromkeys((guess, *range(first, min(scalar.span.end_line, first + 2000) + 1))):
-            column = lines[number - 1].find(wanted) if wanted and 1 <= number <= len(lines) else -1
-            if column >= 0:
-                return Span(number, column + 1, number, column + 1 + len(wanted))
-    return scalar.span
+            yield from script(job.name, f"run[{scalar_text(step.get('name'))}]", step.get("script"), seen)

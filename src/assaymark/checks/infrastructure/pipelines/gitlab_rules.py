@@ -9,6 +9,7 @@ from assaymark.checks.infrastructure.pipelines import gitlab_rules_exposure as e
 from assaymark.checks.infrastructure.pipelines import gitlab_rules_rights as rights
 from assaymark.checks.infrastructure.pipelines import gitlab_rules_sources as sources
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab
+from assaymark.checks.infrastructure.pipelines.pipeline_rules import SHARED
 from assaymark.checks.rulebook import Flaw, Rule
 from assaymark.checks.shell.rules import SHELL_RULES
 from assaymark.model.severity import Confidence, Severity
@@ -36,10 +37,7 @@ _OWN: Final[dict[str, tuple[GitlabRule, Rule]]] = {
         sources.include_component_unpinned,
         Rule(_LOW, _SURE, "Name a released version or a commit behind the `@`."),
     ),
-    "image-unpinned": (
-        sources.image_unpinned,
-        Rule(_LOW, _SURE, "Name a version, better the digest (`name:1.2@sha256:…`), and let a bot raise it."),
-    ),
+    "image-unpinned": (sources.image_unpinned, SHARED["image-unpinned"]),
     "image-without-digest": (
         sources.image_without_digest,
         Rule(_INFO, _SURE, "Add the digest behind the tag (`name:1.2@sha256:…`), and let a bot raise both."),

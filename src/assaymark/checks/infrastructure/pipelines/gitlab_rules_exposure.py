@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job, Script, place, within
-from assaymark.checks.infrastructure.pipelines.gitlab_rules_rights import is_true
+from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
+from assaymark.checks.infrastructure.pipelines.pipeline_rules import script_flaws, variable_flaws
+from assaymark.checks.infrastructure.pipelines.scripts import Script, place, within
+from assaymark.checks.infrastructure.pipelines.vocabulary import SECRET_PATH, is_true
 from assaymark.checks.reading.yaml_tree import Keyed, Scalar, scalar_text, scalars_below
 from assaymark.checks.rulebook import Flaw
 from assaymark.checks.shell.facts import Foreign, names_a_secret, written_to
 from assaymark.checks.shell.reader import Command, expansions, read
-from assaymark.checks.shell.rules import shell_flaws
-from assaymark.checks.shell.rules_secrets import is_open_docker
-from assaymark.checks.shell.rules_sources import switches_verification_off
 from assaymark.model.severity import Severity
 
 _TEXT = (
@@ -30,10 +29,6 @@ _NAMES = (
 FOREIGN: Foreign = {**dict.fromkeys(_TEXT.split(), "text"), **dict.fromkeys(_NAMES.split(), "name")}
 """Predefined variables whose value comes from whoever pushes or opens a merge request; a branch name may hold ``$(…)`` but no space."""
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
-_SECRET_PATH = re.compile(
-    r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)\w+)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.ssh(?:/.*)?|\.aws(?:/.*)?"
-    r"|\.kube(?:/.*)?|kubeconfig|\.docker/config\.json|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|tfstate))\Z"
-)
 
 
 def _variables(file: Gitlab) -> Iterator[tuple[str, Scalar, Scalar]]:
@@ -58,10 +53,7 @@ def foreign_variables(file: Gitlab) -> Foreign:
 def scripts(file: Gitlab) -> Iterator[Flaw]:
     """The rules about shell text, over every script of the file."""
     foreign = foreign_variables(file)
-    for script in file.scripts:
-        for each in shell_flaws(script.text, foreign):
-            span = place(script, each.start, each.end, file.lines)
-            yield Flaw(each.rule, script.owner, f"{script.key}: {each.wrong}", each.message, span, each.severity)
+    yield from script_flaws(file.scripts, file.lines, foreign)
 
 
 _EXPANDED = re.compile(r"\$\[\[\s*(inputs\.[\w-]+)[^\]]*\|\s*expand_vars[^\]]*\]\]")
@@ -96,13 +88,7 @@ def docker_tls_off(file: Gitlab) -> Iterator[Flaw]:
 
 def variable_switches(file: Gitlab) -> Iterator[Flaw]:
     """Variables that switch verification off or address Docker in the clear."""
-    for owner, key, value in _variables(file):
-        if switches_verification_off(key.text, value.text):
-            message = f"{key.text}={value.text} makes commands of the job take whoever answers for the right one"
-            yield Flaw("verification-off", owner, f"variables.{key.text}", message, key.span)
-        elif is_open_docker(key.text, value.text):
-            message = "Docker is driven over plain TCP; whoever reaches the port is root there"
-            yield Flaw("open-docker", owner, f"variables.{key.text}", message, key.span)
+    yield from variable_flaws((owner, "variables", key, value) for owner, key, value in _variables(file))
 
 
 def artifact_holds_secret(file: Gitlab) -> Iterator[Flaw]:
@@ -116,7 +102,7 @@ def artifact_holds_secret(file: Gitlab) -> Iterator[Flaw]:
             "maintainer",
         }
         for node in scalars_below(artifacts.get("paths"), set()):
-            if _SECRET_PATH.search(node.text):
+            if SECRET_PATH.search(node.text):
                 message = f"{node.text} usually holds secrets, and everyone who may see the job can download it"
                 yield Flaw(
                     "artifact-holds-secret", owner, f"artifacts.paths: {node.text}", message, node.span, Severity.LOW if closed else None

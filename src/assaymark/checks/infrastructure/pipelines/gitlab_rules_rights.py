@@ -6,34 +6,22 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
+from assaymark.checks.infrastructure.pipelines.vocabulary import OWN_MACHINE, PRODUCTION, SECURITY_JOB, is_true
 from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text, scalars_below
 from assaymark.checks.rulebook import Flaw
 from assaymark.model.finding import Span
 from assaymark.model.severity import Severity
 
-_SECURITY_JOB = re.compile(
-    r"(?:^|[-_:. /])(?:\w+-)?(?:sast|iast|dast|secret[-_ ]?detection|dependency[-_ ]?scanning|container[-_ ]?scanning|gitleaks|trufflehog"
-    r"|semgrep|bandit|snyk|trivy|grype|pip[-_]audit|npm[-_]audit|cargo[-_]audit|security[-_ ]?(?:scan|audit|check)s?)(?:$|[-_:. /])",
-    re.IGNORECASE,
-)
 _DISABLED = re.compile(r"(?:SAST|DAST|SECRET_DETECTION|DEPENDENCY_SCANNING|CONTAINER_SCANNING|API_FUZZING|COVFUZZ)_DISABLED\Z")
-_PRODUCTION = re.compile(r"(?:^|[-_/ .])(?:prod|production|prd|live)(?:$|[-_/ .])", re.IGNORECASE)
-_TRUE = frozenset({"true", "1", "yes", "on"})
 _PASSIVE = frozenset({"stop", "prepare", "verify", "access"})
-_OWN_MACHINE = re.compile(r"(?:^|[-_.])(?:shell|bare-?metal|privileged|self-?hosted|on-?prem|deploy\w*|prod\w*)(?:$|[-_.])", re.IGNORECASE)
 _GUARDS = ("rules", "only", "except")
-
-
-def is_true(node: Node | None) -> bool:
-    """YAML's and the shell's ways to say yes."""
-    return scalar_text(node).lower() in _TRUE
 
 
 def security_job_may_fail(file: Gitlab) -> Iterator[Flaw]:
     """A job whose purpose is security is allowed to fail."""
     for job in file.jobs:
         node = job.node.get("allow_failure")
-        if isinstance(node, Scalar) and is_true(node) and _SECURITY_JOB.search(job.name):
+        if isinstance(node, Scalar) and is_true(node) and SECURITY_JOB.search(job.name):
             yield Flaw("security-job-may-fail", job.name, "allow_failure", f"{job.name} may fail and the pipeline still passes", node.span)
 
 
@@ -64,7 +52,7 @@ def _environment(file: Gitlab, job: Job) -> str:
     node = file.effective(job, "environment")
     name = scalar_text(node.get("name")) if isinstance(node, Keyed) else scalar_text(node)
     action = scalar_text(node.get("action")) if isinstance(node, Keyed) else ""
-    return name if _PRODUCTION.search(name) and action not in _PASSIVE else ""
+    return name if PRODUCTION.search(name) and action not in _PASSIVE else ""
 
 
 def _span_of(job: Job, name: str) -> Span:
@@ -117,7 +105,7 @@ def own_runner_for_strangers(file: Gitlab) -> Iterator[Flaw]:
         if job.hidden or tags is None or _merge_request_rule(file.effective(job, "rules")) is None:
             continue
         for tag in scalars_below(tags, set()):
-            if _OWN_MACHINE.search(tag.text):
+            if OWN_MACHINE.search(tag.text):
                 message = f"Merge requests run on the runner tagged {tag.text}, which keeps state or rights between jobs"
                 yield Flaw("own-runner-for-strangers", job.name, f"tags: {tag.text}", message, _span_of(job, "tags"))
 

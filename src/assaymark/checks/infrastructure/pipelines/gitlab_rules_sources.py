@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator
 
 from assaymark.checks.infrastructure.pipelines.gitlab_document import Gitlab, Job
+from assaymark.checks.infrastructure.pipelines.pipeline_rules import image_flaws
+from assaymark.checks.infrastructure.pipelines.vocabulary import MOVING_REF, plain_address
 from assaymark.checks.reading.image_names import moves, name_of, without_digest
 from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
 from assaymark.checks.rulebook import Flaw
 from assaymark.model.severity import Severity
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_BRANCH = re.compile(
-    r"(?:refs/heads/)?(?:main|master|develop|development|dev|trunk|head|latest|stable|release|production|default|next)\Z", re.IGNORECASE
-)
 _TRUSTS = ("environment", "release", "id_tokens", "secrets")
 
 
@@ -35,17 +33,13 @@ def _remote(entry: Node) -> Scalar | None:
     return node if isinstance(node, Scalar) and node.text.startswith(("http://", "https://")) else None
 
 
-def _plain_address(text: str) -> str:
-    return re.sub(r"://[^/\s@]*@", "://", text).partition("?")[0]
-
-
 def include_remote(file: Gitlab) -> Iterator[Flaw]:
     """An include by address whose content nothing fixes."""
     for entry in _includes(file):
         address = _remote(entry)
         fixed = isinstance(entry, Keyed) and entry.get("integrity") is not None
         if address is not None and not fixed and not re.search(r"[0-9a-f]{40}", address.text):
-            where = _plain_address(address.text)
+            where = plain_address(address.text)
             yield Flaw("include-remote", "include", f"remote: {where}", f"Whoever controls {where} controls this pipeline", address.span)
 
 
@@ -54,7 +48,7 @@ def include_cleartext(file: Gitlab) -> Iterator[Flaw]:
     for entry in _includes(file):
         address = _remote(entry)
         if address is not None and address.text.startswith("http://"):
-            where = _plain_address(address.text)
+            where = plain_address(address.text)
             yield Flaw("include-cleartext", "include", f"remote: {where}", "The pipeline's text is fetched over plain http", address.span)
 
 
@@ -65,7 +59,7 @@ def include_project_unpinned(file: Gitlab) -> Iterator[Flaw]:
         if not isinstance(project, Scalar) or not isinstance(entry, Keyed) or project.text.startswith("$CI_PROJECT"):
             continue
         ref = scalar_text(entry.get("ref"))
-        if not ref or _BRANCH.match(ref):
+        if not ref or MOVING_REF.match(ref):
             shown = f"the branch {ref}" if ref else "the default branch"
             yield Flaw(
                 "include-project-unpinned",
@@ -83,7 +77,7 @@ def include_component_unpinned(file: Gitlab) -> Iterator[Flaw]:
         if not isinstance(node, Scalar):
             continue
         name, at, version = node.text.rpartition("@")
-        if at and (version == "~latest" or _BRANCH.match(version)):
+        if at and (version == "~latest" or MOVING_REF.match(version)):
             yield Flaw("include-component-unpinned", "include", f"component: {name}", f"The component follows {version}", node.span)
 
 
@@ -99,12 +93,7 @@ def _images(file: Gitlab) -> Iterator[tuple[str, str, Scalar]]:
 
 def image_unpinned(file: Gitlab) -> Iterator[Flaw]:
     """An image whose tag moves, or that has none."""
-    for owner, key, node in _images(file):
-        tag = moves(node.text)
-        if tag:
-            yield Flaw(
-                "image-unpinned", owner, f"{key}: {name_of(node.text)}", f"The image {tag}, so its content changes unseen", node.span
-            )
+    yield from image_flaws(_images(file))
 
 
 def image_without_digest(file: Gitlab) -> Iterator[Flaw]:

@@ -1,0 +1,94 @@
+"""The compiled advisories, opened for reading.
+
+Guarantees: what is read belongs to one snapshot, whatever is put in its place meanwhile (a new index replaces the file, the open one
+stays); a damaged or foreign file is an error that says what to do, never an empty answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+from urllib.parse import quote
+
+from assaymark.checks.application.dependencies.matching.records import FORMAT, Advisory, Affects, decode_advisory, decode_affects
+from assaymark.errors import EngineMissing
+
+_AT_ONCE = 500
+"""Names per query: SQLite's smallest limit of variables is 999."""
+_MAPPED = 1 << 30
+"""Bytes that are read where they lie instead of being copied page by page."""
+ADVICE = "run `assay advisories update`"
+
+
+class Advisories(Protocol):
+    """What the matcher asks."""
+
+    def affecting(self, packages: Iterable[str]) -> dict[str, tuple[Affects, ...]]:
+        """Of these package keys, those that any advisory speaks of."""
+        ...
+
+    def about(self, ids: Iterable[str]) -> dict[str, Advisory]:
+        """What is known of alias groups."""
+        ...
+
+
+class Index:
+    """An SQLite file, read only."""
+
+    def __init__(self, path: str) -> None:
+        """Open it.
+
+        Raises:
+            EngineMissing: when there is none, or it cannot be read.
+        """
+        if not path or not os.path.exists(path):  # noqa: PTH110 - pathlib would be imported for this question alone
+            raise EngineMissing(f"there are no advisories on this machine: {ADVICE}", advice=ADVICE)
+        try:
+            self._database = sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
+            self._meta: dict[str, str] = dict(self._database.execute("SELECT name, value FROM meta"))
+        except sqlite3.Error as error:
+            raise EngineMissing(f"the advisories on this machine are damaged: {ADVICE}", why=str(error), advice=ADVICE) from error
+        if self._meta.get("format") != FORMAT:
+            raise EngineMissing(f"the advisories on this machine were compiled by another version: {ADVICE}", advice=ADVICE)
+
+    @property
+    def snapshot(self) -> str:
+        """Digest over all that it holds."""
+        return self._meta["snapshot"]
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """When and from what it was compiled, and how much it holds."""
+        return dict(self._meta)
+
+    def affecting(self, packages: Iterable[str]) -> dict[str, tuple[Affects, ...]]:
+        """See `Advisories`."""
+        rows = self._rows("SELECT name, affects FROM package WHERE name IN", packages)
+        return {name: decode_affects(data) for name, data in rows}
+
+    def about(self, ids: Iterable[str]) -> dict[str, Advisory]:
+        """See `Advisories`."""
+        rows = self._rows("SELECT id, about FROM advisory WHERE id IN", ids)
+        return {name: decode_advisory(data) for name, data in rows}
+
+    def every(self) -> Iterator[tuple[str, tuple[Affects, ...]]]:
+        """All packages with their records, in order of name."""
+        for name, data in self._database.execute("SELECT name, affects FROM package ORDER BY name"):
+            yield name, decode_affects(data)
+
+    def _rows(self, query: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for some in _batches(sorted(set(names))):
+            yield from self._database.execute(f"{query} ({','.join('?' * len(some))})", some)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _batches(names: Sequence[str]) -> Iterator[list[str]]:
+    left = iter(names)
+    while some := list(islice(left, _AT_ONCE)):
+        yield some
