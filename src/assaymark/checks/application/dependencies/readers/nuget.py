@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
 from assaymark.checks.application.dependencies.readers.gathering import Gathering
-from assaymark.checks.application.dependencies.readers.texts import Lines, integrity, json_of, without_double_keys
+from assaymark.checks.application.dependencies.readers.texts import Lines, hex_of, json_of, without_double_keys
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 
@@ -115,4 +115,4 @@ def _add(gathering: Gathering, key: str, row: _Library, line: int) -> int:
     if row.type not in {"package", "runtimepack"}:
         return -1
     name = name.removeprefix("runtimepack.")
-    return gathering.add(Package(name, version, Ecosystem.NUGET, line, hashes=integrity(row.sha512)))
+    return gathering.add(Package(name, version, Ecosystem.NUGET, line, hashes=tuple(filter(None, (hex_of(row.sha512),)))))
