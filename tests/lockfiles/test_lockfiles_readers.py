@@ -293,6 +293,21 @@ def test_one_package_in_several_folders_is_one_and_for_production_if_one_is() ->
     assert package.hashes == (SRI,)
 
 
+@pytest.mark.parametrize(
+    ("address", "version"),
+    [
+        ("https://registry.example.org/a/-/a-1.2.3.tgz", "1.2.3"),
+        ("https://registry.example.org/a/-/a-1.2.3-beta.1.tgz", "1.2.3-beta.1"),
+        ("https://registry.example.org/b/-/b-1.2.3.tgz", ""),
+        ("https://example.org/a-1.2.3.tgz", ""),
+    ],
+)
+def test_only_a_registrys_own_address_tells_a_version(address: str, version: str) -> None:
+    packages = text_of("package-lock", f'{{"dependencies": {{"a": {{"version": "{address}"}}}}}}')
+    assert [p.version for p in packages.packages] == ([version] if version else [])
+    assert len(packages.problems) == (not version)
+
+
 def test_cycles_are_edges_like_others() -> None:
     text = 'a@1:\n  version "1.0.0"\n  dependencies:\n    b "1"\n\nb@1:\n  version "1.0.0"\n  dependencies:\n    a "1"\n'
     assert edges(text_of("yarn-lock", text)) == ((0, 1), (1, 0))

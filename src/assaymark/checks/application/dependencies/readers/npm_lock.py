@@ -120,13 +120,19 @@ class _Tree:
             modules[name] = at
             if entry.dependencies or entry.peerDependencies or entry.optionalDependencies:
                 asking.append((at, folder, path, entry))
-        for path, entry in own:
-            for names in (entry.dependencies, entry.optionalDependencies, entry.peerDependencies, entry.devDependencies):
-                for at in self._found(path, f"{path}/" if path else "", names or ()):
-                    gathering.asked_for(at)
+        self._ask(own)
         for at, folder, path, entry in asking:
             gathering.need_all(at, self._found(path, folder, entry.asked()))
         return gathering.finished()
+
+    def _ask(self, own: list[tuple[str, _Entry]]) -> None:
+        """What the project and its workspaces ask for."""
+        for path, entry in own:
+            if isinstance(entry.resolved, str) and entry.resolved.startswith("http"):
+                self._add(path, entry.name or path, entry)  # not where npm puts it, but nobody's own folder either
+            for names in (entry.dependencies, entry.optionalDependencies, entry.peerDependencies, entry.devDependencies):
+                for at in self._found(path, f"{path}/" if path else "", names or ()):
+                    self._gathering.asked_for(at)
 
     def _add(self, path: str, name: str, entry: _Entry) -> int:
         """Position of the package; what stands in several folders is made once."""
