@@ -342,6 +342,23 @@ def test_the_number_of_packages_is_bounded(many: int, reason: str) -> None:
         assert len(text_of("gradle-lock", text).packages) == many
 
 
+@pytest.mark.parametrize("dialect", ["cargo-lock", "uv-lock", "poetry-lock", "gemfile-lock"])
+def test_a_name_that_stands_often_does_not_multiply_without_end(dialect: str) -> None:
+    rows = range(3_000)
+    if dialect == "gemfile-lock":
+        text = "GEM\n  specs:\n" + "".join(f"    a ({n})\n      a\n" for n in rows)
+    else:
+        needs = {
+            "cargo-lock": 'dependencies = ["a"]',
+            "uv-lock": 'dependencies = [{name = "a"}]',
+            "poetry-lock": '[package.dependencies]\na = "*"',
+        }
+        head = "version = 1\n" if dialect == "uv-lock" else ""
+        source = {"cargo-lock": 'source = "registry+https://x"', "uv-lock": 'source = {registry = "https://x"}'}.get(dialect, "")
+        text = head + "".join(f'[[package]]\nname = "a"\nversion = "{n}.0.0"\n{source}\n{needs[dialect]}\n' for n in rows)
+    assert refused(dialect, text.encode()).reason_class == "size"
+
+
 def test_sorted_as_promised() -> None:
     for sample in SAMPLES:
         keys = [(p.ecosystem, p.name, p.version) for p in read_sample(sample).packages]

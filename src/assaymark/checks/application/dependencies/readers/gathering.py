@@ -7,6 +7,7 @@ those of the sorted packages, and neither packages, edges nor problems pass thei
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -137,6 +138,22 @@ class Gathering:
         for whole, parts in self._edges.items():
             needs[place[whole]] = tuple(sorted({place[part] for part in parts if part >= 0 and part != whole}))
         return tuple(needs)
+
+
+def counted(rows: Iterable[Iterable[int]]) -> list[list[int]]:
+    """The needs of each package, as long as all of them together are not too many: a name that stands often multiplies.
+
+    Raises:
+        Unreadable: when they are.
+    """
+    made: list[list[int]] = []
+    left = MOST_EDGES
+    for row in rows:
+        made.append(list(islice(row, left + 1)))
+        left -= len(made[-1])
+        if left < 0:
+            raise Unreadable("size", f"the file has more than {MOST_EDGES} dependencies between packages")
+    return made
 
 
 def reachable(start: Iterable[int], needs: list[list[int]]) -> set[int]:
