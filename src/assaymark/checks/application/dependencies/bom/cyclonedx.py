@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from assaymark.checks.application.dependencies.bom.bill import Bill, Facts, facts_of, identity, references, urls
+from assaymark.checks.application.dependencies.bom.bill import Bill, Facts, Url, facts_of, identity, references, urls
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package
+from assaymark.checks.application.dependencies.readers.texts import hex_of
 
 ROOT = "assaymark:subject"
 _ALGORITHMS = {
@@ -57,7 +58,7 @@ def _metadata(bill: Bill) -> dict[str, Any]:
     return made
 
 
-def _component(bill: Bill, at: int, ref: str, purl: str) -> dict[str, Any]:
+def _component(bill: Bill, at: int, ref: str, purl: Url) -> dict[str, Any]:
     package = bill.packages.packages[at]
     places = bill.places[at] if bill.places else ()
     named, unnamed = _hashes(package)
@@ -71,9 +72,9 @@ def _component(bill: Bill, at: int, ref: str, purl: str) -> dict[str, Any]:
         made["scope"] = "excluded"
     if named:
         made["hashes"] = named
-    if purl:
-        made["purl"] = purl
-    properties = _properties(package, facts, with_ecosystem=not purl or bool(facts.name))
+    if purl.text:
+        made["purl"] = purl.text
+    properties = _properties(package, facts, with_ecosystem=not purl.exact)
     if properties:
         made["properties"] = properties
     if places:
@@ -108,7 +109,7 @@ def _hashes(package: Package) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     """Hashes that the format has a name for, and the others."""
     named, unnamed = [], []
     for each in package.hashes:
-        kind, _, value = each.partition(":")
+        kind, _, value = (each if ":" in each else hex_of(each)).partition(":")
         known = _ALGORITHMS.get(kind)
         if known and len(value) == known[1]:
             named.append({"alg": known[0], "content": value})

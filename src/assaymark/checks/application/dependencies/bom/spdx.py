@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.bom.bill import EPOCH, Bill, Facts, facts_of, identity, references, urls
+from assaymark.checks.application.dependencies.bom.bill import EPOCH, Bill, Facts, Url, facts_of, identity, references, urls
 from assaymark.checks.application.dependencies.packages import Package
+from assaymark.checks.application.dependencies.readers.texts import hex_of
 
 ROOT = "SPDXRef-Subject"
 DOCUMENT = "SPDXRef-DOCUMENT"
@@ -79,12 +80,12 @@ def _annotation(value: Struct, created: str, annotator: str) -> dict[str, str]:
     return {"annotationDate": created, "annotationType": "OTHER", "annotator": annotator, "comment": comment}
 
 
-def _package(bill: Bill, at: int, name: str, purl: str) -> dict[str, Any]:
+def _package(bill: Bill, at: int, name: str, purl: Url) -> dict[str, Any]:
     package = bill.packages.packages[at]
     places = bill.places[at] if bill.places else ()
     named, unnamed = _hashes(package)
     facts = facts_of(package, purl, unnamed, line=not places)
-    spelled = not purl or bool(facts.name)
+    spelled = not purl.exact
     made: dict[str, Any] = {
         "SPDXID": name,
         "name": package.name,
@@ -94,8 +95,8 @@ def _package(bill: Bill, at: int, name: str, purl: str) -> dict[str, Any]:
     }
     if named:
         made["checksums"] = named
-    if purl:
-        made["externalRefs"] = [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}]
+    if purl.text:
+        made["externalRefs"] = [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl.text}]
     made["part"] = Part(
         package.ecosystem if spelled else "",
         package.upstream if spelled else "",
@@ -110,7 +111,7 @@ def _package(bill: Bill, at: int, name: str, purl: str) -> dict[str, Any]:
 def _hashes(package: Package) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     named, unnamed = [], []
     for each in package.hashes:
-        kind, _, value = each.partition(":")
+        kind, _, value = (each if ":" in each else hex_of(each)).partition(":")
         known = _ALGORITHMS.get(kind)
         if known and len(value) == known[1]:
             named.append({"algorithm": known[0], "checksumValue": value})
