@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from assaymark.checks.application.dependencies.matching.index import Advisories
 from assaymark.checks.application.dependencies.matching.records import Affects, folds_case, package_key
-from assaymark.checks.application.dependencies.packages import Package, PackageSet, Source
+from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.versions.keys import key_of
 
 
@@ -94,15 +94,19 @@ def key_in(packages: PackageSet, package: Package) -> str:
     return package_key(package.ecosystem, package.upstream or package.name, packages.release)
 
 
-def is_affected(record: Affects, version: str, key: bytes | None) -> bool:
-    """Whether the record speaks of this version."""
-    return version in record.versions or (key is not None and any(span.holds(key) for span in record.spans))
+def is_affected(record: Affects, ecosystem: Ecosystem, version: str, key: bytes | None) -> bool:
+    """Whether the record speaks of this version: by a range, or by a list, there under any spelling of the same version."""
+    if version in record.versions:
+        return True
+    if key is None:
+        return False
+    return any(span.holds(key) for span in record.spans) or any(key_of(ecosystem, listed) == key for listed in record.versions)
 
 
 def _hits(position: int, package: Package, records: Sequence[Affects], version: bytes | None) -> Iterator[Hit]:
     found: dict[str, list[Affects]] = {}
     for record in records:
-        if is_affected(record, package.version, version) or _is_listed(record, package, version):
+        if is_affected(record, package.ecosystem, package.version, version):
             found.setdefault(record.advisory, []).append(record)
     for advisory, saying in sorted(found.items()):
         yield Hit(
@@ -115,11 +119,6 @@ def _hits(position: int, package: Package, records: Sequence[Affects], version: 
         )
 
 
-def _is_listed(record: Affects, package: Package, version: bytes | None) -> bool:
-    """Listed under another spelling of the same version."""
-    return version is not None and any(key_of(package.ecosystem, listed) == version for listed in record.versions)
-
-
 def _gaps(package: Package, records: Iterable[Affects], version: bytes | None) -> Iterator[Gap]:
     if version is None:
         sentence = (
@@ -128,7 +127,8 @@ def _gaps(package: Package, records: Iterable[Affects], version: bytes | None) -
         )
         yield Gap(package, sentence)
         return
-    ids = sorted({record.advisory for record in records if record.opaque and not is_affected(record, package.version, version)})
+    unsaid = (record for record in records if record.opaque)
+    ids = sorted({one.advisory for one in unsaid if not is_affected(one, package.ecosystem, package.version, version)})
     if ids:
         several = f"{ids[0]} and {len(ids) - 1} more" if len(ids) > 1 else ids[0]
         yield Gap(package, f"{several} tells the affected versions of {package.name} in no order known here; read it and decide")

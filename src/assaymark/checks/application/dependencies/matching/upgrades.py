@@ -28,11 +28,13 @@ class Upgrade(Struct, frozen=True):
 def smallest_upgrade(package: Package, records: Sequence[Affects]) -> Upgrade:
     """The smallest version that the fewest advisories affect: none, unless one of them was never repaired."""
     current = key_of(package.ecosystem, package.version)
-    best = Upgrade(left=frozenset(record.advisory for record in records if is_affected(record, package.version, current)))
+    best = Upgrade(
+        left=frozenset(record.advisory for record in records if is_affected(record, package.ecosystem, package.version, current))
+    )
     for key, version in _candidates(package.ecosystem, records):
         if current is not None and key <= current:
             continue
-        left = frozenset(record.advisory for record in records if is_affected(record, version, key))
+        left = frozenset(record.advisory for record in records if is_affected(record, package.ecosystem, version, key))
         if len(left) < len(best.left):
             best = Upgrade(version, left)
     return best
