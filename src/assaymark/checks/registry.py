@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
     "dependencies": "assaymark.checks.application.dependencies.check:make",
+    "manifests": "assaymark.checks.application.dependencies.manifests.check:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

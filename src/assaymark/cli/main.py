@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "baseline": ("baseline", "Record what is known of a subject, show it, preview a migration of identities."),
     "history": ("history", "How the posture went, commit by commit."),
     "advisories": ("advisories", "Fetch, compile and tell what is known of other people's packages."),
+    "sbom": ("sbom", "Write what the lock files name as a bill of materials."),
     "rules": ("rules", "List checks, rules and their families."),
     "init": ("init", "Write a commented policy file and install the hooks."),
     "hook": ("hooks", "Install or take out git hooks."),

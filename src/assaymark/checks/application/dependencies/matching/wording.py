@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.matching.component_names import purl_of
+from assaymark.checks.application.dependencies.matching.component_names import component_name
 from assaymark.checks.application.dependencies.matching.index import Advisories
 from assaymark.checks.application.dependencies.matching.matcher import Gap, Hit, Matches, key_in
 from assaymark.checks.application.dependencies.matching.paths import Ways
@@ -75,7 +75,7 @@ def _sighting(words: _Words, case: _Case) -> Sighting:
     line = min((hit.package.line for hit in case.hits if hit.package.line), default=0)
     return Sighting(
         rule=RuleId(f"{CHECK}/{RULES[advisory.nature]}"),
-        site=ComponentSite(purl_of(package.ecosystem, package.name), advisory.id, package.version),
+        site=ComponentSite(component_name(package), advisory.id, package.version),
         severity=_severity(advisory),
         message=_message(package.name, versions, advisory),
         span=Span(line, 1, line, 1) if line else None,

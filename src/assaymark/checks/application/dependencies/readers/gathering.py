@@ -74,6 +74,10 @@ class Gathering:
         """The project itself asks for this package; -1 is nothing."""
         self._direct.add(at)
 
+    def ask_for(self, places: Iterable[int]) -> None:
+        """The same for several."""
+        self._direct.update(places)
+
     def need(self, whole: int, part: int) -> None:
         """The first needs the second; -1 on either side is nothing."""
         self.need_all(whole, (part,))
@@ -93,7 +97,7 @@ class Gathering:
             raise Unreadable("size", f"the file has more than {MOST_PROBLEMS} entries without an exact version", line)
         self._problems.append((line, sentence))
 
-    def finished(self) -> PackageSet:
+    def finished(self, release: str = "") -> PackageSet:
         """The set, whatever the order in which it came."""
         packages = self._packages
         # One text each compares faster than tuples, and NUL sorts before whatever a name goes on with.
@@ -103,12 +107,13 @@ class Gathering:
             packages=tuple([self._package(at) for at in order]),
             needs=self._needs(order) if self._knows_needs else (),
             knows_direct=self.knows_direct,
+            release=release,
             problems=tuple(sorted(set(self._problems))),
         )
 
     def _package(self, at: int) -> Package:
         package = self._packages[at]
-        direct, development = at in self._direct, at not in self._production
+        direct, development = self.knows_direct and at in self._direct, at not in self._production
         if package.direct is direct and package.development is development and at not in self._hashes:
             return package
         hashes = tuple(sorted(self._hashes[at])) if at in self._hashes else package.hashes

@@ -76,7 +76,7 @@ def _add(gathering: Gathering, wanted: _Wanted, replaced: dict[tuple[str, str], 
         return  # a folder of the project: its own code, and its own go.mod
     path, version = target
     if not _VERSION.match(version):
-        gathering.problem(wanted.line, f"{one_line(path)} {one_line(version)} names no exact version; run `go mod tidy`")
+        gathering.problem(wanted.line, f"{one_line(path)} names no exact version; run `go mod tidy`")
         return
     gathering.add(Package(path, version, Ecosystem.GO, wanted.line, direct=not wanted.indirect, source=Source.REGISTRY))
 

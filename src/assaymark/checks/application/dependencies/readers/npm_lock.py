@@ -13,11 +13,12 @@ from msgspec import UNSET, Struct, UnsetType
 
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.readers.gathering import Gathering
-from assaymark.checks.application.dependencies.readers.npm_names import pinned, source_of_url
+from assaymark.checks.application.dependencies.readers.npm_names import commit_of, pinned, source_of_url
 from assaymark.checks.application.dependencies.readers.texts import Lines, integrity, json_entries, json_of
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 _MODULES = "node_modules/"
+_LONGEST_PATH = 4096
 _DEEPEST = 200
 """Levels of ``dependencies`` in version 1."""
 
@@ -103,6 +104,8 @@ class _Tree:
         own: list[tuple[str, _Entry]] = []
         for path, entry in self._entries.items():
             cut = path.rfind(_MODULES) + len(_MODULES)
+            if len(path) > _LONGEST_PATH:
+                raise Unreadable("size", f"a folder's name has more than {_LONGEST_PATH} characters")
             if cut < len(_MODULES):
                 own.append((path, entry))
                 continue
@@ -128,10 +131,11 @@ class _Tree:
         key = (name, entry.version, resolved, hashed)
         at = self._known.get(key)
         if at is None:
+            version = entry.version or (commit_of(resolved) if isinstance(resolved, str) else "")
             source = source_of_url(resolved) if isinstance(resolved, str) else Source.REGISTRY
             line = self._lines.of_key(path, b"{")
             hashes = integrity(hashed) if hashed else ()
-            at = self._gathering.add(Package(name, entry.version, Ecosystem.NPM, line, False, entry.dev, source, "", hashes))  # noqa: FBT003
+            at = self._gathering.add(Package(name, version, Ecosystem.NPM, line, False, entry.dev, source, "", hashes))
             self._known[key] = at
         elif not entry.dev:
             self._gathering.in_production(at)

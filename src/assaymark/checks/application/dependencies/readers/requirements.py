@@ -20,8 +20,8 @@ from assaymark.checks.application.dependencies.readers.registry import dialect_o
 from assaymark.checks.application.dependencies.readers.texts import bounded, text_of
 
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)[ \t]*(?:\[[^\]]*\])?[ \t]*")
-_EXACT = re.compile(r"(?:\A|,)[ \t]*={2,3}[ \t]*(?P<version>[^\s,;*]+)[ \t]*(?:,|\Z)")
-_SPECIFIER = re.compile(r"[ \t]*(?:[~=!<>]=?|===)[ \t]*[^\s,;]+[ \t]*(?:,|\Z)")
+_EXACT = re.compile(r"(?:\A|,)[ \t]*={2,3}[ \t]*(?P<version>[0-9A-Za-z.!+_-]+)[ \t]*(?:,|\Z)")
+_SPECIFIER = re.compile(r"[ \t]*(?:[~=!<>]=?|===)[ \t]*[0-9A-Za-z.!+_*-]+[ \t]*(?:,|\Z)")
 _HASH = re.compile(r"--hash[= ][ \t]*(?P<hash>\S+)")
 _COMMENT = re.compile(r"(?:\A|[ \t])#.*\Z")
 _OPTION = re.compile(r"[ \t]--?[a-z]")

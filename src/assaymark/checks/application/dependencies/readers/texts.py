@@ -146,7 +146,7 @@ class Lines:
 
     def __init__(self, content: bytes, start: int = 0) -> None:
         self._content = content
-        self._position = start
+        self._position = max(start, 0)
         self._counted = 0
         self._line = 1
         self._misses = 0
@@ -163,6 +163,10 @@ class Lines:
             self._counted = at
             return self._line
         return self._of_other_form(json.dumps(key, ensure_ascii=False).encode("utf-8", "replace"), opener)
+
+    def of_pair(self, key: str, value: str) -> int:
+        """Line of ``"key": "value"``; 0 when it is written in another way."""
+        return self.of_key(key, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
     def _of_other_form(self, quoted: bytes, opener: bytes) -> int:
         at = self._position
@@ -208,4 +212,4 @@ def integrity(text: str) -> tuple[str, ...]:
             made.append(f"{name}:{binascii.a2b_base64(value).hex()}")
         except (binascii.Error, ValueError):
             continue
-    return tuple(made)
+    return tuple(sorted(set(made)))

@@ -1,0 +1,1 @@
+"""Package sets as bills of materials: package URLs, CycloneDX and SPDX."""

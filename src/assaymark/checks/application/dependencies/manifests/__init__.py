@@ -1,0 +1,1 @@
+"""Manifests: what a project asks for without saying which versions it gets."""

@@ -1,0 +1,176 @@
+"""Maven's ``pom.xml``: the exact versions that stand in the file itself, after its own properties.
+
+What comes from a parent, an imported list of versions or the network is a problem and no guess. Nor does the file name what its
+dependencies bring along: that is a problem of the whole file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.parsers import expat
+
+from msgspec import Struct
+
+from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
+from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
+from assaymark.checks.application.dependencies.readers.texts import bounded
+from assaymark.checks.reading.yaml_tree import Unreadable
+
+_DEEPEST = 60
+_MOST_ELEMENTS = 200_000
+_MOST_STEPS = 50
+_LONGEST = 2_000
+_PROPERTY = re.compile(r"\$\{([^{}$]+)\}")
+_EXACT = re.compile(r"\[([^\[\](),]+)\]\Z")
+_RESOLVE = "resolve it where the network is, for instance with CycloneDX's Maven plug-in, and keep the bill of materials"
+
+
+class Element(Struct, eq=False):
+    """An element with its text; namespaces are overlooked, as Maven does."""
+
+    name: str
+    line: int
+    text: str = ""
+    children: list[Element] = []
+
+    def all(self, name: str) -> Iterator[Element]:
+        """The children of this name."""
+        return (child for child in self.children if child.name == name)
+
+    def child(self, name: str) -> Element | None:
+        """The first child of this name."""
+        return next(self.all(name), None)
+
+    def text_of(self, name: str) -> str:
+        """The text of the first child of this name."""
+        child = self.child(name)
+        return child.text.strip() if child else ""
+
+
+def read_pom(content: bytes) -> PackageSet:
+    """The packages of the file.
+
+    Raises:
+        Unreadable: when it is no ``pom.xml``.
+    """
+    project = elements(content)
+    if project.name != "project":
+        raise Unreadable("schema", f"the root is {one_line(project.name, 40)} and not project")
+    properties = _properties(project)
+    places = [project, *(each for group in project.all("profiles") for each in group.all("profile"))]
+    managed = _managed(places, properties)
+    gathering = Gathering(knows_direct=True)
+    asked = [each for place in places for group in place.all("dependencies") for each in group.all("dependency")]
+    for each in asked:
+        _add(gathering, each, properties, managed)
+    if asked:
+        gathering.problem(asked[0].line, f"a pom.xml does not name what its dependencies bring along; {_RESOLVE}")
+    return gathering.finished()
+
+
+def _add(gathering: Gathering, each: Element, properties: dict[str, str], managed: dict[str, str]) -> None:
+    name = ":".join(_filled(each.text_of(part), properties) for part in ("groupId", "artifactId"))
+    version = _exact(_filled(each.text_of("version"), properties) or managed.get(name, ""))
+    scope = _filled(each.text_of("scope"), properties)
+    if not version or "${" in name or "${" in version:
+        gathering.problem(each.line, f"{one_line(name)} names no exact version in this file; {_RESOLVE}")
+        return
+    source = Source.PATH if scope == "system" else Source.REGISTRY
+    gathering.add(Package(name, version, Ecosystem.MAVEN, each.line, direct=True, development=scope == "test", source=source))
+
+
+def _managed(places: list[Element], properties: dict[str, str]) -> dict[str, str]:
+    """Versions that the file itself sets for whoever names none."""
+    found: dict[str, str] = {}
+    for place in places:
+        for group in place.all("dependencyManagement"):
+            for each in (entry for rows in group.all("dependencies") for entry in rows.all("dependency")):
+                name = ":".join(_filled(each.text_of(part), properties) for part in ("groupId", "artifactId"))
+                found.setdefault(name, _filled(each.text_of("version"), properties))
+    return found
+
+
+def _properties(project: Element) -> dict[str, str]:
+    parent = project.child("parent") or Element("parent", 0)
+    own = {name: project.text_of(name) or parent.text_of(name) for name in ("groupId", "artifactId", "version")}
+    made = {f"{prefix}{name}": value for name, value in own.items() for prefix in ("project.", "pom.", "")}
+    made.update({f"project.parent.{name}": parent.text_of(name) for name in own})
+    for group in project.all("properties"):
+        made.update({child.name: child.text.strip() for child in group.children})
+    return {name: value for name, value in made.items() if value}
+
+
+def _filled(text: str, properties: dict[str, str]) -> str:
+    """Text with its properties; what is not known or refers to itself stays as written."""
+    for _ in range(_MOST_STEPS):
+        found = _PROPERTY.search(text)
+        if found is None or found[1] not in properties or len(text) > _LONGEST:
+            break
+        text = text[: found.start()] + properties[found[1]] + text[found.end() :]
+    return text if len(text) <= _LONGEST else ""
+
+
+def _exact(version: str) -> str:
+    """A version; empty for a range and for words that mean whatever is newest."""
+    found = _EXACT.match(version)
+    if found:
+        return found[1].strip()
+    return "" if version[:1] in "[(" or version in {"LATEST", "RELEASE"} else version
+
+
+def elements(content: bytes) -> Element:
+    """The tree of an XML file.
+
+    Raises:
+        Unreadable: when it is no XML, declares entities, or passes a limit.
+    """
+    builder = _Builder()
+    parser = builder.parser
+    try:
+        parser.Parse(bounded(content), True)
+    except expat.ExpatError as error:
+        line = error.lineno
+        raise Unreadable("syntax", f"line {line} is no valid XML: {expat.ErrorString(error.code)}", line) from error
+    except (LookupError, ValueError) as error:
+        raise Unreadable("encoding", "the file is in an encoding that is not known; save it as UTF-8") from error
+    return builder.root
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.root = Element("", 0)
+        self._open: list[Element] = [self.root]
+        self._texts: list[list[str]] = [[]]
+        self._count = 0
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self.parser.EntityDeclHandler = self._entity
+
+    def _entity(self, *_: object) -> None:
+        line = self.parser.CurrentLineNumber
+        raise Unreadable("unsupported", f"line {line} declares an entity; write the text itself", line)
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        self._count += 1
+        line = self.parser.CurrentLineNumber
+        if self._count > _MOST_ELEMENTS:
+            raise Unreadable("size", f"the file has more than {_MOST_ELEMENTS} elements", line)
+        if len(self._open) > _DEEPEST:
+            raise Unreadable("nesting", f"line {line} is nested more than {_DEEPEST} levels deep", line)
+        made = Element(name.rpartition(":")[2], line, "", [])
+        self._open[-1].children.append(made)
+        self._open.append(made)
+        self._texts.append([])
+
+    def _text(self, text: str) -> None:
+        self._texts[-1].append(text)
+
+    def _end(self, _name: str) -> None:
+        element = self._open.pop()
+        element.text = "".join(self._texts.pop())
+        if len(self._open) == 1:
+            self.root = element

@@ -1,0 +1,119 @@
+"""`assay sbom`: the packages of a subject's lock files as a bill of materials."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assaymark.errors import UsageError
+
+_SHOWN = 20
+
+if TYPE_CHECKING:
+    from assaymark.checks.application.dependencies.packages import PackageSet
+    from assaymark.model.subject import Subject
+
+
+@click.command("sbom")
+@click.argument("target", required=False, default="")
+@click.option("--format", "form", type=click.Choice(["cyclonedx", "spdx"]), default="cyclonedx", show_default=True)
+@click.option(
+    "-o", "--output", default="-", show_default=True, type=click.Path(dir_okay=False), help="File to write; - is standard output."
+)
+@click.option("--timestamp", default="", help="Time in the document, as 2026-01-31T12:00:00Z; SOURCE_DATE_EPOCH is taken otherwise.")
+def command(target: str, form: str, output: str, timestamp: str) -> None:
+    """Write what the lock files of TARGET name: a folder, an archive, a commit; without one, the working tree."""
+    import assaymark
+    from assaymark.checks.application.dependencies.bom.bill import Bill, joined
+    from assaymark.checks.application.dependencies.bom.cyclonedx import cyclonedx
+    from assaymark.checks.application.dependencies.bom.spdx import spdx
+    from assaymark.cli.target import Words, read_words
+
+    when = _time(timestamp)
+    comparison, root, _ = read_words(Words(target=target))
+    sets = _read(comparison.head)
+    packages, places = joined(sets)
+    ref = comparison.head.ref
+    name = os.path.basename(os.path.realpath(root)) or "subject"  # noqa: PTH119  undecodable names are no paths
+    bill = Bill(name, packages, places, ref.digest if ref.kind == "commit" else "", when, assaymark.__version__)
+    document = cyclonedx(bill) if form == "cyclonedx" else spdx(bill)
+    if output == "-":
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+    else:
+        draft = Path(output + ".draft")
+        draft.write_bytes(document)
+        draft.replace(output)
+    _tell(len(packages.packages), len(sets), packages.problems)
+
+
+def _read(subject: Subject) -> list[tuple[str, PackageSet]]:
+    """Every lock file that the policy does not exclude; one that cannot be read is a gap of the bill."""
+    from assaymark.checks.application.dependencies.readers import Unreadable, dialect_of, read
+    from assaymark.flow import policy_of, readable
+    from assaymark.model.subject import EntryKind
+    from assaymark.views.encoding import well_formed
+
+    policy = policy_of(subject)
+    entries = [e for e in readable(subject.entries(), policy) if e.kind is EntryKind.FILE and dialect_of(e.path) is not None]
+    reader = subject.reader().open()
+    try:
+        limit = policy.limits.file_mib << 20
+        contents = {content.digest: content for content in reader.read([e.digest for e in entries], limit=limit)}
+    finally:
+        reader.close()
+    sets = []
+    for entry in entries:
+        dialect, content = dialect_of(entry.path), contents.get(entry.digest)
+        if dialect is None or content is None or content.data is None:
+            found = _gap(0, f"the file cannot be read ({content.problem if content else 'missing'})")
+        else:
+            try:
+                found = read(dialect, content.data)
+            except Unreadable as why:
+                found = _gap(why.line, why.reason)
+        sets.append((well_formed(entry.path), found))
+    return sets
+
+
+def _gap(line: int, sentence: str) -> PackageSet:
+    """A set that holds nothing but a problem; it says nothing against what other sets know."""
+    from assaymark.checks.application.dependencies.packages import PackageSet
+
+    return PackageSet((), knows_direct=True, problems=((line, sentence),))
+
+
+def _tell(packages: int, files: int, problems: tuple[tuple[int, str], ...]) -> None:
+    """On the error stream, because the document may go to the other one."""
+    from assaymark.views.sanitise import visible
+
+    click.echo(f"{packages} packages of {files} lock files" + (f", {len(problems)} gaps:" if problems else ""), err=True)
+    for _, sentence in problems[:_SHOWN]:
+        click.echo(f"  {visible(sentence)}", err=True)
+    if len(problems) > _SHOWN:
+        click.echo(f"  and {len(problems) - _SHOWN} more, all in the document", err=True)
+
+
+def _time(given: str) -> str:
+    """The time for the document.
+
+    Raises:
+        UsageError: when it is none.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    try:
+        if given:
+            moment = dt.datetime.fromisoformat(given)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        elif epoch:
+            moment = dt.datetime.fromtimestamp(int(epoch), dt.UTC)
+        else:
+            return ""
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"{given or epoch!r} is no time", advice="write it as 2026-01-31T12:00:00Z") from error
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
