@@ -19,7 +19,7 @@ from assaymark.checks.application.dependencies.matching.upgrades import Upgrade,
 from assaymark.checks.application.dependencies.packages import Package, PackageSet
 from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.checks.rulebook import in_order, one_line
-from assaymark.model.component_notes import ALIASES, VERSION
+from assaymark.model.component_notes import ACCORDING, ALIASES, VERSION
 from assaymark.model.finding import CheckId, ComponentSite, Fix, RuleId, Sighting, Span, UncheckedSite
 from assaymark.model.severity import Confidence, Severity
 
@@ -112,6 +112,7 @@ def _notes(words: _Words, case: _Case, versions: str, *, development: bool) -> I
     saying = [record for record in case.records if record.advisory == advisory.id]
     yield VERSION, versions
     yield ALIASES, ", ".join(advisory.aliases)
+    yield ACCORDING, ", ".join(sorted({record for hit in case.hits for record in hit.records}))
     yield "brought in by", _way(words, case)
     yield "fixed in", fixed_in(package, saying) or "no version that its advisories name"
     yield "severity", " ".join(filter(None, (advisory.basis, advisory.vector)))
