@@ -14,8 +14,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from tests.lockfiles.lock_samples import SAMPLES
+from tests.lockfiles.manifest_samples import ASKING
 
 from assaymark.checks.application.code.sarif_in import NotSarifError, read_sarif
+from assaymark.checks.application.dependencies.bom.purl import PurlInvalid
+from assaymark.checks.application.dependencies.bom.purl import parse as parse_purl
+from assaymark.checks.application.dependencies.manifests.declared import declared
+from assaymark.checks.application.dependencies.readers import Unreadable
+from assaymark.checks.application.dependencies.readers import read as read_lock
+from assaymark.checks.application.dependencies.readers.registry import DIALECTS
 from assaymark.checks.plugins import load
 from assaymark.checks.registry import BUILT_IN
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
@@ -51,6 +59,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
     return {
         **_formats(),
         **_sources(),
+        **_lock_files(),
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
@@ -119,6 +128,16 @@ def _sources() -> dict[str, Fuzzed]:
         f"scope {language}": Fuzzed(lambda d, language=language: _locate(d, language), (code, b"func f() {\n  x(y)\n}\n"))  # type: ignore[misc]
         for language in ("python", "javascript", "java", "")
     } | {"tokens": Fuzzed(lambda d: tokens(d.decode("latin-1"), "java"), (code, b"f(\"a\", /* b */ 'c') // d\n"))}
+
+
+def _lock_files() -> dict[str, Fuzzed]:
+    seeds = {dialect: tuple(each.text.encode() for each in SAMPLES if each.dialect == dialect) for dialect in DIALECTS}
+    made = {f"lock {d}": Fuzzed(lambda data, d=d: read_lock(Dialect(d), data), seeds[d], (Unreadable,)) for d in DIALECTS}  # type: ignore[misc]
+    for name in ASKING:
+        seed = (ASKING[name][0].encode(),)
+        made[f"manifest {name}"] = Fuzzed(lambda data, name=name: declared(name, data), seed, (Unreadable,))  # type: ignore[misc]
+    made["package url"] = Fuzzed(lambda d: str(parse_purl(d.decode("utf-8", "replace"))), (b"pkg:npm/%40a/b@1.0?c=d#e",), (PurlInvalid,))
+    return made
 
 
 def _locate(data: bytes, language: str) -> object:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line, reachable
 from assaymark.checks.application.dependencies.readers.npm_names import commit_of, source_of_url
-from assaymark.checks.application.dependencies.readers.texts import Lines, integrity, json_of, text_of
+from assaymark.checks.application.dependencies.readers.texts import Lines, integrity, json_of, text_of, without_double_keys
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 _LOOSE = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])|//[^\n]*|/\*.*?\*/', re.DOTALL)
@@ -46,6 +46,7 @@ def read_bun(content: bytes) -> PackageSet:
     """
     strict = _LOOSE.sub(lambda found: found[1] or "", text_of(content)).encode()
     file = json_of(strict, _File)
+    without_double_keys(strict)
     if not 0 <= file.lockfileVersion <= _NEWEST:
         raise Unreadable("unsupported", f"lockfileVersion {file.lockfileVersion} is not known; versions 0 to {_NEWEST} are")
     keys = list(file.packages)

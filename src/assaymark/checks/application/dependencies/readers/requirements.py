@@ -50,11 +50,13 @@ def read_requirements(content: bytes) -> PackageSet:
         Unreadable: when it is no text.
     """
     text = _text(content)
-    compiled = bool(_COMPILED.match(text))
+    lines = list(_lines(text))
+    asking = [line for line in lines if not line.text.startswith("-")]
+    compiled = bool(_COMPILED.match(text)) or (bool(asking) and all(line.via for line in asking))
     gathering = Gathering(knows_direct=compiled, knows_needs=compiled)
     places: dict[str, int] = {}
     brought: list[tuple[int, str]] = []
-    for line in _lines(text):
+    for line in lines:
         package = _read_line(gathering, line)
         if package is not None:
             at = gathering.add(package)
@@ -181,4 +183,4 @@ def _addressed(gathering: Gathering, line: _Line, address: str, name: str) -> Pa
 
 
 def _is_file(name: str) -> bool:
-    return name.startswith("-r ") or name.endswith((".in", ".txt", ")"))
+    return not name.startswith("-c ") and (name.startswith("-r ") or name.endswith((".in", ".txt", ")")))

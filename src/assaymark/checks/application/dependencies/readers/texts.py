@@ -75,6 +75,8 @@ def json_of(content: bytes, shape: type[_T]) -> _T:
         ) from error
     except UnicodeDecodeError as error:
         raise Unreadable("encoding", "the file is not UTF-8; save it as UTF-8") from error
+    except RecursionError as error:
+        raise Unreadable("nesting", "the file is nested more deeply than any of its kind; have its tool write it anew") from error
 
 
 def json_entries(content: bytes, members: Callable[[Any], dict[str, Any]], shape: type[_T], why: Unreadable) -> Unreadable:
@@ -87,7 +89,7 @@ def json_entries(content: bytes, members: Callable[[Any], dict[str, Any]], shape
             except msgspec.ValidationError as error:
                 line = Lines(content).of_key(name)
                 return Unreadable("schema", f"line {line}: the entry is not of the form of a lock file ({error})", line)
-    except (AttributeError, KeyError, TypeError, msgspec.DecodeError, RecursionError):
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         pass
     return why
 
@@ -107,7 +109,10 @@ def without_double_keys(content: bytes) -> None:
                     raise Unreadable("schema", f"{json.dumps(key[:80])} stands twice in one object; tools disagree which one counts")
                 seen.add(key)
 
-    json.loads(content.decode("utf-8-sig"), object_pairs_hook=pairs)
+    try:
+        json.loads(text_of(content), object_pairs_hook=pairs)
+    except json.JSONDecodeError as error:
+        raise Unreadable("syntax", f"line {error.lineno} is no valid JSON; have its tool write the file anew", error.lineno) from error
 
 
 def toml_of(content: bytes) -> dict[str, Any]:
