@@ -349,7 +349,7 @@ def test_versions_are_ordered_as_the_public_lists_say(name: str) -> None:
 
 
 def test_a_lock_of_a_thousand_packages_is_read_and_compared_in_ten_milliseconds(tmp_path: Path) -> None:
-    figures = lock_figures(tmp_path, 1_000, 30_000, 60)
+    figures = lock_figures(tmp_path, 1_000, 30_000, 300)
     print(f"  {figures}")
     assert figures["hits"] > 0
     assert figures["least_ms"] < 10

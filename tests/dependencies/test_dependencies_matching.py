@@ -14,11 +14,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.dependencies.advisory_samples import CRITICAL, compiled, record, said, settings, until
 
 from assaymark.checks.application.dependencies.check import make
+from assaymark.checks.application.dependencies.matching.index import Index
+from assaymark.checks.application.dependencies.matching.matcher import match
 from assaymark.checks.application.dependencies.matching.records import Exploited
+from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
 from assaymark.errors import EngineMissing
 from assaymark.model.check import Dialect, Input, Part, Unchecked
 from assaymark.model.digest import sha256
-from assaymark.model.finding import ComponentSite, Sighting, UncheckedSite
+from assaymark.model.finding import CheckId, ComponentSite, Sighting, UncheckedSite
 from assaymark.model.severity import Confidence, Severity
 
 
@@ -147,6 +150,23 @@ def test_what_cannot_be_read_is_unchecked_with_its_reason(index: Path) -> None:
     assert outcome.reason_class == "syntax"
 
 
+def test_an_ecosystem_without_advisories_here_is_a_gap_of_the_whole_file(index: Path) -> None:
+    compiled(index, [record("GHSA-1", "lantern", *until("2"))])
+    (gap,) = said(index, "package-lock", json.dumps(TREE))
+    assert gap.site == UncheckedSite(CheckId("dependencies"), "blob", "engine-missing")
+    assert "--ecosystem 'npm'" in gap.message
+
+
+def test_a_distribution_is_compared_with_its_own_release_alone(index: Path) -> None:
+    compiled(index, [record("DSA-1", "openssl", *until("3.0.2"), ecosystem="Debian:12")])
+    opened = Index(str(index))
+    package = Package("libssl3", "3.0.1-1", Ecosystem.DEBIAN, upstream="openssl")
+    assert [hit.advisory for hit in match(PackageSet((package,), release="12"), opened).hits] == ["DSA-1"]
+    for release in ("11", ""):
+        found = match(PackageSet((package,), release=release), opened)
+        assert (found.hits, len(found.gaps)) == ((), 1)
+
+
 # --- how urgent ------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +271,12 @@ def test_a_damaged_index_is_an_error_and_no_clean_answer(index: Path, content: b
     index.write_bytes(content)
     with pytest.raises(EngineMissing, match="assay advisories update"):
         make(settings(index)).knowledge()
+
+
+def test_a_folder_of_any_name_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "a?b#c%20d" / "index.db"
+    assert make(settings(path)).id == "dependencies"
+    assert compiled(path, [record("GHSA-1", "lantern", *until("2"))]).snapshot == make(settings(path)).knowledge()
 
 
 def test_knowledge_is_the_snapshot_and_an_index_replaced_meanwhile_is_noticed(index: Path) -> None:

@@ -123,7 +123,7 @@ class Collection:
             unordered=self._counts["unordered"],
             newest=self._newest,
         )
-        ecosystems = Counter(name.partition("/")[0].partition(":")[0] for name, _ in packages)
+        ecosystems = Counter(name.partition("/")[0] for name, _ in packages)
         meta = {
             **about,
             "format": FORMAT,

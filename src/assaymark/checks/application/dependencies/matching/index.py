@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
-from urllib.parse import quote
 
 from assaymark.checks.application.dependencies.matching.records import FORMAT, Advisory, Affects, decode_advisory, decode_affects
 from assaymark.errors import EngineMissing
@@ -34,6 +33,10 @@ class Advisories(Protocol):
         """What is known of alias groups."""
         ...
 
+    def covers(self, prefix: str) -> bool:
+        """Whether there is any advisory about packages whose key begins so."""
+        ...
+
 
 class Index:
     """An SQLite file, read only."""
@@ -47,11 +50,12 @@ class Index:
         if not path or not os.path.exists(path):  # noqa: PTH110 - pathlib would be imported for this question alone
             raise EngineMissing(f"there are no advisories on this machine: {ADVICE}", advice=ADVICE)
         try:
-            self._database = sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            self._database = sqlite3.connect(f"file:{_escaped(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
             self._meta: dict[str, str] = dict(self._database.execute("SELECT name, value FROM meta"))
         except sqlite3.Error as error:
             raise EngineMissing(f"the advisories on this machine are damaged: {ADVICE}", why=str(error), advice=ADVICE) from error
+        self._covered: dict[str, bool] = {}
         if self._meta.get("format") != FORMAT:
             raise EngineMissing(f"the advisories on this machine were compiled by another version: {ADVICE}", advice=ADVICE)
 
@@ -75,6 +79,13 @@ class Index:
         rows = self._rows("SELECT id, about FROM advisory WHERE id IN", ids)
         return {name: decode_advisory(data) for name, data in rows}
 
+    def covers(self, prefix: str) -> bool:
+        """See `Advisories`."""
+        if prefix not in self._covered:
+            query = "SELECT 1 FROM package WHERE name >= ? AND name < ? LIMIT 1"
+            self._covered[prefix] = self._database.execute(query, (prefix, prefix + "\U0010ffff")).fetchone() is not None
+        return self._covered[prefix]
+
     def every(self) -> Iterator[tuple[str, tuple[Affects, ...]]]:
         """All packages with their records, in order of name."""
         for name, data in self._database.execute("SELECT name, affects FROM package ORDER BY name"):
@@ -86,6 +97,11 @@ class Index:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _escaped(path: str) -> str:
+    """What a URI of SQLite would read otherwise; `urllib` would do the same and cost a hook several milliseconds to import."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:
