@@ -57,10 +57,10 @@ def _dated(results: Results, config: Config) -> Results:
     """With a notice when lock files were compared with old advisories; a check knows no day, so it cannot say so itself."""
     if not any(each.check == "dependencies" and each.inputs and each.knowledge for each in results.runs):
         return results
-    from assaymark.checks.application.dependencies.matching.index import Index  # noqa: PLC0415 - only where there are lock files
+    from assaymark.checks.application.dependencies.matching.snapshot import open_index  # noqa: PLC0415 - only where there are lock files
 
-    index = Index(config.advisories)
-    compiled = index.meta["compiled"][:10]
+    index, meta = open_index(config.advisories)
+    compiled = meta["compiled"][:10]
     index.close()
     age = (config.today - dt.date.fromisoformat(compiled)).days
     notice = f"lock files were compared with advisories of {compiled}, {age} days ago: run `assay advisories update`"

@@ -6,20 +6,17 @@ stays); a damaged or foreign file is an error that says what to do, never an emp
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from assaymark.checks.application.dependencies.matching.records import FORMAT, Advisory, Affects, decode_advisory, decode_affects
-from assaymark.errors import EngineMissing
+from assaymark.checks.application.dependencies.matching.records import Advisory, Affects, decode_advisory, decode_affects
+from assaymark.checks.application.dependencies.matching.snapshot import open_index
 
 _AT_ONCE = 500
 """Names per query: SQLite's smallest limit of variables is 999."""
 _MAPPED = 1 << 30
 """Bytes that are read where they lie instead of being copied page by page."""
-ADVICE = "run `assay advisories update`"
 
 
 class Advisories(Protocol):
@@ -47,17 +44,9 @@ class Index:
         Raises:
             EngineMissing: when there is none, or it cannot be read.
         """
-        if not path or not os.path.exists(path):  # noqa: PTH110 - pathlib would be imported for this question alone
-            raise EngineMissing(f"there are no advisories on this machine: {ADVICE}", advice=ADVICE)
-        try:
-            self._database = sqlite3.connect(f"file:{_escaped(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-            self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
-            self._meta: dict[str, str] = dict(self._database.execute("SELECT name, value FROM meta"))
-        except sqlite3.Error as error:
-            raise EngineMissing(f"the advisories on this machine are damaged: {ADVICE}", why=str(error), advice=ADVICE) from error
+        self._database, self._meta = open_index(path)
+        self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
         self._covered: dict[str, bool] = {}
-        if self._meta.get("format") != FORMAT:
-            raise EngineMissing(f"the advisories on this machine were compiled by another version: {ADVICE}", advice=ADVICE)
 
     @property
     def snapshot(self) -> str:
@@ -97,11 +86,6 @@ class Index:
 
     def close(self) -> None:
         self._database.close()
-
-
-def _escaped(path: str) -> str:
-    """What a URI of SQLite would read otherwise; `urllib` would do the same and cost a hook several milliseconds to import."""
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 def _batches(names: Sequence[str]) -> Iterator[list[str]]:

@@ -11,11 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.checks.application.dependencies.packages import Ecosystem
-from assaymark.checks.application.dependencies.versions.coding import SCHEME
 from assaymark.model.severity import Severity
-
-FORMAT = f"assaymark-advisories/1 {SCHEME}"
-"""An index of another format is not read."""
 
 
 class Nature(StrEnum):
