@@ -15,8 +15,9 @@ from tests.lockfiles.lock_form import Sample
 from tests.lockfiles.lock_samples import SAMPLES
 
 from assaymark.checks.application.dependencies.packages import PackageSet
-from assaymark.checks.application.dependencies.readers import Unreadable, read
+from assaymark.checks.application.dependencies.readers import Unreadable, plain_yaml, read
 from assaymark.checks.application.dependencies.readers.registry import DIALECTS
+from assaymark.checks.reading import yaml_tree
 from assaymark.model.check import Dialect
 
 LOOSE = {"bun-lock"}
@@ -91,6 +92,35 @@ def test_blocks_of_yarn_in_any_order() -> None:
     (sample,) = BLOCKS
     head, *blocks = sample.text.split("\n\n")
     assert said("yarn-lock", "\n\n".join([head, *blocks[::-1]])) == said("yarn-lock", sample.text)
+
+
+YAML = [each for each in SAMPLES if each.dialect in {"pnpm-lock", "pubspec-lock", "podfile-lock"} or each.path == "web/yarn.lock"]
+
+
+@pytest.mark.parametrize("sample", YAML, ids=lambda each: each.path)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_is_read_line_by_line_is_what_libyaml_reads(sample: Sample, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(sample.text)))
+    piece = data.draw(
+        st.sampled_from(["", " ", "\n", "  - x\n", "a: b\n", "#", "'", '"', ": ", "{a: b}", "[c]", "|\n", "null", "-", "k:\n"])
+    )
+    text = sample.text[:at] + piece + sample.text[at:]
+    try:
+        quick = plain_yaml._Plain(text).root()
+    except (plain_yaml._UnusualError, Unreadable):
+        return
+    whole = [plain_yaml._converted(root, {}, 0) for root in yaml_tree.documents(text)]
+    assert same(quick, whole[0] if whole else plain_yaml.Table())
+
+
+def same(quick: Any, whole: Any) -> bool:
+    """Equal but for prose, which is read as nothing line by line."""
+    if isinstance(quick, dict) and isinstance(whole, dict):
+        return list(quick) == list(whole) and all(same(quick[key], whole[key]) for key in quick)
+    if isinstance(quick, list) and isinstance(whole, list):
+        return len(quick) == len(whole) and all(map(same, quick, whole))
+    return bool(quick == whole or (quick == "" and isinstance(whole, str)))
 
 
 LAYOUTS: dict[str, Callable[[str], str]] = {

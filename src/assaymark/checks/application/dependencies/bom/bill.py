@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.bom.purl import PurlInvalid, package_of, parse, purl_of
+from assaymark.checks.application.dependencies.bom.purl import PurlInvalid, package_of, purl_of
 from assaymark.checks.application.dependencies.packages import Package, PackageSet
 from assaymark.checks.application.dependencies.readers.gathering import Gathering
 
@@ -73,34 +73,45 @@ def joined(sets: Iterable[tuple[str, PackageSet]]) -> tuple[PackageSet, tuple[tu
     return msgspec.structs.replace(made, packages=tuple(found)), stands
 
 
-def urls(packages: PackageSet) -> list[str]:
-    """A package URL for each package; empty where its name cannot stand in one."""
+class Url(Struct, frozen=True):
+    """A package's URL."""
+
+    text: str
+    """Empty where the name cannot stand in one."""
+    exact: bool
+    """Whether name, version and ecosystem can be read back from it."""
+
+
+def urls(packages: PackageSet) -> list[Url]:
+    """A package URL for each package."""
     made = []
     for package in packages.packages:
         try:
-            made.append(str(purl_of(package, packages.release)))
+            purl = purl_of(package, packages.release)
         except PurlInvalid:
-            made.append("")
+            made.append(Url("", exact=False))
+            continue
+        back = package_of(purl)
+        exact = back is not None and (back.name, back.version, back.ecosystem) == (package.name, package.version, package.ecosystem)
+        made.append(Url(str(purl), exact))
     return made
 
 
-def references(packages: PackageSet, purls: list[str]) -> list[str]:
+def references(packages: PackageSet, purls: list[Url]) -> list[str]:
     """A reference for each package that no other has: its URL, and its source where two would have one."""
     seen: dict[str, int] = {}
     made = []
     for package, purl in zip(packages.packages, purls, strict=True):
-        reference = purl or f"{package.ecosystem}:{package.name}@{package.version}"
+        reference = purl.text or f"{package.ecosystem}:{package.name}@{package.version}"
         count = seen[reference] = seen.get(reference, 0) + 1
         made.append(reference if count == 1 else f"{reference}#{package.source}-{count}")
     return made
 
 
-def facts_of(package: Package, purl: str, unnamed: tuple[str, ...], *, line: bool) -> Facts:
+def facts_of(package: Package, purl: Url, unnamed: tuple[str, ...], *, line: bool) -> Facts:
     """What has to be kept beside the URL."""
-    back = package_of(parse(purl)) if purl else None
-    exact = back is not None and (back.name, back.version, back.ecosystem) == (package.name, package.version, package.ecosystem)
     return Facts(
-        name="" if exact else package.name,
+        name="" if purl.exact else package.name,
         line=package.line if line else 0,
         source="" if package.source == "registry" else package.source,
         hashes=unnamed,

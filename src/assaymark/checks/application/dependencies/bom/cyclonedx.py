@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from assaymark.checks.application.dependencies.bom.bill import Bill, Facts, facts_of, identity, references, urls
+from assaymark.checks.application.dependencies.bom.bill import Bill, Facts, Url, facts_of, identity, references, urls
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package
 
 ROOT = "assaymark:subject"
@@ -57,7 +57,7 @@ def _metadata(bill: Bill) -> dict[str, Any]:
     return made
 
 
-def _component(bill: Bill, at: int, ref: str, purl: str) -> dict[str, Any]:
+def _component(bill: Bill, at: int, ref: str, purl: Url) -> dict[str, Any]:
     package = bill.packages.packages[at]
     places = bill.places[at] if bill.places else ()
     named, unnamed = _hashes(package)
@@ -71,9 +71,9 @@ def _component(bill: Bill, at: int, ref: str, purl: str) -> dict[str, Any]:
         made["scope"] = "excluded"
     if named:
         made["hashes"] = named
-    if purl:
-        made["purl"] = purl
-    properties = _properties(package, facts, with_ecosystem=not purl or bool(facts.name))
+    if purl.text:
+        made["purl"] = purl.text
+    properties = _properties(package, facts, with_ecosystem=not purl.exact)
     if properties:
         made["properties"] = properties
     if places:

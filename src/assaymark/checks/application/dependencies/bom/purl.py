@@ -51,6 +51,9 @@ _PATHS = frozenset({"golang", "swift", "github", "composer"})
 """Types whose whole name is namespace and name with a slash."""
 
 
+_AS_IT_IS = re.compile(r"[A-Za-z0-9._~:-]*\Z")
+
+
 class PurlInvalid(ValueError):  # noqa: N818  it says what is wrong
     """The text is no package URL."""
 
@@ -67,15 +70,21 @@ class Purl(Struct, frozen=True):
 
     def __str__(self) -> str:
         """The canonical form."""
-        path = "/".join(quote(part, safe=":") for part in (*self.namespace.split("/"), self.name) if part)
+        path = _quoted(self.name)
+        if self.namespace:
+            path = "/".join([_quoted(part) for part in self.namespace.split("/")]) + "/" + path
         text = f"pkg:{self.type}/{path}"
         if self.version:
-            text += "@" + quote(self.version, safe=":")
+            text += "@" + _quoted(self.version)
         if self.qualifiers:
-            text += "?" + "&".join(f"{key}={quote(value, safe=':')}" for key, value in self.qualifiers)
+            text += "?" + "&".join(f"{key}={_quoted(value)}" for key, value in self.qualifiers)
         if self.subpath:
-            text += "#" + "/".join(quote(part, safe=":") for part in self.subpath.split("/"))
+            text += "#" + "/".join(_quoted(part) for part in self.subpath.split("/"))
         return text
+
+
+def _quoted(part: str) -> str:
+    return part if _AS_IT_IS.match(part) else quote(part, safe=":")
 
 
 def make(  # noqa: PLR0913, PLR0917  the parts of a package URL

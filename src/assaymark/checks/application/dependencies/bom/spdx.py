@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.bom.bill import EPOCH, Bill, Facts, facts_of, identity, references, urls
+from assaymark.checks.application.dependencies.bom.bill import EPOCH, Bill, Facts, Url, facts_of, identity, references, urls
 from assaymark.checks.application.dependencies.packages import Package
 
 ROOT = "SPDXRef-Subject"
@@ -79,12 +79,12 @@ def _annotation(value: Struct, created: str, annotator: str) -> dict[str, str]:
     return {"annotationDate": created, "annotationType": "OTHER", "annotator": annotator, "comment": comment}
 
 
-def _package(bill: Bill, at: int, name: str, purl: str) -> dict[str, Any]:
+def _package(bill: Bill, at: int, name: str, purl: Url) -> dict[str, Any]:
     package = bill.packages.packages[at]
     places = bill.places[at] if bill.places else ()
     named, unnamed = _hashes(package)
     facts = facts_of(package, purl, unnamed, line=not places)
-    spelled = not purl or bool(facts.name)
+    spelled = not purl.exact
     made: dict[str, Any] = {
         "SPDXID": name,
         "name": package.name,
@@ -94,8 +94,8 @@ def _package(bill: Bill, at: int, name: str, purl: str) -> dict[str, Any]:
     }
     if named:
         made["checksums"] = named
-    if purl:
-        made["externalRefs"] = [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}]
+    if purl.text:
+        made["externalRefs"] = [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl.text}]
     made["part"] = Part(
         package.ecosystem if spelled else "",
         package.upstream if spelled else "",

@@ -95,6 +95,7 @@ KINDS: dict[str, Kind] = {
 _INSTALLED = re.compile(r"(?:^|/)(?:node_modules|site-packages|bower_components|\.venv|Pods|Carthage|vendor/bundle)/")
 _BY_NAME = {name: key for key, kind in KINDS.items() for name in (*kind.manifests, *kind.locks, *kind.helpers)}
 _BY_ENDING = tuple((ending, key) for key, kind in KINDS.items() for ending in kind.endings)
+_ENDINGS = (*(ending for ending, _ in _BY_ENDING), ".txt", ".lock", ".toml", ".lockfile")
 _BY_PATTERN = tuple((kind.lock_pattern, key) for key, kind in KINDS.items() if kind.lock_pattern)
 
 
@@ -103,6 +104,8 @@ def kind_of(path: str) -> str:
     name = path[path.rfind("/") + 1 :]
     found = _BY_NAME.get(name, "")
     if not found:
+        if not name.endswith(_ENDINGS):
+            return ""
         found = next((key for ending, key in _BY_ENDING if name.endswith(ending)), "")
     if not found and name.endswith((".txt", ".lock", ".toml", ".lockfile")):
         found = next((key for pattern, key in _BY_PATTERN if pattern.search(path)), "")

@@ -16,7 +16,7 @@ from assaymark.checks.reading.yaml_tree import Unreadable
 
 _DEEPEST = 50
 _NOT_PLAIN = frozenset("&*!|>%@`{}[],#?")
-_NOT_KEY = frozenset("&*!|>%`{}[],#?-")
+_NOT_KEY = frozenset("&*!|>%@`{}[],#?-:")
 _SINGLE = re.compile(r"'((?:[^']|'')*)'")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _QUOTE_OR_MARK = re.compile(r"['\"{}\[\]#&*!|%`\\?]")
@@ -74,97 +74,104 @@ def tables(content: bytes) -> list[Table]:
 
 
 class _Plain:
-    """Lines of block mappings and sequences."""
+    """Mappings by indentation, with scalars, one-line collections and sequences of scalars below the keys."""
 
     def __init__(self, text: str) -> None:
         if "\t" in text or "\r" in text or "\n---" in text or "\n..." in text:
             raise _UnusualError
-        self._lines: list[tuple[int, str, int]] = []
-        for number, raw in enumerate(text.split("\n"), 1):
-            line = raw.rstrip()
+        self._text = text
+        self._root = Table()
+        self._open: list[tuple[int, Table | list[Any]]] = [(0, self._root)]
+        """Collections that further lines may add to, with their indentation, outermost first."""
+        self._waiting: tuple[int, Table, str] | None = None
+        """A key whose value may begin on the next line: indentation, mapping, key."""
+        self._flows: dict[str, Any] = {}
+        """What was read before: thousands of entries say the same about engines."""
+
+    def root(self) -> Table:
+        prose, first = -1, 0  # indentation of a key with prose below it, and of the first line of the prose
+        for number, line in enumerate(self._text.split("\n"), 1):
             body = line.lstrip(" ")
-            if body and body[0] != "#" and not (number == 1 and body == "---"):
-                self._lines.append((len(line) - len(body), body, number))
-        self._at = 0
+            if not body or (number == 1 and body == "---"):
+                continue
+            indent = len(line) - len(body)
+            if prose >= 0:
+                if indent > prose:
+                    first = first or indent
+                    if indent < first:
+                        raise _UnusualError
+                    continue
+                prose, first = -1, 0
+            if body[0] == "#":
+                continue
+            if body[-1] == " ":
+                body = body.rstrip()
+            top = self._container(indent, body)
+            if isinstance(top, list):
+                top.append(self._item(body))
+            elif self._entry(top, indent, body, number):
+                prose = indent
+        return self._root
 
-    def root(self) -> Any:
-        if not self._lines:
-            return None
-        found = self._block(self._lines[0][0], 0)
-        if self._at < len(self._lines):
+    def _container(self, indent: int, body: str) -> Table | list[Any]:
+        """The collection that a line of this indentation belongs to."""
+        is_item = body.startswith("- ")
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and (indent > waiting[0] or (indent == waiting[0] and is_item)):
+            made: Table | list[Any] = [] if is_item else Table()
+            waiting[1][waiting[2]] = made
+            self._open.append((indent, made))
+            if len(self._open) > _DEEPEST:
+                raise _UnusualError
+            return made
+        while self._open[-1][0] > indent or (self._open[-1][0] == indent and not is_item and isinstance(self._open[-1][1], list)):
+            self._open.pop()
+            if not self._open:
+                raise _UnusualError
+        if self._open[-1][0] != indent or is_item is not isinstance(self._open[-1][1], list):
             raise _UnusualError
-        return found
+        return self._open[-1][1]
 
-    def _block(self, indent: int, depth: int) -> Any:
-        if depth > _DEEPEST:
-            raise _UnusualError
-        body = self._lines[self._at][1]
-        return self._sequence(indent, depth) if body.startswith("- ") or body == "-" else self._mapping(indent, depth)
-
-    def _mapping(self, indent: int, depth: int) -> Table:
-        made = Table()
-        lines = self._lines
-        while self._at < len(lines):
-            here, body, number = lines[self._at]
-            if here != indent or body.startswith("- ") or body == "-":
-                if here > indent:
-                    raise _UnusualError
-                break
-            key, rest = _key_of(body)
-            if key in made:
-                raise Unreadable("schema", f"line {number}: {key[:80]} stands twice in one mapping", number)
-            self._at += 1
-            made.lines[key] = number
-            made[key] = self._value(rest, indent, depth)
-        return made
-
-    def _value(self, rest: str, indent: int, depth: int) -> Any:
-        if rest:
-            if rest[0] in "|>":
-                return self._text_block(rest, indent)
-            if self._at < len(self._lines) and self._lines[self._at][0] > indent:
-                raise _UnusualError  # a scalar over several lines
-            return _scalar(rest)
-        if self._at >= len(self._lines):
-            return None
-        here, body, _ = self._lines[self._at]
-        if here > indent or (here == indent and (body.startswith("- ") or body == "-")):
-            return self._block(here, depth + 1)
-        return None
-
-    def _sequence(self, indent: int, depth: int) -> list[Any]:
-        made: list[Any] = []
-        while self._at < len(self._lines):
-            here, body, number = self._lines[self._at]
-            if here != indent or not body.startswith("- "):
-                if here > indent or body == "-":
-                    raise _UnusualError
-                break
-            item = body[2:].lstrip(" ")
-            if _is_pair(item):
-                inner = indent + len(body) - len(item)
-                self._lines[self._at] = (inner, item, number)
-                made.append(self._mapping(inner, depth + 1))
+    def _entry(self, table: Table, indent: int, body: str, number: int) -> bool:
+        """Takes in ``key: value``; True when prose of several lines follows, which nobody reads (why a package is deprecated)."""
+        first = body[0]
+        if first in _NOT_KEY or first in "'\"":
+            key, value = _key_of(body)
+        else:
+            key, colon, value = body.partition(": ")
+            if colon:
+                key, value = key.rstrip(" "), value.lstrip(" ")
+            elif body[-1] == ":" and " #" not in body:
+                key = body[:-1].rstrip(" ")
             else:
-                self._at += 1
-                made.append(self._value(item, indent, depth))
-        return made
+                raise _UnusualError
+        if key in table:
+            raise Unreadable("schema", f"line {number}: {key[:80]} stands twice in one mapping", number)
+        table.lines[key] = number
+        if not value:
+            table[key] = None
+            self._waiting = indent, table, key
+            return False
+        if value[0] in "|>":
+            if not _BLOCK.match(value):
+                raise _UnusualError
+            table[key] = ""
+            return True
+        table[key] = self._value(value)
+        return False
 
-    def _text_block(self, rest: str, indent: int) -> str:
-        if not _BLOCK.match(rest):
+    def _value(self, text: str) -> Any:
+        if text[0] not in "{[":
+            return _scalar(text)
+        if text not in self._flows:
+            self._flows[text] = _flow(text)
+        return self._flows[text]
+
+    def _item(self, body: str) -> Any:
+        item = body[2:].lstrip(" ")
+        if not item or item[0] in "|>-" or (item[0] not in "'\"" and (": " in item or item[-1] == ":")):
             raise _UnusualError
-        first = self._at
-        while self._at < len(self._lines) and self._lines[self._at][0] > indent:
-            self._at += 1
-        # The text itself is prose (why a package is deprecated); nobody reads it.
-        return "\n".join(body for _, body, _ in self._lines[first : self._at])
-
-
-def _is_pair(item: str) -> bool:
-    if item.startswith(("'", '"')):
-        quoted = (_SINGLE if item[0] == "'" else _DOUBLE).match(item)
-        return quoted is not None and item[quoted.end() : quoted.end() + 1] == ":"
-    return ": " in item or item.endswith(":")
+        return self._value(item)
 
 
 def _key_of(body: str) -> tuple[str, str]:
@@ -182,10 +189,10 @@ def _key_of(body: str) -> tuple[str, str]:
         raise _UnusualError
     key, colon, rest = body.partition(": ")
     if colon:
-        return key, rest.strip()
+        return key.rstrip(" "), rest.strip()
     if not body.endswith(":") or " #" in body:
         raise _UnusualError
-    return body[:-1], ""
+    return body[:-1].rstrip(" "), ""
 
 
 def _scalar(text: str) -> Any:
@@ -202,6 +209,8 @@ def _scalar(text: str) -> Any:
         return _flow(text)
     if first in _NOT_PLAIN or ": " in text or text.endswith(":"):
         raise _UnusualError
+    if text in {"~", "null"}:
+        return None
     cut = text.find(" #")
     return text if cut < 0 else text[:cut].rstrip()
 

@@ -87,6 +87,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (".yaml", re.compile(r"(?:^|/)pnpm-lock\.[^/]+\.yaml\Z"), "pnpm-lock"),
 )
 """(ending, pattern of the path, dialect): the ending is looked at first because it costs least."""
+_ENDINGS = tuple(ending for ending, _, _ in _PATTERNS)
 
 
 def dialect_of(path: str) -> Dialect | None:
@@ -95,6 +96,8 @@ def dialect_of(path: str) -> Dialect | None:
     found = _BY_NAME.get(name)
     if found is not None:
         return Dialect(found)
+    if not name.endswith(_ENDINGS):
+        return None
     for ending, pattern, dialect in _PATTERNS:
         if name.endswith(ending) and pattern.search(path):
             return Dialect(dialect)
