@@ -8,6 +8,7 @@ worker keeps: the open index and the keys of versions; `first` is the first roun
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -85,6 +86,9 @@ def lock_figures(folder: Path, packages: int, advisories: int, count: int) -> di
     start = time.process_time()
     collection.write(folder / "index.db", {}, {}, {"compiled": "", "from": "", "sources": "{}"})
     compiled = time.process_time() - start
+    del collection  # a worker does not hold what the index was made of, and its collector would walk over it
+    gc.collect()
+    gc.freeze()
     index, content = Index(str(folder / "index.db")), lock_file(packages, chance)
     each = Input(sha256(content), Dialect("package-lock"), (Part("", content),))
     outcome = judge(each, index)

@@ -5,8 +5,11 @@ Both shells (command line and hook) use it, so that what one can do the other ca
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Sequence
+
+import msgspec
 
 from assaymark.checks.plugins import installed, load
 from assaymark.checks.registry import BUILT_IN, EXTERNAL
@@ -31,7 +34,8 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
 
     def perform(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], policy: Policy) -> Results:
         limits = Limits(max_bytes=policy.limits.file_mib * MEBIBYTE, overall_seconds=float(policy.limits.seconds))
-        return run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress(), executor=executor))
+        results = run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress(), executor=executor))
+        return _dated(results, config)
 
     return Context(
         today=config.today,
@@ -43,6 +47,24 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
         settle=memory.settle if memory is not None else _nothing,
         advisories=config.advisories,
     )
+
+
+_OLD_DAYS = 14
+"""Advisories that are older say little of today: on a usual day about a hundred are published."""
+
+
+def _dated(results: Results, config: Config) -> Results:
+    """With a notice when lock files were compared with old advisories; a check knows no day, so it cannot say so itself."""
+    if not any(each.check == "dependencies" and each.inputs and each.knowledge for each in results.runs):
+        return results
+    from assaymark.checks.application.dependencies.matching.snapshot import open_index  # noqa: PLC0415 - only where there are lock files
+
+    index, meta = open_index(config.advisories)
+    compiled = meta["compiled"][:10]
+    index.close()
+    age = (config.today - dt.date.fromisoformat(compiled)).days
+    notice = f"lock files were compared with advisories of {compiled}, {age} days ago: run `assay advisories update`"
+    return msgspec.structs.replace(results, notices=(*results.notices, notice)) if age > _OLD_DAYS else results
 
 
 def _nothing() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from tests.fuzz.fuzz_advisories import advisory_targets
 from tests.lockfiles.lock_samples import SAMPLES
 from tests.lockfiles.manifest_samples import ASKING
 
@@ -60,6 +61,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **_formats(),
         **_sources(),
         **_lock_files(),
+        **{name: Fuzzed(run, seeds) for name, (run, seeds) in advisory_targets(_zip()).items()},
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),

@@ -23,7 +23,6 @@ from assaymark.advisories.archives import Raw
 from assaymark.advisories.groups import Groups
 from assaymark.advisories.severities import UNRATED, Rated, rate, worse
 from assaymark.checks.application.dependencies.matching.records import (
-    FORMAT,
     Advisory,
     Affects,
     Exploited,
@@ -31,6 +30,7 @@ from assaymark.checks.application.dependencies.matching.records import (
     encode_advisory,
     encode_affects,
 )
+from assaymark.checks.application.dependencies.matching.snapshot import FORMAT
 from assaymark.model.severity import Severity
 
 _LONGEST_SUMMARY = 200
@@ -123,7 +123,7 @@ class Collection:
             unordered=self._counts["unordered"],
             newest=self._newest,
         )
-        ecosystems = Counter(name.partition("/")[0].partition(":")[0] for name, _ in packages)
+        ecosystems = Counter(name.partition("/")[0] for name, _ in packages)
         meta = {
             **about,
             "format": FORMAT,

@@ -20,7 +20,8 @@ from assaymark.checks.application.dependencies.matching.index import Index
 from assaymark.checks.application.dependencies.matching.matcher import is_named, key_in
 from assaymark.checks.application.dependencies.matching.records import Affects, Span
 from assaymark.checks.application.dependencies.packages import Ecosystem, PackageSet
-from assaymark.checks.application.dependencies.versions.keys import SCHEME, key_of
+from assaymark.checks.application.dependencies.versions.coding import SCHEME
+from assaymark.checks.application.dependencies.versions.keys import key_of
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

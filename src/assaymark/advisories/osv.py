@@ -14,13 +14,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.matching.records import Span, package_key
+from assaymark.checks.application.dependencies.matching.records import RELEASED, Span, package_key
 from assaymark.checks.application.dependencies.packages import Ecosystem
 from assaymark.checks.application.dependencies.versions.keys import key_of
 
 _MOST_IMPORTS = 40
-_RELEASED = frozenset({Ecosystem.DEBIAN, Ecosystem.UBUNTU, Ecosystem.ALPINE, Ecosystem.ALMALINUX, Ecosystem.ROCKY, Ecosystem.REDHAT})
-"""Ecosystems whose name goes on with a release; behind others stands a repository, which makes no difference."""
 
 
 class Rating(Struct, frozen=True):
@@ -105,7 +103,7 @@ def told(record: Record) -> Iterator[Told | str]:
             yield name or "none"
             continue
         written = _python_name(package.name) if ecosystem is Ecosystem.PYPI else package.name
-        key = package_key(ecosystem, written, release if ecosystem in _RELEASED else "")
+        key = package_key(ecosystem, written, release if ecosystem in RELEASED else "")
         yield _told(affected, key, ecosystem)
 
 

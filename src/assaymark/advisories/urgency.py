@@ -16,7 +16,7 @@ from assaymark.errors import UsageError
 
 _LARGEST = 512 << 20
 """Bytes of an unpacked EPSS file; in 2026 they have about 10 MB."""
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}\Z", re.ASCII)
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]+\Z", re.ASCII)
 
 
 class _Row(Struct, frozen=True, rename="camel"):

@@ -99,7 +99,8 @@ def _advisories() -> str:
     from pathlib import Path
 
     from assaymark import config
-    from assaymark.checks.application.dependencies.matching.index import ADVICE, Index
+    from assaymark.checks.application.dependencies.matching.index import Index
+    from assaymark.checks.application.dependencies.matching.snapshot import ADVICE
 
     settings = config.load()
     if not Path(settings.advisories).exists():

@@ -30,6 +30,7 @@ level = "{level}"
 # exclude = ["vendor/**"]           # paths that no check reads
 # manifests = ["ci/semgrep.toml"]   # external tools, ten lines each: docs/how-to/add-a-tool.md
 # secret_rules = ["ci/rules.toml"]  # further secret rules in gitleaks or betterleaks form
+# vex = ["security/vex.json"]       # OpenVEX documents: vulnerabilities that do no harm here
 
 [limits]
 # file_mib = 8                      # larger files are reported as unchecked
@@ -80,6 +81,7 @@ def command(level: str, only_print: bool, hooks: bool, force: bool) -> None:
         raise UsageError(f"{path} is there already", advice="edit it, or overwrite it with --force")
     path.write_text(text, encoding="utf-8")
     click.echo(f"wrote {path.name} (level {level})")
+    _hint()
     if hooks and repository is not None:
         from assaymark.cli.hooks import install_all, prepare_checks
 
@@ -87,3 +89,11 @@ def command(level: str, only_print: bool, hooks: bool, force: bool) -> None:
             click.echo(line)
         prepare_checks()
     click.echo("next: assay check --all")
+
+
+def _hint() -> None:
+    """What a first-time user would otherwise learn from the first verdict about a lock file."""
+    from assaymark import config
+
+    if not Path(config.load().advisories).exists():
+        click.echo("for lock files: `assay advisories update` fetches what is known of other people's packages")

@@ -6,6 +6,8 @@ from assaymark.model.finding import Finding, Kind
 
 VERSION = "version"
 ALIASES = "also known as"
+ACCORDING = "according to"
+"""The records that speak of the version; others of the alias group may be about something else."""
 
 
 def versions_of(finding: Finding) -> tuple[str, ...]:

@@ -138,12 +138,23 @@ def split_purl(text: str) -> tuple[str, str]:
     bare = text.partition("?")[0].partition("#")[0]
     slash, at = bare.rfind("/"), bare.rfind("@")
     name, version = (bare[:at], bare[at + 1 :]) if at > slash else (bare, "")
-    return unquote(name), unquote(version)
+    return _folded(unquote(name)), unquote(version)
+
+
+_FOLD = ("pkg:apk/", "pkg:composer/", "pkg:deb/", "pkg:github/", "pkg:golang/", "pkg:hex/", "pkg:pypi/")
+"""Types whose names are lower-case by the purl specification."""
+
+
+def _folded(name: str) -> str:
+    lower = name.lower()
+    if not lower.startswith(_FOLD):
+        return name
+    return lower.replace("_", "-") if lower.startswith("pkg:pypi/") else lower
 
 
 def covers(statement: Statement, finding: Finding) -> bool:
     """Whether the statement is about this finding, at every version that is there."""
-    package = unquote(package_of(finding))
+    package, _ = split_purl(package_of(finding))
     if not package or not set(statement.vulnerabilities) & set(advisories_of(finding)):
         return False
     versions = {version for name, version in statement.products if name == package}

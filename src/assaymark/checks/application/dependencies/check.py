@@ -41,11 +41,9 @@ class Dependencies:
         Raises:
             EngineMissing: when there are no advisories on this machine, or they cannot be read.
         """
-        from assaymark.checks.application.dependencies.matching.index import Index  # noqa: PLC0415 - not needed to select
+        from assaymark.checks.application.dependencies.matching.snapshot import snapshot_of  # noqa: PLC0415 - not needed to select
 
-        index = Index(self._path)
-        self._known = index.snapshot
-        index.close()
+        self._known = snapshot_of(self._path)
         return self._known
 
     def select(self, path: str) -> Dialect | None:

@@ -6,21 +6,17 @@ stays); a damaged or foreign file is an error that says what to do, never an emp
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
-from urllib.parse import quote
 
-from assaymark.checks.application.dependencies.matching.records import FORMAT, Advisory, Affects, decode_advisory, decode_affects
-from assaymark.errors import EngineMissing
+from assaymark.checks.application.dependencies.matching.records import Advisory, Affects, decode_advisory, decode_affects
+from assaymark.checks.application.dependencies.matching.snapshot import open_index
 
 _AT_ONCE = 500
 """Names per query: SQLite's smallest limit of variables is 999."""
 _MAPPED = 1 << 30
 """Bytes that are read where they lie instead of being copied page by page."""
-ADVICE = "run `assay advisories update`"
 
 
 class Advisories(Protocol):
@@ -34,6 +30,10 @@ class Advisories(Protocol):
         """What is known of alias groups."""
         ...
 
+    def covers(self, prefix: str) -> bool:
+        """Whether there is any advisory about packages whose key begins so."""
+        ...
+
 
 class Index:
     """An SQLite file, read only."""
@@ -44,16 +44,9 @@ class Index:
         Raises:
             EngineMissing: when there is none, or it cannot be read.
         """
-        if not path or not os.path.exists(path):  # noqa: PTH110 - pathlib would be imported for this question alone
-            raise EngineMissing(f"there are no advisories on this machine: {ADVICE}", advice=ADVICE)
-        try:
-            self._database = sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-            self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
-            self._meta: dict[str, str] = dict(self._database.execute("SELECT name, value FROM meta"))
-        except sqlite3.Error as error:
-            raise EngineMissing(f"the advisories on this machine are damaged: {ADVICE}", why=str(error), advice=ADVICE) from error
-        if self._meta.get("format") != FORMAT:
-            raise EngineMissing(f"the advisories on this machine were compiled by another version: {ADVICE}", advice=ADVICE)
+        self._database, self._meta = open_index(path)
+        self._database.execute(f"PRAGMA mmap_size = {_MAPPED}")
+        self._covered: dict[str, bool] = {}
 
     @property
     def snapshot(self) -> str:
@@ -74,6 +67,13 @@ class Index:
         """See `Advisories`."""
         rows = self._rows("SELECT id, about FROM advisory WHERE id IN", ids)
         return {name: decode_advisory(data) for name, data in rows}
+
+    def covers(self, prefix: str) -> bool:
+        """See `Advisories`."""
+        if prefix not in self._covered:
+            query = "SELECT 1 FROM package WHERE name >= ? AND name < ? LIMIT 1"
+            self._covered[prefix] = self._database.execute(query, (prefix, prefix + "\U0010ffff")).fetchone() is not None
+        return self._covered[prefix]
 
     def every(self) -> Iterator[tuple[str, tuple[Affects, ...]]]:
         """All packages with their records, in order of name."""

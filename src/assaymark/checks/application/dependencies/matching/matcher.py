@@ -8,12 +8,13 @@ Does not follow edges: what brings a package in is `paths`'.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 
 from msgspec import Struct
 
 from assaymark.checks.application.dependencies.matching.index import Advisories
-from assaymark.checks.application.dependencies.matching.records import Affects, folds_case, package_key
-from assaymark.checks.application.dependencies.packages import Package, PackageSet, Source
+from assaymark.checks.application.dependencies.matching.records import RELEASED, Affects, folds_case, package_key
+from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.checks.application.dependencies.versions.moving import newest_of_line
 
@@ -32,11 +33,21 @@ class Hit(Struct, frozen=True):
     imports: tuple[str, ...] = ()
 
 
+class Lack(StrEnum):
+    """Why something could not be compared; the words are reason classes."""
+
+    UNMATCHED = "unmatched"
+    """What the lock file says of a package, or an advisory of its versions, has no place in an order: a matter of this entry."""
+    NO_ADVISORIES = "engine-missing"
+    """A matter of this machine, like a tool that is not installed."""
+
+
 class Gap(Struct, frozen=True):
     """A package of which advisories could not be excluded."""
 
     package: Package
     sentence: str
+    lack: Lack = Lack.UNMATCHED
 
 
 class Matches(Struct, frozen=True):
@@ -53,7 +64,7 @@ def match(packages: PackageSet, index: Advisories) -> Matches:
     keys = list(_keys(packages))
     affecting = index.affecting(key for key in keys if key)
     hits: list[Hit] = []
-    gaps: list[Gap] = []
+    gaps: list[Gap] = list(_uncovered(packages, index))
     for position, (package, key) in enumerate(zip(packages.packages, keys, strict=True)):
         if not key and package.source is Source.GIT:
             gaps.append(Gap(package, f"{package.name} comes from a commit, which advisories do not name; use a release of it"))
@@ -61,10 +72,28 @@ def match(packages: PackageSet, index: Advisories) -> Matches:
         if records is None:
             continue
         version = key_of(package.ecosystem, newest_of_line(package.ecosystem, package.version))
-        hits += _hits(position, package, records, version)
-        gaps += _gaps(package, records, version)
+        saying = [record for record in records if is_affected(record, package.ecosystem, package.version, version)]
+        if saying:
+            hits += _hits(position, package, saying, by_word=version is None)
+        if version is None or any(record.opaque for record in records):
+            gaps += _gaps(package, records, saying, version)
     hit_keys = {keys[hit.position] for hit in hits}
     return Matches(tuple(hits), tuple(gaps), {key: affecting[key] for key in sorted(hit_keys)})
+
+
+def _uncovered(packages: PackageSet, index: Advisories) -> Iterator[Gap]:
+    """Ecosystems that the index knows nothing of: an empty shelf is not a clean one."""
+    last = None
+    for package in packages.packages:  # sorted by ecosystem
+        if package.ecosystem is last or not is_named(package):
+            continue
+        last = package.ecosystem
+        if last in RELEASED and not packages.release:
+            yield Gap(package, f"which release of {last} this is, is not told, so its packages could not be compared with advisories")
+        elif not index.covers(package_key(last, "", packages.release if last in RELEASED else "")):
+            name = f"{last}:{packages.release}" if last in RELEASED else str(last)
+            sentence = f"there are no advisories about {name} on this machine: run `assay advisories update --ecosystem '{name}'`"
+            yield Gap(package, sentence, Lack.NO_ADVISORIES)
 
 
 def is_named(package: Package) -> bool:
@@ -95,33 +124,35 @@ def key_in(packages: PackageSet, package: Package) -> str:
     return package_key(package.ecosystem, package.upstream or package.name, packages.release)
 
 
-def is_affected(record: Affects, version: str, key: bytes | None) -> bool:
-    """Whether the record speaks of this version."""
-    return version in record.versions or (key is not None and any(span.holds(key) for span in record.spans))
+def is_affected(record: Affects, ecosystem: Ecosystem, version: str, key: bytes | None) -> bool:
+    """Whether the record speaks of this version: by a range, or by a list, there under any spelling of the same version."""
+    if version in record.versions:
+        return True
+    if key is None:
+        return False
+    for span in record.spans:
+        if span.holds(key):
+            return True
+    return bool(record.versions) and any(key_of(ecosystem, listed) == key for listed in record.versions)
 
 
-def _hits(position: int, package: Package, records: Sequence[Affects], version: bytes | None) -> Iterator[Hit]:
+def _hits(position: int, package: Package, saying: Sequence[Affects], *, by_word: bool) -> Iterator[Hit]:
+    """One per alias group."""
     found: dict[str, list[Affects]] = {}
-    for record in records:
-        if is_affected(record, package.version, version) or _is_listed(record, package, version):
-            found.setdefault(record.advisory, []).append(record)
-    for advisory, saying in sorted(found.items()):
+    for record in saying:
+        found.setdefault(record.advisory, []).append(record)
+    for advisory, records in sorted(found.items()):
         yield Hit(
             position=position,
             package=package,
             advisory=advisory,
-            records=tuple(sorted({record.record for record in saying})),
-            by_word=version is None,
-            imports=tuple(sorted({part for record in saying for part in record.imports})),
+            records=tuple(sorted({record.record for record in records})),
+            by_word=by_word,
+            imports=tuple(sorted({part for record in records for part in record.imports})),
         )
 
 
-def _is_listed(record: Affects, package: Package, version: bytes | None) -> bool:
-    """Listed under another spelling of the same version."""
-    return version is not None and any(key_of(package.ecosystem, listed) == version for listed in record.versions)
-
-
-def _gaps(package: Package, records: Iterable[Affects], version: bytes | None) -> Iterator[Gap]:
+def _gaps(package: Package, records: Iterable[Affects], saying: Sequence[Affects], version: bytes | None) -> Iterator[Gap]:
     if version is None:
         sentence = (
             f"{package.name} has a version that {package.ecosystem} cannot order, so it was compared only word for word"
@@ -129,7 +160,7 @@ def _gaps(package: Package, records: Iterable[Affects], version: bytes | None) -
         )
         yield Gap(package, sentence)
         return
-    ids = sorted({record.advisory for record in records if record.opaque and not is_affected(record, package.version, version)})
+    ids = sorted({record.advisory for record in records if record.opaque} - {record.advisory for record in saying})
     if ids:
         several = f"{ids[0]} and {len(ids) - 1} more" if len(ids) > 1 else ids[0]
         yield Gap(package, f"{several} tells the affected versions of {package.name} in no order known here; read it and decide")

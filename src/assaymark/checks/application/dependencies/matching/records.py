@@ -11,11 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.checks.application.dependencies.packages import Ecosystem
-from assaymark.checks.application.dependencies.versions.keys import SCHEME
 from assaymark.model.severity import Severity
-
-FORMAT = f"assaymark-advisories/1 {SCHEME}"
-"""An index of another format is not read."""
 
 
 class Nature(StrEnum):
@@ -28,7 +24,7 @@ class Nature(StrEnum):
     """Unmaintained, unsound: a reason to look elsewhere, not a hole."""
 
 
-class Span(Struct, frozen=True, array_like=True):
+class Span(Struct, frozen=True, array_like=True, gc=False):
     """Affected versions: from `low` on, up to `high`."""
 
     low: bytes
@@ -44,7 +40,7 @@ class Span(Struct, frozen=True, array_like=True):
         return self.low <= key and (self.high is None or key < self.high or (self.closed and key == self.high))
 
 
-class Affects(Struct, frozen=True, array_like=True):
+class Affects(Struct, frozen=True, array_like=True, gc=False):
     """One record's word on one package."""
 
     advisory: str
@@ -83,6 +79,10 @@ class Advisory(Struct, frozen=True, array_like=True):
     epss: tuple[float, float] | None = None
     """Probability of exploitation within thirty days, and percentile."""
     url: str = ""
+
+
+RELEASED = frozenset({Ecosystem.DEBIAN, Ecosystem.UBUNTU, Ecosystem.ALPINE, Ecosystem.ALMALINUX, Ecosystem.ROCKY, Ecosystem.REDHAT})
+"""Ecosystems whose advisories are about one release of a distribution."""
 
 
 def package_key(ecosystem: Ecosystem, name: str, release: str = "") -> str:

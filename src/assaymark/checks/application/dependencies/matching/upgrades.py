@@ -28,11 +28,13 @@ class Upgrade(Struct, frozen=True):
 def smallest_upgrade(package: Package, records: Sequence[Affects]) -> Upgrade:
     """The smallest version that the fewest advisories affect: none, unless one of them was never repaired."""
     current = key_of(package.ecosystem, package.version)
-    best = Upgrade(left=frozenset(record.advisory for record in records if is_affected(record, package.version, current)))
+    best = Upgrade(
+        left=frozenset(record.advisory for record in records if is_affected(record, package.ecosystem, package.version, current))
+    )
     for key, version in _candidates(package.ecosystem, records):
         if current is not None and key <= current:
             continue
-        left = frozenset(record.advisory for record in records if is_affected(record, version, key))
+        left = frozenset(record.advisory for record in records if is_affected(record, package.ecosystem, version, key))
         if len(left) < len(best.left):
             best = Upgrade(version, left)
     return best
@@ -52,6 +54,8 @@ def _candidates(ecosystem: Ecosystem, records: Iterable[Affects]) -> list[tuple[
 def command(dialect: str, package: Package, version: str) -> str:
     """How this lock file's own tool raises the package; empty where there is no one command for it."""
     name = package.name
+    if dialect in _REPORTS:
+        return ""
     tool = next((words for start, words in _BY_DIALECT if dialect.startswith(start)), None) or _BY_ECOSYSTEM.get(package.ecosystem, "")
     if package.ecosystem is Ecosystem.GO:
         tool = "go get toolchain@go{version}" if name == "stdlib" else "go get {name}@v{version} && go mod tidy"
@@ -60,6 +64,8 @@ def command(dialect: str, package: Package, version: str) -> str:
     return words.format(name=name, version=version)
 
 
+_REPORTS = frozenset({"cyclonedx", "spdx"})
+"""Written by other tools about something else: there is nothing to raise in them."""
 _BY_DIALECT = (
     ("package-lock", "npm install {name}@{version}"),
     ("yarn-berry", "yarn up {name}@{version}"),

@@ -6,20 +6,21 @@ severity stays what it was rated (raised only by known exploitation) and use in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.matching.component_names import purl_of
+from assaymark.checks.application.dependencies.matching.component_names import component_name
 from assaymark.checks.application.dependencies.matching.index import Advisories
-from assaymark.checks.application.dependencies.matching.matcher import Gap, Hit, Matches, key_in
+from assaymark.checks.application.dependencies.matching.matcher import Gap, Hit, Lack, Matches, key_in
 from assaymark.checks.application.dependencies.matching.paths import Ways
 from assaymark.checks.application.dependencies.matching.records import Advisory, Affects, Nature
 from assaymark.checks.application.dependencies.matching.upgrades import Upgrade, command, fixed_in, smallest_upgrade
 from assaymark.checks.application.dependencies.packages import Package, PackageSet
 from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.checks.rulebook import in_order, one_line
-from assaymark.model.component_notes import ALIASES, VERSION
+from assaymark.model.check import UnitKind
+from assaymark.model.component_notes import ACCORDING, ALIASES, VERSION
 from assaymark.model.finding import CheckId, ComponentSite, Fix, RuleId, Sighting, Span, UncheckedSite
 from assaymark.model.severity import Confidence, Severity
 
@@ -75,7 +76,7 @@ def _sighting(words: _Words, case: _Case) -> Sighting:
     line = min((hit.package.line for hit in case.hits if hit.package.line), default=0)
     return Sighting(
         rule=RuleId(f"{CHECK}/{RULES[advisory.nature]}"),
-        site=ComponentSite(purl_of(package.ecosystem, package.name), advisory.id, package.version),
+        site=ComponentSite(component_name(package), advisory.id, package.version),
         severity=_severity(advisory),
         message=_message(package.name, versions, advisory),
         span=Span(line, 1, line, 1) if line else None,
@@ -112,6 +113,7 @@ def _notes(words: _Words, case: _Case, versions: str, *, development: bool) -> I
     saying = [record for record in case.records if record.advisory == advisory.id]
     yield VERSION, versions
     yield ALIASES, ", ".join(advisory.aliases)
+    yield ACCORDING, ", ".join(sorted({record for hit in case.hits for record in hit.records}))
     yield "brought in by", _way(words, case)
     yield "fixed in", fixed_in(package, saying) or "no version that its advisories name"
     yield "severity", " ".join(filter(None, (advisory.basis, advisory.vector)))
@@ -167,21 +169,25 @@ def _upgrade(case: _Case) -> Upgrade:
 
 
 def _gaps(packages: PackageSet, gaps: Sequence[Gap]) -> Iterator[Sighting]:
-    """What could not be compared with any advisory: each is known by its sentence, which names the entry and no version."""
+    """What could not be compared with any advisory.
+
+    What the file says of an entry is known by its sentence, which names the entry and no version, so that it can be an old gap; what this
+    machine lacks is a gap of the whole input, and is new wherever the content is.
+    """
     for line, sentence in dict.fromkeys(packages.problems):
-        yield _gap("unpinned", line, sentence)
-    yield from (_gap("unmatched", gap.package.line, gap.sentence) for gap in _once(gaps))
+        yield _gap("unpinned", one_line(sentence), line, sentence)
+    for gap in {(gap.package.name, gap.sentence): gap for gap in gaps}.values():
+        if gap.lack is Lack.NO_ADVISORIES:
+            yield _gap(gap.lack, UnitKind.BLOB, 0, gap.sentence)
+        else:
+            yield _gap(gap.lack, one_line(gap.sentence), gap.package.line, gap.sentence)
 
 
-def _once(gaps: Iterable[Gap]) -> Iterable[Gap]:
-    return {(gap.package.name, gap.sentence): gap for gap in gaps}.values()
-
-
-def _gap(reason_class: str, line: int, sentence: str) -> Sighting:
+def _gap(reason_class: str, unit: str, line: int, sentence: str) -> Sighting:
     return Sighting(
         rule=RuleId(f"{CHECK}/unchecked"),
-        site=UncheckedSite(CHECK, one_line(sentence), reason_class),
+        site=UncheckedSite(CHECK, unit, reason_class),
         severity=Severity.MEDIUM,
-        message=sentence[0].upper() + sentence[1:] if sentence else sentence,
+        message=sentence,
         span=Span(line, 1, line, 1) if line else None,
     )

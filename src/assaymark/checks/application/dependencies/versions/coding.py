@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SCHEME = "keys/1"
+"""Goes into whatever holds keys: those of another scheme cannot be compared with them."""
 LONGEST = 500
 """Characters of a version; published ones stay below a hundred."""
 _MOST_DIGITS = 250

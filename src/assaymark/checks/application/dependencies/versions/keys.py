@@ -14,9 +14,6 @@ from assaymark.checks.application.dependencies.versions.maven import maven
 from assaymark.checks.application.dependencies.versions.pep440 import pep440
 from assaymark.checks.application.dependencies.versions.semver import nuget, pub, semver
 
-SCHEME = "keys/1"
-"""Goes into the index that holds keys: another scheme cannot be compared with it."""
-
 ORDERS: dict[Ecosystem, Callable[[str], bytes]] = {
     Ecosystem.PYPI: pep440,
     Ecosystem.NPM: semver,
