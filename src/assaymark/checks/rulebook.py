@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from assaymark.checks.reading.inline import Comments
 from assaymark.checks.reading.yaml_tree import Unreadable
-from assaymark.model.finding import CheckId, ConfigurationSite, Fix, RuleId, Sighting, Span
+from assaymark.model.finding import CheckId, ConfigurationSite, Fix, RuleId, Sighting, Span, Suppression
 from assaymark.model.severity import Confidence, Severity
 
 _LONGEST_PART = 160
@@ -49,6 +49,10 @@ class Flaw(Struct, frozen=True, omit_defaults=True):
     replacement: str | None = None
     """What to write instead of the span, where that is one attribute."""
     notes: tuple[tuple[str, str], ...] = ()
+    confidence: Confidence | None = None
+    """When this case is less sure than the rule's usual one."""
+    suppression: Suppression | None = None
+    """A request to overlook it that is no comment, such as an annotation."""
 
 
 def one_line(text: str) -> str:
@@ -87,10 +91,10 @@ def _sighting(check: CheckId, rule: Rule, flaw: Flaw, comments: Comments) -> Sig
         severity=flaw.severity or rule.severity,
         message=flaw.message,
         span=flaw.span,
-        confidence=rule.confidence,
+        confidence=flaw.confidence or rule.confidence,
         member=flaw.member,
         fix=Fix(advice=rule.advice, replacement=flaw.replacement),
-        suppression=comments.cover(flaw.span, flaw.rule, rule.aliases, flaw.block),
+        suppression=flaw.suppression or comments.cover(flaw.span, flaw.rule, rule.aliases, flaw.block),
         notes=flaw.notes,
     )
 

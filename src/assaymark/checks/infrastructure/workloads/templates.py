@@ -1,0 +1,85 @@
+"""A Helm template read as far as it is literal.
+
+What stands between double braces is replaced by as many characters that YAML takes for plain text, or by spaces where it stands alone on
+its line or steers the template. So ``privileged: true`` is seen in a chart although nobody rendered it, at its true position.
+Does not render: values, includes and loops stay unknown, and what is missing may come from them, so absence says nothing in a template.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from msgspec import Struct
+
+OPEN, CLOSE = "⟪", "⟫"
+_ACTION = re.compile(r"\{\{(?:(?!\{\{|\}\}).){0,4000}?\}\}", re.DOTALL)
+_STEERS = re.compile(r"\{\{-?\s*(?:/\*|(?P<word>if|else|end|range|with|define|block|template|break|continue)\b|\$[\w.]*\s*:?=)")
+_UNPLAIN = re.compile(r"[^\w.$ -]")
+_AT_VALUE = re.compile(rb"(?m)^[^#\n\"'|]*?(?:(?::|-)[ \t]+|^[ \t]*)[\w./:-]*\{\{")
+
+
+class Plain(Struct, frozen=True):
+    """A template as YAML."""
+
+    text: str
+    """As long as the template, line by line."""
+    depths: tuple[tuple[int, int], ...]
+    """From which line on how many conditions and loops are open."""
+
+    def depth(self, line: int) -> int:
+        """How many conditions and loops are around a line."""
+        at = bisect_right(self.depths, (line, 1 << 30)) - 1
+        return self.depths[at][1] if at >= 0 else 0
+
+
+def is_template(content: bytes) -> bool:
+    """True when double braces stand where YAML has keys and values, not inside of a quoted or folded text."""
+    return b"{{" in content and _AT_VALUE.search(content) is not None
+
+
+def plain(text: str) -> Plain:
+    """The template with every action blanked or made plain text."""
+    pieces: list[str] = []
+    depths: list[tuple[int, int]] = []
+    at, line, depth = 0, 1, 0
+    for found in _ACTION.finditer(text):
+        pieces.append(text[at : found.start()])
+        line += text.count("\n", at, found.start())
+        word = _steers(found.group())
+        if word in {"if", "range", "with", "define", "block"}:
+            depth += 1
+        elif word == "end":
+            depth = max(0, depth - 1)
+        depths.append((line, depth))
+        pieces.append(_instead(text, found, bool(word)))
+        at = found.end()
+        line += found.group().count("\n")
+    pieces.append(text[at:])
+    return Plain("".join(pieces), tuple(depths))
+
+
+def _steers(action: str) -> str:
+    found = _STEERS.match(action)
+    return (found["word"] or "comment") if found else ""
+
+
+def _instead(text: str, found: re.Match[str], steers: bool) -> str:
+    action = found.group()
+    before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+    end = text.find("\n", found.end())
+    after = text[found.end() : end if end >= 0 else len(text)]
+    alone = not re.sub(r"\{\{.*?\}\}", "", before).strip() and (steers or not re.sub(r"\{\{.*?\}\}", "", after).strip())
+    if alone or "\n" in action:
+        return re.sub(r"[^\n]", " ", action)
+    return OPEN + _UNPLAIN.sub("_", action[1:-1]) + CLOSE
+
+
+def unknown(text: str) -> bool:
+    """True when a value is only known after the template, or the variables in it, were filled in."""
+    return OPEN in text or "{{" in text or "$(" in text or "${" in text
+
+
+def shown(text: str) -> str:
+    """A value for people and addresses: an action is shown by its words."""
+    return re.sub(rf"{OPEN}(.*?){CLOSE}", lambda m: "{{" + " ".join(m[1].replace("_", " ").split()) + "}}", text) if OPEN in text else text
