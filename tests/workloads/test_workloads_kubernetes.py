@@ -306,6 +306,11 @@ SAMPLES: list[tuple[str, str, str]] = [
     ("weak-ciphers", command(*API, "--tls-cipher-suites=TLS_RSA_WITH_3DES_EDE_CBC_SHA"), command(*API, "--tls-min-version=VersionTLS12")),
     ("profiling", command("kube-scheduler", "--profiling=true"), command("kube-scheduler", "--profiling=false")),
     (
+        "control-plane-incomplete",
+        command("etcd", "--data-dir=/d", "--name=a", "--cert-file=/c", "--trusted-ca-file=/a"),
+        command("etcd", "--data-dir=/d"),
+    ),
+    (
         "shared-controller-rights",
         command("kube-controller-manager", "--use-service-account-credentials=false"),
         command("kube-controller-manager", "--use-service-account-credentials=true"),

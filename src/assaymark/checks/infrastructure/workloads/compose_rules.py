@@ -48,6 +48,7 @@ def examine(file: Compose) -> Iterator[Flaw]:
                 if key not in told:
                     told.add(key)
                     yield flaw
+    yield from host.named_volumes(file)
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.infrastructure.workloads.compose_document import Service, volumes
+from assaymark.checks.infrastructure.workloads.compose_document import Compose, Service, volumes
 from assaymark.checks.infrastructure.workloads.compose_places import flaw
 from assaymark.checks.infrastructure.workloads.host_facts import capability_name, capability_risk, is_socket, path_risk, strength
-from assaymark.checks.infrastructure.workloads.lookups import says_yes, texts
+from assaymark.checks.infrastructure.workloads.lookups import mapping, pairs, says_yes, scalar, texts
 from assaymark.checks.reading.yaml_tree import Scalar
 from assaymark.checks.rulebook import Flaw
 from assaymark.model.severity import Severity
@@ -70,6 +70,17 @@ def host_paths(service: Service) -> Iterator[Flaw]:
         if volume.options in {"shared", "rshared"}:
             message = f"What is mounted below {volume.source} in the container appears on the machine"
             yield flaw("mount-propagation", service, volume.span, f"volumes: {volume.source}: {volume.options}", message)
+
+
+def named_volumes(file: Compose) -> Iterator[Flaw]:
+    """A named volume that is a folder of the machine."""
+    for key, volume in pairs(mapping(file.root, "volumes")):
+        for option in ("device", "mountpoint"):
+            node = scalar(volume, "driver_opts", option)
+            risk = path_risk(node.text, read_only=False) if node is not None else None
+            if node is not None and risk is not None and risk.rank > Severity.LOW.rank:
+                message = f"Whoever uses the volume {key.text} writes to {node.text} of the machine"
+                yield Flaw("host-path", f"volumes.{key.text}", f"driver_opts: {node.text}", message, node.span, risk)
 
 
 _DEVICES = re.compile(r"/dev(?:/(?:mem|kmem|port|sd[a-z]\d*|nvme\w+|vd[a-z]\d*|xvd[a-z]\d*|dm-\d+|mapper/.+|disk/.+))?\Z")

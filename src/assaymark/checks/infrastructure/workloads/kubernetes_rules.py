@@ -164,6 +164,7 @@ RULES: Final[dict[str, Rule]] = {
     "etcd-open": Rule(_HIGH, _SURE, "Use https, --client-cert-auth=true and an own certificate authority for etcd."),
     "weak-ciphers": Rule(_MEDIUM, _SURE, "Use TLS 1.2 or later with ECDHE and AES-GCM or ChaCha20 only."),
     "profiling": Rule(_LOW, _SURE, "Set --profiling=false."),
+    "control-plane-incomplete": Rule(_LOW, _LIKELY, "Give the flag with the file that the cluster's authority made."),
     "shared-controller-rights": Rule(_LOW, _SURE, "Set --use-service-account-credentials=true."),
     "idle-connections": Rule(_LOW, _SURE, "Set a time, such as 5m."),
     "certificates-not-rotated": Rule(_LOW, _SURE, "Remove the flag: certificates are rotated by default."),

@@ -116,6 +116,8 @@ def _take_overs(grant: _Grant) -> Iterator[_Found]:
         if grant.may(frozenset({"create", "get", "patch", "update"}), resource) and not grant.named:
             yield "rbac-exec", resource, f"allows {resource}: commands in containers of others", None if grant.wide else Severity.LOW
             return
+    if grant.may(frozenset({"create", "get"}), "pods/portforward") and not grant.named:
+        yield "rbac-exec", "pods/portforward", "allows pods/portforward: ports of containers of others", Severity.LOW
     if grant.may(_READS | _WRITES, "nodes/proxy"):
         reads = not grant.verbs & (_WRITES | {"*"})
         yield (

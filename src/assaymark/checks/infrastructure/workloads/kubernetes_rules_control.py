@@ -22,7 +22,7 @@ from assaymark.model.severity import Severity
 _PROGRAMS = frozenset({"kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler", "etcd"})
 _API, _KUBELET, _MANAGER, _SCHEDULER, _ETCD = "kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler", "etcd"
 _FALSE = r"false"
-_WEAK_CIPHER = r"(?:^|,)TLS_(?:\w*_(?:RC4|3DES|NULL|DES)_\w+|RSA_WITH_\w+|\w+_CBC_SHA)(?:,|$)"
+_WEAK_CIPHER = r"(?:^|,)TLS_(?:\w*_(?:RC4|3DES|NULL|DES)_\w+|RSA_WITH_\w+|\w+_CBC_SHA\d*)(?:,|$)"
 
 
 class _FlagRule(Struct, frozen=True):
@@ -101,6 +101,8 @@ def control_plane(container: Container) -> Iterator[Flaw]:
     yield from _judged(program, flags, container.address)
     if program == _API and container.whole:
         yield from _absent(flags, container)
+    if len(flags) > 3 and container.whole and "config" not in flags:
+        yield from _incomplete(program, flags, container)
 
 
 def _judged(program: str, flags: dict[str, tuple[str, Span]], address: str) -> Iterator[Flaw]:
@@ -121,6 +123,41 @@ def _absent(flags: dict[str, tuple[str, Span]], container: Container) -> Iterato
     if mode is None and "authorization-config" not in flags and len(flags) > 3:
         message = "kube-apiserver lets everybody do everything: --authorization-mode is missing and its default is AlwaysAllow"
         yield Flaw("authorisation-off", container.address, "--authorization-mode", message, container.span)
+
+
+_WANTED: Final[dict[str, dict[str, str]]] = {
+    _API: {
+        "client-ca-file": "does not check certificates of those who call",
+        "etcd-cafile": "does not check etcd's certificate",
+        "etcd-certfile": "has no certificate for etcd",
+        "kubelet-certificate-authority": "does not check certificates of nodes",
+        "kubelet-client-certificate": "has no certificate for nodes",
+        "service-account-key-file": "has no key of its own for tokens",
+        "tls-cert-file": "makes a certificate itself, which nobody can check",
+        "encryption-provider-config": "stores secrets as they are",
+        "audit-policy-file": "records nothing of what is asked",
+    },
+    _MANAGER: {
+        "root-ca-file": "gives pods nothing to check the API server by",
+        "service-account-private-key-file": "has no key of its own for tokens",
+    },
+    _ETCD: {
+        "cert-file": "is reached without encryption",
+        "client-cert-auth": "gives the whole cluster's state to whoever asks",
+        "peer-cert-file": "speaks to its peers without encryption",
+        "peer-client-cert-auth": "takes whoever asks for a peer",
+        "trusted-ca-file": "does not check certificates of those who call",
+    },
+}
+"""Flags without which the part is open or unproved, and what it then does."""
+
+
+def _incomplete(program: str, flags: dict[str, tuple[str, Span]], container: Container) -> Iterator[Flaw]:
+    for name, what in _WANTED.get(program, {}).items():
+        if name not in flags:
+            yield Flaw(
+                "control-plane-incomplete", container.address, f"--{name}", f"{program} {what} (--{name} is missing)", container.span
+            )
 
 
 def cluster_configuration(manifest: Manifest) -> Iterator[Flaw]:

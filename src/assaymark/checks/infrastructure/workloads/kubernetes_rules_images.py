@@ -44,7 +44,7 @@ def image(container: Container) -> Iterator[Flaw]:
 
 
 _DASHBOARD = re.compile(r"(?:^|/)(?:kubernetes-dashboard(?:-amd64)?|kubernetesui/dashboard)(?:[:@]|\Z)")
-_TILLER = re.compile(r"(?:^|/)(?:kubernetes-helm/)?tiller(?:[:@]|\Z)")
+_TILLER = re.compile(r"(?:^|/)(?:kubernetes-helm/)?tiller(?:-image)?(?:[:@]|\Z)")
 
 
 def risky_image(container: Container) -> Iterator[Flaw]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from assaymark.checks.infrastructure.workloads.lookups import at, entries, mapping, pairs, says_no, says_yes, scalar, texts
 from assaymark.checks.infrastructure.workloads.manifests import Manifest
 from assaymark.checks.infrastructure.workloads.templates import unknown
-from assaymark.checks.reading.yaml_tree import Items, Keyed, Scalar, scalar_text
+from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scalar_text
 from assaymark.checks.rulebook import Flaw
 from assaymark.model.severity import Severity
 
@@ -76,7 +76,26 @@ def external_addresses(manifest: Manifest) -> Iterator[Flaw]:
         if node.text in _ANYWHERE:
             message = f"The load balancer of {manifest.name} admits every address on purpose"
             yield Flaw("service-open", manifest.address, f"loadBalancerSourceRanges: {node.text}", message, node.span)
+    yield from _opened(manifest)
+
+
+_INNER = re.compile(r"internal|private|scheme", re.IGNORECASE)
+_TILLER_PORT = "44134"
+
+
+def _opened(manifest: Manifest) -> Iterator[Flaw]:
+    for port in entries(manifest.root, "spec", "ports"):
+        node = scalar(port, "port")
+        if node is not None and node.text == _TILLER_PORT and "tiller" in manifest.name:
+            message = "Tiller of Helm 2 does for everybody who reaches it what its own rights allow, often everything"
+            yield Flaw("tiller", manifest.address, "ports", message, node.span)
     kind = scalar(manifest.root, "spec", "type")
+    if kind is not None and kind.text == "LoadBalancer" and at(manifest.root, "spec", "loadBalancerSourceRanges") is None:
+        notes = pairs(mapping(manifest.root, "metadata", "annotations"))
+        inner = any(_INNER.search(f"{key.text} {scalar_text(value)}") and not says_no(value) for key, value in notes)
+        if not inner:
+            message = f"{manifest.name} gets an address on the internet on most clouds, for everybody"
+            yield Flaw("service-open", manifest.address, "type: LoadBalancer", message, kind.span, Severity.INFO)
     if kind is not None and kind.text == "NodePort":
         message = f"{manifest.name} is opened on every node's own address"
         yield Flaw("service-open", manifest.address, "type: NodePort", message, kind.span, Severity.INFO)
@@ -138,10 +157,26 @@ def admission_policy(manifest: Manifest) -> Iterator[Flaw]:
     if root is not None and root.text == "RunAsAny":
         message = f"{manifest.name} admits containers that run as root"
         yield Flaw("pod-policy-open", manifest.address, "runAsUser", message, root.span, Severity.LOW)
+    yield from _admitted(manifest, spec)
     for node in texts(spec, "allowedCapabilities"):
         if node.text in {"*", "ALL", "SYS_ADMIN", "CAP_SYS_ADMIN"}:
             message = f"{manifest.name} admits pods that add the capability {node.text}"
             yield Flaw("pod-policy-open", manifest.address, f"allowedCapabilities: {node.text}", message, node.span)
+
+
+def _admitted(manifest: Manifest, spec: Node | None) -> Iterator[Flaw]:
+    for node in texts(spec, "allowedProcMountTypes"):
+        if node.text == "Unmasked":
+            message = f"{manifest.name} admits containers that see what is hidden in /proc"
+            yield Flaw("pod-policy-open", manifest.address, "allowedProcMountTypes", message, node.span)
+    for node in texts(spec, "allowedUnsafeSysctls"):
+        message = f"{manifest.name} admits pods that change {node.text}"
+        yield Flaw("pod-policy-open", manifest.address, f"allowedUnsafeSysctls: {node.text}", message, node.span)
+    for entry in entries(spec, "allowedHostPaths"):
+        prefix = scalar(entry, "pathPrefix")
+        if prefix is not None and prefix.text == "/" and not says_yes(at(entry, "readOnly")):
+            message = f"{manifest.name} admits pods that see the whole node"
+            yield Flaw("pod-policy-open", manifest.address, "allowedHostPaths: /", message, prefix.span)
 
 
 def kubelet_configuration(manifest: Manifest) -> Iterator[Flaw]:
