@@ -92,7 +92,7 @@ SAMPLES: list[tuple[str, str, str]] = [
     ),
     ("key-in-image", run("ssh-keygen -A"), run("ssh-keygen -F host")),
     ("key-in-image", run("openssl req -x509 -newkey rsa:4096 -nodes"), run("openssl dgst -sha256 x")),
-    ("system-upgraded", run("apt-get dist-upgrade -y"), run("apt-get update")),
+    ("system-upgraded", run("apt-get dist-upgrade -y"), run("apt-get upgrade -y")),
     ("package-unpinned", run("apt-get install -y --no-install-recommends curl"), run("apt-get install -y curl=8.1-1")),
     (
         "package-unpinned",
@@ -104,6 +104,13 @@ SAMPLES: list[tuple[str, str, str]] = [
     ("package-unpinned", run("go install example.org/a@latest"), run("go install example.org/a@v1.2.3")),
     ("package-unpinned", run("cargo install ripgrep"), run("cargo install ripgrep --version 14.1.0 --locked")),
     ("package-unpinned", run("apk add --no-cache --virtual .build curl"), run("apk add --no-cache --virtual .build curl=8.1-r0")),
+    ("lists-alone", run("apt-get update"), run("apt-get update && apt-get install -y curl=8")),
+    ("failure-hidden", run("curl https://a.example.org/x | tar x"), run("set -o pipefail; curl https://a.example.org/x | tar x")),
+    (
+        "failure-hidden",
+        run("wget -qO- https://a.example.org/x | tar x"),
+        image('SHELL ["/bin/bash", "-o", "pipefail", "-c"]', "RUN curl https://a.example.org/x | tar x"),
+    ),
     ("open-docker", image("ENV DOCKER_HOST=tcp://docker:2375"), image("ENV DOCKER_HOST=tcp://docker:2376")),
     ("remote-script", run("curl -sSL https://a.example.org/x | bash"), run("curl -sSL https://a.example.org/x -o x")),
     (

@@ -265,6 +265,11 @@ SAMPLES: list[tuple[str, str, str]] = [
         INGRESS % ("nginx.ingress.kubernetes.io/server-snippet: 'alias /x;'", ""),
         INGRESS % ("nginx.ingress.kubernetes.io/rewrite-target: /x", ""),
     ),
+    (
+        "ingress-injection",
+        INGRESS % ("nginx.ingress.kubernetes.io/auth-url: 'http://a.example.org/#;} x'", ""),
+        INGRESS % ("nginx.ingress.kubernetes.io/auth-url: 'https://a.example.org/x?y=1'", ""),
+    ),
     ("service-external-address", SERVICE % "externalIPs: [203.0.113.9]", SERVICE % "ports: [{port: 80}]"),
     (
         "service-open",
@@ -307,8 +312,8 @@ SAMPLES: list[tuple[str, str, str]] = [
     ("profiling", command("kube-scheduler", "--profiling=true"), command("kube-scheduler", "--profiling=false")),
     (
         "control-plane-incomplete",
-        command("etcd", "--data-dir=/d", "--name=a", "--cert-file=/c", "--trusted-ca-file=/a"),
-        command("etcd", "--data-dir=/d"),
+        command("etcd", "--data-dir=/d", "--cert-file=/c"),
+        command("etcd", "--cert-file=/c", "--client-cert-auth", "--peer-client-cert-auth=true"),
     ),
     (
         "shared-controller-rights",

@@ -16,7 +16,7 @@ from assaymark.checks.infrastructure.workloads.lookups import at, child, entries
 from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, Unreadable, documents, scalar_text
 from assaymark.model.finding import Span
 
-_EXTENDS_AT_MOST = 20
+_EXTENDS_AT_MOST = 8
 _MOST_NODES = 100_000
 
 
@@ -25,7 +25,7 @@ class Setting(Struct, frozen=True):
 
     name: str
     value: str
-    span: Span
+    node: Scalar
 
 
 class Volume(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Volume(Struct, frozen=True):
     """A path, a name of a volume, or empty."""
     read_only: bool
     options: str
-    span: Span
+    node: Scalar
 
 
 class Port(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Port(Struct, frozen=True):
     """Of the machine; empty for all."""
     published: str
     target: str
-    span: Span
+    node: Scalar
 
 
 class Service(Struct, frozen=True, eq=False):
@@ -86,6 +86,8 @@ class Compose(Struct, frozen=True, eq=False):
     root: Keyed
     homes: dict[int, str]
     """Which service or ``x-`` block a value stands in."""
+    named: dict[str, Keyed]
+    """The services by their names."""
     lines: tuple[str, ...]
 
     def services(self) -> Iterator[Service]:
@@ -104,8 +106,8 @@ class Compose(Struct, frozen=True, eq=False):
         if isinstance(wanted, Keyed) and wanted.get("file") is not None:
             return None
         name = wanted.text if isinstance(wanted, Scalar) else scalar_text(child(wanted, "service"))
-        found = at(self.root, "services", name) if name else None
-        return found if isinstance(found, Keyed) and found is not node else None
+        found = self.named.get(name)
+        return found if found is not node else None
 
 
 def _is_first_format(root: Keyed) -> bool:
@@ -128,7 +130,8 @@ def read(text: str) -> Compose | None:
     if not isinstance(root, Keyed):
         line = root.span.start_line
         raise Unreadable("schema", f"line {line}: a compose file is a mapping with `services`", line)
-    return Compose(root, _homes(root), tuple(text.split("\n")))
+    named = {key.text: value for key, value in pairs(mapping(root, "services")) if isinstance(value, Keyed)}
+    return Compose(root, _homes(root), named, tuple(text.split("\n")))
 
 
 def _homes(root: Keyed) -> dict[int, str]:
@@ -161,11 +164,11 @@ def variables(node: Node | None) -> Iterator[Setting]:
             if isinstance(entry, Scalar):
                 name, equals, text = entry.text.partition("=")
                 if equals:
-                    yield Setting(name.strip(), text.strip("\"'"), entry.span)
+                    yield Setting(name.strip(), text.strip("\"'"), entry)
     else:
         for key, value in pairs(node):
             if isinstance(value, Scalar):
-                yield Setting(key.text, value.text, value.span)
+                yield Setting(key.text, value.text, value)
 
 
 _WINDOWS = re.compile(r"(?<!\A[A-Za-z]):")
@@ -179,12 +182,12 @@ def volumes(node: Node | None) -> Iterator[Volume]:
             parts = _WINDOWS.split(entry.text) if re.match(r"[A-Za-z]:[\\/]", entry.text) else entry.text.split(":")
             options = parts[-1] if len(parts) > 1 and _MODES.match(parts[-1]) else ""
             source = parts[0] if len(parts) > 1 else ""
-            yield Volume(source, "ro" in options.split(","), options, entry.span)
+            yield Volume(source, "ro" in options.split(","), options, entry)
         elif isinstance(entry, Keyed):
             source_node = scalar(entry, "source") or scalar(entry, "src")
             if source_node is not None and scalar_text(child(entry, "type")) in {"", "bind"}:
                 options = scalar_text(at(entry, "bind", "propagation"))
-                yield Volume(source_node.text, scalar_text(child(entry, "read_only")) == "true", options, source_node.span)
+                yield Volume(source_node.text, scalar_text(child(entry, "read_only")) == "true", options, source_node)
 
 
 def ports(node: Node | None) -> Iterator[Port]:
@@ -196,9 +199,9 @@ def ports(node: Node | None) -> Iterator[Port]:
             parts = rest.split(":")
             if not address and len(parts) == 3:
                 address, parts = parts[0], parts[1:]
-            yield Port(address.strip("[]"), parts[0] if len(parts) > 1 else "", parts[-1], entry.span)
+            yield Port(address.strip("[]"), parts[0] if len(parts) > 1 else "", parts[-1], entry)
         elif isinstance(entry, Keyed):
             target = scalar(entry, "target")
             if target is not None:
                 published = scalar_text(child(entry, "published"))
-                yield Port(scalar_text(child(entry, "host_ip")), published, target.text, target.span)
+                yield Port(scalar_text(child(entry, "host_ip")), published, target.text, target)

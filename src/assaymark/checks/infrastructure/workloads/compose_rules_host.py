@@ -55,21 +55,21 @@ def host_paths(service: Service) -> Iterator[Flaw]:
     for volume in volumes(service.get("volumes")):
         if is_socket(volume.source):
             message = f"{service.name} holds {volume.source}: whoever writes to it is root on the machine, read-only or not"
-            yield flaw("container-socket", service, volume.span, f"volumes: {volume.source}", message)
+            yield flaw("container-socket", service, volume.node, f"volumes: {volume.source}", message)
             continue
         risk = path_risk(volume.source, read_only=volume.read_only) if volume.source.startswith("/") else None
         if risk is not None and risk.rank >= Severity.LOW.rank and (risk is not Severity.LOW or volume.read_only):
             yield flaw(
                 "host-path",
                 service,
-                volume.span,
+                volume.node,
                 f"volumes: {volume.source}",
                 f"{service.name} sees {volume.source} of its machine",
                 severity=risk,
             )
         if volume.options in {"shared", "rshared"}:
             message = f"What is mounted below {volume.source} in the container appears on the machine"
-            yield flaw("mount-propagation", service, volume.span, f"volumes: {volume.source}: {volume.options}", message)
+            yield flaw("mount-propagation", service, volume.node, f"volumes: {volume.source}: {volume.options}", message)
 
 
 def named_volumes(file: Compose) -> Iterator[Flaw]:
@@ -123,7 +123,7 @@ def root_user(service: Service) -> Iterator[Flaw]:
 
 def confinement(service: Service) -> Iterator[Flaw]:
     """What nobody took from the container."""
-    if service.partial or says_yes(service.get("privileged")):
+    if service.partial:
         return
     options = " ".join(node.text for node in texts(service.get("security_opt")))
     if "no-new-privileges" not in options:

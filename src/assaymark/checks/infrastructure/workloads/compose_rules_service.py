@@ -55,16 +55,16 @@ def environment(service: Service) -> Iterator[Flaw]:
     for each in variables(service.get("environment")):
         if opens(each.name, each.value):
             message = f"{each.name} starts {service.name} without a check of who asks"
-            yield flaw("authentication-off", service, each.span, f"environment: {each.name}", message)
+            yield flaw("authentication-off", service, each.node, f"environment: {each.name}", message)
         elif unverifies(each.name, each.value):
             message = f"{each.name} makes {service.name} take whoever answers for the right one"
-            yield flaw("verification-off", service, each.span, f"environment: {each.name}", message)
+            yield flaw("verification-off", service, each.node, f"environment: {each.name}", message)
         elif debugs(each.name, each.value):
             message = f"{each.name} switches a debug mode of {service.name} on"
-            yield flaw("debug-enabled", service, each.span, f"environment: {each.name}", message)
+            yield flaw("debug-enabled", service, each.node, f"environment: {each.name}", message)
         elif is_open_docker(each.name, each.value):
             message = "Docker is driven over plain TCP; whoever reaches the port is root there"
-            yield flaw("open-docker", service, each.span, f"environment: {each.name}", message)
+            yield flaw("open-docker", service, each.node, f"environment: {each.name}", message)
 
 
 def _words(service: Service, key: str) -> list[Scalar]:
@@ -111,10 +111,10 @@ def published(service: Service) -> Iterator[Flaw]:
         if port.target in REMOTE_PORTS:
             message = f"{REMOTE_PORTS[port.target]} (port {port.target}) is open on every address of the machine"
             rule = "engine-exposed" if port.target == "2375" else "remote-access-port"
-            yield flaw(rule, service, port.span, f"ports: {port.target}", message)
+            yield flaw(rule, service, port.node, f"ports: {port.target}", message)
         elif port.target in DATA_PORTS:
             message = f"{DATA_PORTS[port.target]} (port {port.target}) is open on every address of the machine, past most firewalls"
-            yield flaw("store-exposed", service, port.span, f"ports: {port.target}", message)
+            yield flaw("store-exposed", service, port.node, f"ports: {port.target}", message)
 
 
 def build(service: Service) -> Iterator[Flaw]:
@@ -130,7 +130,7 @@ def build(service: Service) -> Iterator[Flaw]:
     for each in variables(service.get("build", "args")):
         if names_a_secret(each.name) and each.value:
             message = f"What is given for {each.name} stays readable in the image's history"
-            yield flaw("secret-argument", service, each.span, f"build.args: {each.name}", message)
+            yield flaw("secret-argument", service, each.node, f"build.args: {each.name}", message)
     privileged = scalar(service.get("build"), "privileged")
     if privileged is not None and privileged.text == "true":
         yield flaw("privileged", service, privileged, "build.privileged", "The build has every right of the machine", replacement="false")

@@ -92,10 +92,12 @@ class Dockerfile(Struct, frozen=True, eq=False):
     starts: tuple[int, ...]
     """Where each line begins."""
     lines: tuple[str, ...]
+    named: Mapping[str, Stage]
+    """The stages by their names in small letters; of equal names the last."""
 
     def stage_named(self, name: str) -> Stage | None:
         """The last stage of this name."""
-        return next((stage for stage in reversed(self.stages) if stage.alias.lower() == name.lower()), None)
+        return self.named.get(name.lower())
 
     def lineage(self, stage: Stage) -> Iterator[Stage]:
         """The stage and those of this file that it is built from, itself first."""
@@ -134,7 +136,9 @@ def read(text: str) -> Dockerfile | None:
     instructions = list(reader.instructions())
     if not instructions:
         return None
-    return Dockerfile(tuple(_stages(instructions)), reader.directives, tuple(reader.starts), tuple(reader.lines))
+    stages = tuple(_stages(instructions))
+    named = {stage.alias.lower(): stage for stage in stages if stage.alias}
+    return Dockerfile(stages, reader.directives, tuple(reader.starts), tuple(reader.lines), named)
 
 
 class _Reader(Struct):

@@ -31,8 +31,7 @@ EXAMINERS: Final[tuple[Callable[[Dockerfile], Iterator[Flaw]], ...]] = (
     files.add_for_copy,
     files.open_files,
     files.build_context_everything,
-    run.shell,
-    run.commands,
+    run.steps,
 )
 
 RULES: Final[dict[str, Rule]] = {
@@ -64,6 +63,8 @@ RULES: Final[dict[str, Rule]] = {
     "second-index": Rule(_LOW, _SURE, "Use one index that serves both, or lock packages with their hashes."),
     "key-in-image": Rule(_MEDIUM, _LIKELY, "Make the key when the container starts, or give it as a secret."),
     "system-upgraded": Rule(_INFO, _SURE, "Raise the base image instead, by its digest."),
+    "lists-alone": Rule(_INFO, _SURE, "Fetch the lists and install in one step: `RUN apt-get update && apt-get install …`."),
+    "failure-hidden": Rule(_INFO, _SURE, 'Add `SHELL ["/bin/bash", "-o", "pipefail", "-c"]` before, or download to a file first.'),
     "package-unpinned": Rule(_LOW, _LIKELY, "Name the version, better install from a lock file with hashes."),
     "open-docker": Rule(_MEDIUM, _SURE, "Use TLS: port 2376 with certificates on both sides."),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -11,7 +12,7 @@ from assaymark.checks.infrastructure.workloads.dockerfile_document import Docker
 from assaymark.checks.infrastructure.workloads.dockerfile_packages import unpinned
 from assaymark.checks.infrastructure.workloads.dockerfile_places import Wrong, flaw, of, within
 from assaymark.checks.rulebook import Flaw
-from assaymark.checks.shell.facts import SHELLS
+from assaymark.checks.shell.facts import DOWNLOADERS, INTERPRETERS, SHELLS
 from assaymark.checks.shell.reader import Command, read, sequences, unquoted
 from assaymark.checks.shell.rules import SHELL_RULES, shell_flaws
 
@@ -48,30 +49,36 @@ def scripts(file: Dockerfile) -> Iterator[Script]:
             yield Script(stage, each, " ".join(f"'{word}'" if " " in word else word for word in words), exact=False)
 
 
-def shell(file: Dockerfile) -> Iterator[Flaw]:
-    """The rules about shell text."""
+def steps(file: Dockerfile) -> Iterator[Flaw]:
+    """Everything wrong with the steps; each is read once for the rules about shell text and once for those of images."""
     for script in scripts(file):
         for each in shell_flaws(script.text, {}):
             if each.rule in SHELL_RULES_TAKEN:
-                span = within(file, script.instruction, each.start, each.end) if script.exact else None
-                yield flaw(Wrong(each.rule, each.wrong, each.message, each.severity), script.stage, script.instruction, span)
+                yield _told(file, script, Wrong(each.rule, each.wrong, each.message, each.severity), each.start, each.end)
+        if _WORTH_READING.search(script.text):
+            rows = [row for _, row in sequences(read(script.text))]
+            yield from _commands(file, script, rows)
+            yield from _lists_alone(script, rows)
+            yield from _failure_hidden(file, script, rows)
 
 
-def commands(file: Dockerfile) -> Iterator[Flaw]:
-    """The rules about single commands."""
-    for script in scripts(file):
-        if not _WORTH_READING.search(script.text):
-            continue
-        for _, row in sequences(read(script.text)):
-            for command in row:
-                for judge in _JUDGES:
-                    for found in judge(command):
-                        span = within(file, script.instruction, command.start, command.end) if script.exact else None
-                        yield flaw(found, script.stage, script.instruction, span)
+_Rows = list[tuple[Command, ...]]
+
+
+def _told(file: Dockerfile, script: Script, wrong: Wrong, start: int, end: int) -> Flaw:
+    span = within(file, script.instruction, start, end) if script.exact else None
+    return flaw(wrong, script.stage, script.instruction, span)
+
+
+def _commands(file: Dockerfile, script: Script, rows: _Rows) -> Iterator[Flaw]:
+    for command in (command for row in rows for command in row):
+        for judge in _JUDGES:
+            for found in judge(command):
+                yield _told(file, script, found, command.start, command.end)
 
 
 _WORTH_READING = re.compile(
-    r"sudo|chmod|passwd|apt|apk|yum|dnf|zypper|rpm|pip|npm|yarn|gem|cargo|\bgo\b|git|ssh-keygen|openssl|install|trusted|http://|adduser|useradd"
+    r"curl|wget|sudo|chmod|passwd|apt|apk|yum|dnf|zypper|rpm|pip|npm|yarn|gem|cargo|\bgo\b|git|ssh-keygen|openssl|install|trusted|http://|adduser|useradd"
 )
 
 
@@ -179,6 +186,34 @@ def _upgrades(command: Command) -> Iterator[Wrong]:
     program, arguments = command.program()
     if program in {"apt-get", "apt"} and "dist-upgrade" in arguments:
         yield Wrong("system-upgraded", f"{program} dist-upgrade", "What the step changes depends on the day; take a newer base instead")
+
+
+_UPDATES = {"apt-get": "update", "apt": "update", "apk": "update", "yum": "update", "dnf": "update", "zypper": "refresh"}
+
+
+def _lists_alone(script: Script, rows: _Rows) -> Iterator[Flaw]:
+    """Package lists are fetched in a step of their own, which the builder remembers: later steps install what was new then."""
+    programs = [command.program() for row in rows for command in row if command.name]
+    programs = [(name, words) for name, words in programs if name not in {"rm", "echo", "set", "export", "cd"}]
+    if len(programs) == 1 and _UPDATES.get(programs[0][0]) in programs[0][1] and {"-U", "upgrade"}.isdisjoint(programs[0][1]):
+        what = f"{programs[0][0]} {_UPDATES[programs[0][0]]}"
+        message = f"`{what}` alone in a step is remembered by the builder: later steps miss newer fixes"
+        yield flaw(Wrong("lists-alone", what, message), script.stage, script.instruction)
+
+
+def _failure_hidden(file: Dockerfile, script: Script, rows: _Rows) -> Iterator[Flaw]:
+    """A download that breaks off goes unnoticed, because the pipe behind it succeeds; what runs it at once is told by another rule."""
+    for row in [] if _fails_with_its_pipes(script) else rows:
+        for command, after in pairwise(row):
+            if command.follow == "|" and command.name in DOWNLOADERS and after.name not in INTERPRETERS:
+                message = f"A {command.name} that fails or breaks off goes unnoticed behind the pipe"
+                yield _told(file, script, Wrong("failure-hidden", f"{command.name} |", message), command.start, command.end)
+
+
+def _fails_with_its_pipes(script: Script) -> bool:
+    first = script.instruction.span.start_line
+    above = (each for each in script.stage.instructions if each.name == "SHELL" and each.span.start_line < first)
+    return "pipefail" in script.text or any("pipefail" in each.text for each in above)
 
 
 def _unpinned(command: Command) -> Iterator[Wrong]:

@@ -142,9 +142,9 @@ def _reading(grant: _Grant) -> Iterator[_Found]:
         if reads:
             yield "rbac-secrets", "secrets", f"can read every secret of {where}", None if grant.wide else Severity.LOW
     workloads = sorted(grant.resources & _WORKLOADS)
-    if workloads and grant.verbs & (_WRITES) and not grant.named and grant.wide:
-        what = workloads[0]
-        yield "rbac-workloads", "workloads", f"can start {what} in every namespace, as any service account there", None
+    if workloads and grant.verbs & _WRITES and not grant.named:
+        where, severity = ("every namespace", None) if grant.wide else ("its namespace", Severity.INFO)
+        yield "rbac-workloads", "workloads", f"can start {workloads[0]} in {where}, as any service account there", severity
 
 
 _EVERYBODY = {"system:anonymous": "anybody, without a login", "system:unauthenticated": "anybody, without a login"}

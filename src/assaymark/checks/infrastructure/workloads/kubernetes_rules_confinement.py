@@ -54,22 +54,20 @@ def root_not_forbidden(container: Container) -> Iterator[Flaw]:
 def escalation(container: Container) -> Iterator[Flaw]:
     """Programs may get more rights than they were started with."""
     node = container.own("allowPrivilegeEscalation")
-    if isinstance(node, Scalar) and says_yes(node) and not says_yes(container.own("privileged")):
+    if isinstance(node, Scalar) and says_yes(node):
         message = f"Programs of the {container.role} {container.name} may gain rights that it was not started with"
         place = "securityContext.allowPrivilegeEscalation"
         yield Flaw("escalation-allowed", container.address, place, message, node.span, replacement="false")
-    elif node is None and container.whole and not _unconfinable(container):
+    elif node is None and container.whole and not container.pod.windows:
         yield _missing("escalation-not-forbidden", container, "may gain rights: allowPrivilegeEscalation is not false")
 
 
-def _unconfinable(container: Container) -> bool:
-    """Windows knows none of it, and for a privileged container it would change nothing."""
-    return container.pod.windows or says_yes(container.own("privileged"))
-
-
 def not_confined(container: Container) -> Iterator[Flaw]:
-    """What the restricted Pod Security Standard asks for and nobody wrote."""
-    if not container.whole or _unconfinable(container):
+    """What the restricted Pod Security Standard asks for and nobody wrote.
+
+    Asked of privileged containers too, where it changes nothing yet: otherwise taking the privilege away would bring new findings.
+    """
+    if not container.whole or container.pod.windows:
         return
     yield from root_not_forbidden(container)
     dropped = {capability_name(node.text) for node in texts(container.own("capabilities", "drop"))}
@@ -90,7 +88,7 @@ def _missing(rule: str, container: Container, what: str) -> Flaw:
 def root_filesystem(container: Container) -> Iterator[Flaw]:
     """Somebody decided for a root file system that can be written."""
     root = container.own("readOnlyRootFilesystem")
-    if isinstance(root, Scalar) and says_no(root) and not says_yes(container.own("privileged")):
+    if isinstance(root, Scalar) and says_no(root):
         message = f"Programs of the {container.role} {container.name} can be exchanged while it runs"
         yield Flaw(
             "root-filesystem-writable", container.address, "securityContext.readOnlyRootFilesystem", message, root.span, replacement="true"

@@ -101,7 +101,7 @@ def control_plane(container: Container) -> Iterator[Flaw]:
     yield from _judged(program, flags, container.address)
     if program == _API and container.whole:
         yield from _absent(flags, container)
-    if len(flags) > 3 and container.whole and "config" not in flags:
+    if flags and container.whole and "config-file" not in flags:
         yield from _incomplete(program, flags, container)
 
 
@@ -120,9 +120,9 @@ def _absent(flags: dict[str, tuple[str, Span]], container: Container) -> Iterato
     if mode is not None and "RBAC" not in mode[0] and "AlwaysAllow" not in mode[0]:
         message = "kube-apiserver does not ask roles who may do what (--authorization-mode)"
         yield Flaw("authorisation-off", container.address, "--authorization-mode: RBAC", message, mode[1], Severity.MEDIUM)
-    if mode is None and "authorization-config" not in flags and len(flags) > 3:
+    if mode is None and "authorization-config" not in flags:
         message = "kube-apiserver lets everybody do everything: --authorization-mode is missing and its default is AlwaysAllow"
-        yield Flaw("authorisation-off", container.address, "--authorization-mode", message, container.span)
+        yield Flaw("authorisation-off", container.address, "--authorization-mode", message, container.span, Severity.MEDIUM)
 
 
 _WANTED: Final[dict[str, dict[str, str]]] = {
@@ -144,9 +144,7 @@ _WANTED: Final[dict[str, dict[str, str]]] = {
     _ETCD: {
         "cert-file": "is reached without encryption",
         "client-cert-auth": "gives the whole cluster's state to whoever asks",
-        "peer-cert-file": "speaks to its peers without encryption",
         "peer-client-cert-auth": "takes whoever asks for a peer",
-        "trusted-ca-file": "does not check certificates of those who call",
     },
 }
 """Flags without which the part is open or unproved, and what it then does."""

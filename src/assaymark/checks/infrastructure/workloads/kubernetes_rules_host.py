@@ -87,8 +87,6 @@ def _read_only(pod: Pod, volume: str) -> bool:
 
 def host_ports(container: Container) -> Iterator[Flaw]:
     """A port of the node itself."""
-    if says_yes(at(container.pod.spec, "hostNetwork")):
-        return  # it has every port of the node already
     for port in entries(container.node, "ports"):
         node = scalar(port, "hostPort")
         if node is not None and node.text != "0" and not unknown(node.text):

@@ -53,6 +53,22 @@ def ingress_snippet(manifest: Manifest) -> Iterator[Flaw]:
         yield Flaw("ingress-snippet", manifest.address, f"annotations: {key.text}", message, key.span, severity)
 
 
+_PASTED = re.compile(
+    r"nginx\.ingress\.kubernetes\.io/(?:auth-url|auth-signin|auth-tls-match-cn|mirror-target|mirror-host|rewrite-target)\Z"
+)
+_LEAVES = re.compile(r"[;{}\n`](?!\Z)|#;")
+
+
+def ingress_injection(manifest: Manifest) -> Iterator[Flaw]:
+    """A value that ends its own line in the proxy's configuration and begins another (CVE-2025-1097, CVE-2025-1098, CVE-2025-24514)."""
+    if manifest.kind != "Ingress":
+        return
+    for key, value in pairs(mapping(manifest.root, "metadata", "annotations")):
+        if _PASTED.match(key.text) and isinstance(value, Scalar) and not unknown(value.text) and _LEAVES.search(value.text.strip()):
+            message = f"The value of {key.text} brings configuration of its own into the proxy"
+            yield Flaw("ingress-injection", manifest.address, f"annotations: {key.text}", message, value.span)
+
+
 def ingress_downgrade(manifest: Manifest) -> Iterator[Flaw]:
     """TLS is there and not insisted upon."""
     if manifest.kind != "Ingress" or at(manifest.root, "spec", "tls") is None:

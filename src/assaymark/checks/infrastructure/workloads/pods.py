@@ -17,6 +17,7 @@ from assaymark.checks.reading.yaml_tree import Items, Keyed, Node, Scalar, scala
 from assaymark.model.finding import Span
 
 _LISTS = (("containers", "container"), ("initContainers", "init container"), ("ephemeralContainers", "ephemeral container"))
+_WORKLOADS = frozenset({"Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "PodTemplate"})
 _TEMPLATES = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"), ("template",), ("spec", "podTemplate"))
 
 
@@ -110,7 +111,7 @@ def pods(manifest: Manifest) -> Iterator[Pod]:
         return
     for path in _TEMPLATES:
         spec = mapping(manifest.root, *path, "spec")
-        if spec is not None and any(isinstance(at(spec, key), Items) for key, _ in _LISTS):
+        if spec is not None and (manifest.kind in _WORKLOADS or any(isinstance(at(spec, key), Items) for key, _ in _LISTS)):
             yield Pod(manifest, mapping(manifest.root, *path, "metadata"), spec, _spot(manifest))
             return
 

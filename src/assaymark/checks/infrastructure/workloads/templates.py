@@ -42,21 +42,64 @@ def plain(text: str) -> Plain:
     """The template with every action blanked or made plain text."""
     pieces: list[str] = []
     depths: list[tuple[int, int]] = []
-    at, line, depth = 0, 1, 0
+    place = _Place()
+    depth = 0
     for found in _ACTION.finditer(text):
-        pieces.append(text[at : found.start()])
-        line += text.count("\n", at, found.start())
+        pieces.append(text[place.at : found.start()])
+        place.pass_over(text, found.start())
         word = _steers(found.group())
-        if word in {"if", "range", "with", "define", "block"}:
+        if word in _OPENS:
             depth += 1
         elif word == "end":
             depth = max(0, depth - 1)
-        depths.append((line, depth))
-        pieces.append(_instead(text, found, bool(word)))
-        at = found.end()
-        line += found.group().count("\n")
-    pieces.append(text[at:])
+        depths.append((place.line, depth))
+        alone = place.clear and (bool(word) or place.only_actions(text))
+        pieces.append(_blank(found.group()) if alone or "\n" in found.group() else _worded(found.group()))
+        place.pass_action(text, found.end(), found.group().count("\n"))
+    pieces.append(text[place.at :])
     return Plain("".join(pieces), tuple(depths))
+
+
+_OPENS = frozenset({"if", "range", "with", "define", "block"})
+
+
+class _Place(Struct):
+    """Where reading stands, and what its line holds; each line is looked at once, however many actions it has."""
+
+    at: int = 0
+    line: int = 1
+    start: int = 0
+    """Where the line begins."""
+    clear: bool = True
+    """Nothing but space and actions so far on the line."""
+    judged: int = -1
+    only: bool = False
+
+    def pass_over(self, text: str, to: int) -> None:
+        between = text[self.at : to]
+        lines = between.count("\n")
+        if lines:
+            self.line += lines
+            self.start = self.at + between.rfind("\n") + 1
+            self.clear = True
+            between = between[between.rfind("\n") + 1 :]
+        self.clear = self.clear and not between.strip()
+        self.at = to
+
+    def only_actions(self, text: str) -> bool:
+        """True when the whole line holds nothing else."""
+        if self.judged != self.start:
+            end = text.find("\n", self.at)
+            self.judged = self.start
+            self.only = not _ACTION.sub("", text[self.start : end if end >= 0 else len(text)]).strip()
+        return self.only
+
+    def pass_action(self, text: str, to: int, lines: int) -> None:
+        if lines:
+            self.start = text.rfind("\n", 0, to) + 1
+            self.clear = False
+        self.line += lines
+        self.at = to
 
 
 def _steers(action: str) -> str:
@@ -64,14 +107,11 @@ def _steers(action: str) -> str:
     return (found["word"] or "comment") if found else ""
 
 
-def _instead(text: str, found: re.Match[str], steers: bool) -> str:
-    action = found.group()
-    before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-    end = text.find("\n", found.end())
-    after = text[found.end() : end if end >= 0 else len(text)]
-    alone = not re.sub(r"\{\{.*?\}\}", "", before).strip() and (steers or not re.sub(r"\{\{.*?\}\}", "", after).strip())
-    if alone or "\n" in action:
-        return re.sub(r"[^\n]", " ", action)
+def _blank(action: str) -> str:
+    return re.sub(r"[^\n]", " ", action)
+
+
+def _worded(action: str) -> str:
     return OPEN + _UNPLAIN.sub("_", action[1:-1]) + CLOSE
 
 
