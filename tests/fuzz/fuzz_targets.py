@@ -53,6 +53,9 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **_sources(),
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
+        "kubernetes": Fuzzed(_check("kubernetes", "kubernetes", settings), (_KUBERNETES, _CHART, *_TEXTS)),
+        "dockerfile": Fuzzed(_check("dockerfile", "dockerfile", settings), (_DOCKERFILE, *_TEXTS)),
+        "compose": Fuzzed(_check("compose", "compose", settings), (_COMPOSE, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
@@ -84,6 +87,22 @@ _TEXTS = (
     b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
+_KUBERNETES = (
+    b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  hostPID: true\n  containers:\n    - name: c\n      image: a:latest\n"
+    b"      command: [sh, -c, 'curl x | sh']\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nrules: [{verbs: ['*']}]\n"
+)
+_CHART = (
+    b'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {{ include "a" . }}\n'
+    b"{{- if .x }}\nspec: {template: {spec: {containers: []}}}\n{{- end }}\n"
+)
+_DOCKERFILE = (
+    b"# escape=`\nARG V=1\nFROM a:$V AS b\nRUN <<EOF\ncurl -k https://x | sh\nEOF\n"
+    b'ENV A=${B:-c} D=\'e f\'\nCOPY --from=b --chmod=777 ["a", "b"]\n'
+)
+_COMPOSE = (
+    b"x-a: &a {privileged: true}\nservices:\n  s:\n    <<: *a\n    image: b\n"
+    b"    ports: ['1:22', {target: 5432}]\n    volumes: ['/:/h:ro']\n"
+)
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'
 
 

@@ -85,7 +85,7 @@ def external_addresses(manifest: Manifest) -> Iterator[Flaw]:
     if manifest.kind != "Service":
         return
     for node in texts(manifest.root, "spec", "externalIPs"):
-        if not unknown(node.text):
+        if node.text and not unknown(node.text):
             message = f"Traffic of the whole cluster to {node.text} goes to {manifest.name}, whoever owns the address"
             yield Flaw("service-external-address", manifest.address, f"externalIPs: {node.text}", message, node.span)
     for node in texts(manifest.root, "spec", "loadBalancerSourceRanges"):

@@ -60,7 +60,7 @@ class Manifest(Struct, frozen=True, eq=False):
     @property
     def address(self) -> str:
         """Kind, namespace where one is written, and name: what it is called in a cluster."""
-        return "/".join(shown(part) for part in (self.kind, self.namespace, self.name or "?") if part)
+        return "/".join(part for part in (shown(self.kind), self.namespace, self.name or "?") if part)
 
     @property
     def whole(self) -> Span:
@@ -205,8 +205,8 @@ def _manifest(node: Keyed, offset: int, last: int, template: Plain | None) -> Ma
     return Manifest(
         kind=scalar_text(node.get("kind")),
         group=group if slash else "",
-        name=scalar_text(name),
-        namespace=scalar_text(scalar(meta, "namespace")),
+        name=shown(scalar_text(name)),
+        namespace=shown(scalar_text(scalar(meta, "namespace"))),
         root=node,
         offset=offset,
         last=last,

@@ -13,7 +13,8 @@ from bisect import bisect_right
 from msgspec import Struct
 
 OPEN, CLOSE = "⟪", "⟫"
-_ACTION = re.compile(r"\{\{(?:(?!\{\{|\}\}).){0,4000}?\}\}", re.DOTALL)
+_ACTION = re.compile(r"\{\{-?\s{0,9}/\*(?:(?!\*/).){0,4000}\*/\s{0,9}-?\}\}|\{\{(?:(?!\{\{|\}\}).){0,4000}?\}\}", re.DOTALL)
+_BLANK_LINE = re.compile(r"^[ \t]+$", re.MULTILINE)
 _STEERS = re.compile(r"\{\{-?\s*(?:/\*|(?P<word>if|else|end|range|with|define|block|template|break|continue)\b|\$[\w.]*\s*:?=)")
 _UNPLAIN = re.compile(r"[^\w.$ -]")
 _AT_VALUE = re.compile(rb"(?m)^[^#\n\"'|]*?(?:(?::|-)[ \t]+|^[ \t]*)[\w./:-]*\{\{")
@@ -23,7 +24,7 @@ class Plain(Struct, frozen=True):
     """A template as YAML."""
 
     text: str
-    """As long as the template, line by line."""
+    """What is left of the template stands where it stood."""
     depths: tuple[tuple[int, int], ...]
     """From which line on how many conditions and loops are open."""
 
@@ -57,7 +58,8 @@ def plain(text: str) -> Plain:
         pieces.append(_blank(found.group()) if alone or "\n" in found.group() else _worded(found.group()))
         place.pass_action(text, found.end(), found.group().count("\n"))
     pieces.append(text[place.at :])
-    return Plain("".join(pieces), tuple(depths))
+    # YAML takes no tabs before a key, and no blank line before a folded text that is wider than it.
+    return Plain(_BLANK_LINE.sub("", "".join(pieces)), tuple(depths))
 
 
 _OPENS = frozenset({"if", "range", "with", "define", "block"})
