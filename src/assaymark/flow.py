@@ -15,6 +15,7 @@ from msgspec import Struct
 import assaymark
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
 from assaymark.engine.join import join
+from assaymark.engine.links import Known, linking, look_up
 from assaymark.engine.plan import Placed, Plan, Side, needs_listing, plan, sides
 from assaymark.engine.run import Results
 from assaymark.errors import PolicyInvalid
@@ -31,6 +32,7 @@ from assaymark.verdict.globs import matches_any
 from assaymark.verdict.policy import POLICY_FILE, Policy, Weakening, narrowed, parse_policy
 
 MakeChecks = Callable[[Policy, CheckSettings], Sequence[Check]]
+FindLinks = Callable[[Sequence[Check], Sequence[Sequence[Entry]], Sequence[ReaderSpec]], Known]
 RunPlan = Callable[[Plan, Sequence[Check], Sequence[ReaderSpec], Policy], Results]
 
 
@@ -50,6 +52,8 @@ class Context(Struct, frozen=True):
     """Seconds that only ever grow, to tell how long the assay took."""
     settle: Callable[[], None]
     """Upkeep of the memory, for when the answer was given and nobody waits."""
+    links: FindLinks = lambda checks, listings, sources: look_up(checks, listings, sources, None)
+    """What contents refer to, remembered where there is a memory."""
 
 
 class Request(Struct, frozen=True):
@@ -79,7 +83,7 @@ def assay(request: Request, context: Context) -> Verdict:
     policy = judge.effective(policies.base, policies.head, context.today)
     made = context.make_checks(policy, settings_for(comparison.head, policy, context))
     checks = [check for check in made if not request.only or check.id in request.only]
-    base, head = _sides(comparison, changes, checks, policy, whole=whole)
+    base, head = linked(_sides(comparison, changes, checks, policy, whole=whole), comparison, checks, context)
     planned = plan(checks, base, head, everything=whole)
     passing = () if whole else _passing(comparison, checks, policy)
     results = context.run(_with_inputs(planned, passing), checks, (comparison.base.reader(), comparison.head.reader()), policy)
@@ -198,6 +202,16 @@ def _sides(comparison: Comparison, changes: Sequence[Change], checks: Sequence[C
         Side(base.entries, readable(comparison.base.entries(), policy)),
         Side(head.entries, readable(comparison.head.entries(), policy)),
     )
+
+
+def linked(sides_: tuple[Side, Side], comparison: Comparison, checks: Sequence[Check], context: Context) -> tuple[Side, Side]:
+    """Both sides with what their contents refer to, for checks whose units reach beyond a folder."""
+    listings = [side.whole or () for side in sides_]
+    if not any(listings) or not linking(checks):
+        return sides_
+    found = context.links(checks, listings, (comparison.base.reader(), comparison.head.reader()))
+    base, head = (msgspec.structs.replace(side, links=found) for side in sides_)
+    return base, head
 
 
 def readable(entries: Iterable[Entry], policy: Policy) -> list[Entry]:
