@@ -64,6 +64,8 @@ class Checked(Struct, frozen=True, tag="checked", omit_defaults=True):
     sightings: tuple[Sighting, ...] = ()
     skipped: str = ""
     """Why there was nothing to read (``binary``, ``other-language``): counted and shown, not a gap."""
+    undecided: int = 0
+    """How often a rule asked for a value that the content does not give; counted and shown, and no finding."""
     links: tuple[str, ...] = ()
     """Only in what planning remembers: folders that this content refers to, see `engine.links`."""
 
