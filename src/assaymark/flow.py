@@ -241,7 +241,11 @@ def _policies(comparison: Comparison, changes: Sequence[Change], *, whole: bool)
 def _narrowed(comparison: Comparison, base: Policy, changed: set[str]) -> tuple[Weakening, ...]:
     """Files that base's policy names and that ask for less in head."""
     found: list[Weakening] = []
-    for setting, paths in (("secret_rules", base.checks.secret_rules), ("manifests", base.checks.manifests)):
+    for setting, paths in (
+        ("secret_rules", base.checks.secret_rules),
+        ("manifests", base.checks.manifests),
+        ("policies", base.checks.policies),
+    ):
         for path in paths:
             if path in changed:
                 sides = (side.file(path, limit=_MOST_BYTES) or b"" for side in (comparison.base, comparison.head))
@@ -271,6 +275,7 @@ def settings_for(head: Subject, policy: Policy, context: Context) -> CheckSettin
         installation_key=context.key,
         secret_rules=_named(head, policy.checks.secret_rules, "checks.secret_rules"),
         manifests=_named(head, policy.checks.manifests, "checks.manifests"),
+        policies=_named(head, policy.checks.policies, "checks.policies"),
     )
 
 

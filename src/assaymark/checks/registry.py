@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
     "terraform": "assaymark.checks.infrastructure.iac.terraform:make",
+    "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

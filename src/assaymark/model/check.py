@@ -92,6 +92,7 @@ class Check(Protocol):
     version: str
     """Raise it whenever the same input may give another answer."""
     # A check that spends its time in programs of its own may say `starts_processes = True`: small plans then run it beside the others.
+    # One with much to import may have `preload()`: the daemon calls it once, so that every forked worker finds it loaded.
     # A check of directories may have `links(content)`: its units then are closures over the folders that it names (`engine.links`).
 
     def knowledge(self) -> str:

@@ -138,7 +138,9 @@ def _read(name: str) -> bytes:
 
 
 def _load(tool: str) -> dict[RuleId, RuleInfo]:
-    file = msgspec.convert(tomllib.loads(_read(f"{tool}.toml").decode()), _RuleFile)
+    import rtoml  # noqa: PLC0415 - seven times quicker than the standard library's, and asked for only when there is a finding
+
+    file = msgspec.convert(rtoml.loads(_read(f"{tool}.toml").decode()), _RuleFile)
     return {
         RuleId(f"{file.tool}/{name}"): RuleInfo(
             id=RuleId(f"{file.tool}/{name}"),

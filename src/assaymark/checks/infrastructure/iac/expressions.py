@@ -51,6 +51,7 @@ _NUMBER = re.compile(rb"-?\d{1,15}\Z")
 _WORDS: dict[bytes, Value] = {b"true": True, b"false": False, b"null": None}
 _NAMES = re.compile(rb"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*\Z")
 _ESCAPE = re.compile(r'\\(?:n|r|t|"|\\|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|[$]{2}(?=\{)|%%(?=\{)')
+_SIGN = re.compile(r"[$]{2}(?=\{)|%%(?=\{)")
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", '\\"': '"', "\\\\": "\\", "$$": "$", "%%": "%"}
 
 
@@ -205,22 +206,33 @@ class _Compiler:
             return _constant(UNKNOWN)
 
     def _template(self, node: Node, depth: int) -> Expression:
-        return _joined(list(self._parts(node.named_children, depth, escapes=True)))
+        inside = [child for child in node.named_children if child.type not in {"quoted_template_start", "quoted_template_end"}]
+        return _joined(list(self._parts(inside, depth, (node.start_byte + 1, node.end_byte - 1), escapes=True)))
 
     def _heredoc(self, node: Node, depth: int) -> Expression:
-        parts = list(self._parts(node.named_children, depth, escapes=False))
+        names = [child for child in node.named_children if child.type == "heredoc_identifier"]
+        inside = [child for child in node.named_children if not child.type.startswith("heredoc_")]
+        start = self._data.find(b"\n", names[0].end_byte) + 1
+        end = self._data.rfind(b"\n", start, names[-1].start_byte) + 1
+        parts = list(self._parts(inside, depth, (start, max(start, end)), escapes=False))
         return _joined(parts, dedent=self._text(node).startswith("<<-"), single=False)
 
-    def _parts(self, nodes: Iterable[Node], depth: int, *, escapes: bool) -> Iterator[str | Expression]:
+    def _parts(self, nodes: Iterable[Node], depth: int, within: tuple[int, int], *, escapes: bool) -> Iterator[str | Expression]:
+        """Texts and interpolations; the grammar leaves white space beside them out, so texts are cut from the source itself."""
+        at, end = within
         for child in nodes:
             if child.type == "template_literal":
-                text = self._text(child)
-                yield _ESCAPE.sub(_unescaped, text) if escapes and ("\\" in text or "{" in text) else text
-            elif child.type == "template_interpolation":
-                inside = [each for each in child.named_children if each.type == "expression"]
-                yield compiled(inside[0], self._data, depth + 1) if inside else _constant(UNKNOWN)
-            elif child.type == "template_directive":
-                yield _constant(UNKNOWN)
+                continue
+            yield from self._literal_text(at, child.start_byte, escapes=escapes)
+            at = child.end_byte
+            inside = [each for each in child.named_children if each.type == "expression"] if child.type == "template_interpolation" else []
+            yield compiled(inside[0], self._data, depth + 1) if inside else _constant(UNKNOWN)
+        yield from self._literal_text(at, end, escapes=escapes)
+
+    def _literal_text(self, start: int, end: int, *, escapes: bool) -> Iterator[str]:
+        text = self._data[start:end].decode()
+        if text:
+            yield (_ESCAPE if escapes else _SIGN).sub(_unescaped, text) if "\\" in text or "{" in text else text
 
     def _tuple(self, node: Node, depth: int) -> Expression:
         items = [compiled(child, self._data, depth + 1) for child in node.named_children if child.type == "expression"]

@@ -10,7 +10,7 @@ makes wrong says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -18,9 +18,7 @@ from assaymark.checks.infrastructure.iac.folders import Declared, declared, grou
 from assaymark.checks.infrastructure.iac.hcl import File
 from assaymark.checks.infrastructure.iac.modules import Budget, Given, Known, Module, Scope
 from assaymark.checks.infrastructure.iac.policies_of_access import document_of
-from assaymark.checks.infrastructure.iac.resources import resources_of
-from assaymark.checks.infrastructure.iac.rules import RULES
-from assaymark.checks.infrastructure.iac.table import by_resource, table
+from assaymark.checks.infrastructure.iac.table import table
 from assaymark.checks.infrastructure.iac.values import Unknown
 from assaymark.checks.infrastructure.iac.world import Hit, Tree, World
 from assaymark.checks.reading.yaml_tree import Unreadable
@@ -29,6 +27,8 @@ from assaymark.model.check import Part
 from assaymark.model.finding import RuleId
 from assaymark.model.rules import catalogue
 
+Examine = Callable[[World], Iterator[Hit | None]]
+"""What is wrong in one module instance; None for each time that this depends on a value that is not known."""
 MOST_WORLDS = 6
 """Files of variables that are tried one by one."""
 
@@ -46,7 +46,8 @@ class Told(Struct):
 class _Run:
     """One unit."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], examine: Examine) -> None:
+        self._examine = examine
         folders = grouped(parts)
         self.folders: dict[str, Declared] = {name: declared(name, files) for name, files in folders.items()}
         own = self.folders[""]
@@ -88,26 +89,15 @@ class _Run:
 
     def _in(self, world: World) -> Iterator[Hit]:
         seen: set[tuple[object, ...]] = set()
-        for hit in (*self._by_table(world), *(hit for rule in RULES for hit in rule(world))):
+        for hit in self._examine(world):
+            if hit is None:
+                self.undecided += 1
+                continue
             # Instances of one block are wrong at one place.
             place = (*hit.key, id(hit.place.attribute or hit.place.view.block), hit.detail)
             if place not in seen:
                 seen.add(place)
                 yield hit
-
-    def _by_table(self, world: World) -> Iterator[Hit]:
-        rules = by_resource()
-        for kind in world.module.declared.by_type:
-            if kind not in rules:
-                continue
-            for resource in resources_of(world.module, kind):
-                for name, rule in rules[kind]:
-                    for place, verdict in rule.broken(resource):
-                        if verdict is None:
-                            self.undecided += 1
-                            continue
-                        path = f"{rule.each}.{rule.expect.name}" if rule.each else rule.expect.name
-                        yield Hit(name, resource, path, place)
 
     # --- worlds ------------------------------------------------------------------------------------------------------
 
@@ -127,13 +117,13 @@ class _Run:
         return root
 
 
-def judge(parts: Sequence[Part]) -> Told:
+def judge(parts: Sequence[Part], examine: Examine) -> Told:
     """Everything that is wrong in a unit.
 
     Raises:
         Unreadable: when the unit's own folder can't be read, or takes too much.
     """
-    run = _Run(parts)
+    run = _Run(parts, examine)
     told = Told({}, {}, 0)
     seen: set[tuple[object, ...]] = set()
     count = 0
@@ -155,10 +145,9 @@ def judge(parts: Sequence[Part]) -> Told:
 
 
 def _flaw(root: Module, call: str, hit: Hit, variables: str) -> tuple[Flaw, File]:
-    info = catalogue().describe(RuleId(f"terraform/{hit.rule}"))
     notes: tuple[tuple[str, str], ...] = (("with variables of", variables),) if variables else ()
     place = hit.place
-    message = f"{hit.resource.address}: {info.title[:1].lower()}{info.title[1:]}{_said(hit)}"
+    message = f"{hit.resource.address}: {hit.message or _lowered(catalogue().describe(RuleId(f'terraform/{hit.rule}')).title) + _said(hit)}"
     if call:
         block = root.declared.modules[call]
         inside = f"{place.view.file.name}:{place.span.start_line}"
@@ -182,6 +171,11 @@ def _flaw(root: Module, call: str, hit: Hit, variables: str) -> tuple[Flaw, File
         notes=notes,
     )
     return flaw, file
+
+
+def _lowered(title: str) -> str:
+    """A title within a sentence; an abbreviation stays one."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _said(hit: Hit) -> str:

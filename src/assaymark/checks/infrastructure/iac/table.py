@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import msgspec
@@ -17,9 +16,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from assaymark.checks.infrastructure.iac.operators import as_number
 from assaymark.checks.infrastructure.iac.resources import Found, Resource, View, find
+from assaymark.checks.infrastructure.iac.tables import written
 from assaymark.checks.infrastructure.iac.values import MISSING, UNKNOWN, Encoded, Missing, Unknown, Value, truth
 
-TABLES = ("aws_data.toml", "aws_network.toml", "aws_platform.toml", "azure.toml", "google.toml", "others.toml")
 Verdict = bool | None
 """None: not known."""
 
@@ -237,12 +236,6 @@ def _pattern(expected: str) -> re.Pattern[str]:
 
 
 # --- the tables -------------------------------------------------------------------------------------------------------
-
-
-def written() -> bytes:
-    """The tables as they are shipped: part of what the check's answers depend on."""
-    folder = files(__package__) / "rules"
-    return b"".join((folder / name).read_bytes() for name in TABLES)
 
 
 @cache

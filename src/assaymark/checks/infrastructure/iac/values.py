@@ -6,8 +6,9 @@ that every operation passes on; a rule never fires over it.
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import msgspec
 
 Value = Any
 """None, bool, int, float, str, list, dict, `Unknown` or `Encoded`."""
@@ -89,7 +90,7 @@ def as_text(value: Value) -> str:  # noqa: PLR0911 - one return per type
     if type(value) is Unknown:
         return value.text or HOLE
     if type(value) is Encoded and is_known(value.value):
-        return json.dumps(value.value)
+        return msgspec.json.encode(value.value).decode()
     return HOLE
 
 
@@ -115,8 +116,8 @@ def decoded(value: Value) -> Value:
     if type(text) is not str or not text.strip().startswith(("{", "[")):
         return UNKNOWN
     try:
-        return _with_holes(json.loads(text, strict=False))
-    except (ValueError, RecursionError):
+        return _with_holes(msgspec.json.decode(text))
+    except (msgspec.MsgspecError, RecursionError):
         return UNKNOWN
 
 

@@ -26,6 +26,8 @@ class Hit(Struct, frozen=True):
     """Where it is written, or would have to be."""
     detail: str = ""
     """What is wrong there in particular; holds no secret."""
+    message: str = ""
+    """Instead of the rule's title."""
 
     @property
     def key(self) -> tuple[str, str, str]:
