@@ -22,6 +22,8 @@ resource "aws_security_group_rule" "ssh" {
   cidr_blocks = var.networks
 }
 resource "aws_db_instance" "db" {
+  iam_database_authentication_enabled = true
+
   storage_encrypted       = true
   publicly_accessible     = var.public
   backup_retention_period = 7
@@ -45,7 +47,7 @@ def test_what_a_call_makes_wrong_is_told_at_the_call_and_the_rest_in_the_module(
     bad = seen({"main.tf": call(networks='["0.0.0.0/0"]', public="true"), "../net/main.tf": NET})
     assert named(bad) == [("ingress-ssh", "module.net.aws_security_group_rule.ssh"), ("rds-public", "module.net.aws_db_instance.db")]
     assert {(each.member, each.span.start_line if each.span else 0) for each in bad} == {("main.tf", 1)}
-    assert [each.notes for each in bad] == [(("inside of the module", "main.tf:9"),), (("inside of the module", "main.tf:13"),)]
+    assert [each.notes for each in bad] == [(("inside of the module", "main.tf:9"),), (("inside of the module", "main.tf:15"),)]
 
 
 def test_a_module_that_calls_a_module_tells_only_what_its_own_call_adds(seen: Seen) -> None:
