@@ -15,13 +15,14 @@ from assaymark.config import Config
 from assaymark.engine.executor import Executor
 from assaymark.engine.facts import FactsStore
 from assaymark.engine.limits import MEBIBYTE, Limits
+from assaymark.engine.links import Known, look_up
 from assaymark.engine.plan import Plan
 from assaymark.engine.progress import NullProgress, Progress
 from assaymark.engine.run import Means, Results, run
 from assaymark.errors import PolicyInvalid
 from assaymark.flow import Context
 from assaymark.model.check import Check
-from assaymark.model.subject import ReaderSpec
+from assaymark.model.subject import Entry, ReaderSpec
 from assaymark.verdict.policy import Policy
 
 
@@ -33,6 +34,9 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
         limits = Limits(max_bytes=policy.limits.file_mib * MEBIBYTE, overall_seconds=float(policy.limits.seconds))
         return run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress(), executor=executor))
 
+    def links(checks: Sequence[Check], listings: Sequence[Sequence[Entry]], sources: Sequence[ReaderSpec]) -> Known:
+        return look_up(checks, listings, sources, memory)
+
     return Context(
         today=config.today,
         cache_dir=config.cache,
@@ -41,6 +45,7 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
         run=perform,
         clock=time.monotonic,
         settle=memory.settle if memory is not None else _nothing,
+        links=links,
     )
 
 

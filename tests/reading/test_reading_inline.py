@@ -28,9 +28,9 @@ def lines_with(**comments: str) -> list[str]:
     return [line if line.strip() else "" for line in TEXT.format(**places).split("\n")]
 
 
-def cover(rule: str = "s3-acl-public", aliases: tuple[str, ...] | None = ALIASES, **comments: str) -> int:
+def cover(aliases: tuple[str, ...] | None = ALIASES, /, **comments: str) -> int:
     """Line of the comment that covers the bucket's acl, 0 for none."""
-    found = Comments(lines_with(**comments)).cover(ACL, rule, aliases, BLOCK)
+    found = Comments(lines_with(**comments)).cover(ACL, "s3-acl-public", aliases, BLOCK)
     return found.line if found else 0
 
 
@@ -87,8 +87,8 @@ def test_several_comments_above_one_another_all_count() -> None:
 
 
 def test_a_rule_without_known_aliases_is_covered_by_any_id() -> None:
-    assert cover(aliases=None, same="# checkov:skip=CKV_XYZ_1") == 7
-    assert cover(aliases=(), same="# checkov:skip=CKV_XYZ_1") == 0
+    assert cover(None, same="# checkov:skip=CKV_XYZ_1") == 7
+    assert cover((), same="# checkov:skip=CKV_XYZ_1") == 0
     found = requested(["run: x  # nosec B602"], Span(1, 1, 1, 4), "r")
     assert found is not None
     assert found.marker == "# nosec B602"

@@ -352,7 +352,7 @@ def test_kubernetes_what_nobody_hardened_is_one_finding_with_a_witness_per_setti
     assert isinstance(found, Checked)
     assert {each.rule.removeprefix("kubernetes/") for each in found.sightings} == HARDENING
     assert {(each.site.resource, each.site.attribute) for each in found.sightings} == {("Pod/p container c", "securityContext")}  # type: ignore[union-attr]
-    assert {catalogue().class_of(each.rule) for each in found.sightings} == {"container-hardening"}
+    assert {catalogue().class_of(each.rule) for each in found.sightings} == {"unnecessary-privilege"}
 
 
 def test_kubernetes_a_request_about_one_missing_setting_does_not_hide_the_others() -> None:

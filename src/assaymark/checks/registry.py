@@ -22,6 +22,8 @@ BUILT_IN: dict[str, str] = {
     "kubernetes": "assaymark.checks.infrastructure.workloads.kubernetes:make",
     "dockerfile": "assaymark.checks.infrastructure.workloads.dockerfile:make",
     "compose": "assaymark.checks.infrastructure.workloads.compose:make",
+    "terraform": "assaymark.checks.infrastructure.iac.terraform:make",
+    "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

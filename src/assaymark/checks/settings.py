@@ -34,3 +34,5 @@ class CheckSettings(Struct, frozen=True):
     """Rule files of the user in gitleaks/betterleaks TOML."""
     manifests: tuple[NamedFile, ...] = ()
     """Manifests of external tools, see `checks.application.code.external`."""
+    policies: tuple[NamedFile, ...] = ()
+    """Policies of the user in CEL, see `checks.policies.files`."""

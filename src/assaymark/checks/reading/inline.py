@@ -103,6 +103,9 @@ def _plain(name: str) -> str:
 
 def _all(lines: Sequence[str]) -> list[Asked]:
     found: list[Asked] = []
+    whole = "\n".join(lines)
+    if not any(word in whole for word in _QUICK):
+        return found
     started = False
     for number, text in enumerate(lines, 1):
         asked = _read(text, number) if any(word in text for word in _QUICK) else None
