@@ -275,20 +275,29 @@ def test_dockerfile_text_of_a_template_engine_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "selected"),
+    ("path", "dialect"),
     [
-        ("Dockerfile", True),
-        ("a/dockerfile", True),
-        ("Containerfile", True),
-        ("a/Dockerfile.dev", True),
-        ("a/web.Dockerfile", True),
-        ("a/Dockerfile-alpine", True),
-        ("Dockerfile.dockerignore", False),
-        ("Dockerfile.md", False),
-        ("dockerfile.go", False),
-        ("a/dockerfile_test.py", False),
-        ("mydockerfile", False),
+        ("Dockerfile", "dockerfile"),
+        ("a/dockerfile", "dockerfile"),
+        ("Containerfile", "dockerfile"),
+        ("a/Dockerfile.dev", "dockerfile"),
+        ("a/web.Dockerfile", "dockerfile"),
+        ("a/Dockerfile-alpine", "dockerfile"),
+        ("a/web_dockerfile", "dockerfile-perhaps"),
+        ("Dockerfile.json.golden", "dockerfile-perhaps"),
+        ("Dockerfile.dockerignore", None),
+        ("Dockerfile.md", None),
+        ("dockerfile.go", None),
+        ("a/dockerfile_test.py", None),
+        ("files", None),
     ],
 )
-def test_dockerfiles_are_selected_by_name(path: str, selected: bool) -> None:
-    assert (CHECK.select(path) is not None) == selected
+def test_dockerfiles_are_selected_by_name(path: str, dialect: str | None) -> None:
+    assert CHECK.select(path) == dialect
+
+
+def test_dockerfile_of_a_doubtful_name_is_told_by_its_first_instruction() -> None:
+    for content, skipped in ((b"{}", "other-format"), (b"# c\nfrom scratch\n", "")):
+        ((_, found),) = CHECK.run([Input(sha256(content), Dialect("dockerfile-perhaps"), (Part("", content),))])
+        assert isinstance(found, Checked)
+        assert found.skipped == skipped

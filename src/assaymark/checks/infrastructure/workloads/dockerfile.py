@@ -17,11 +17,14 @@ from assaymark.model.digest import Digest, digest_of
 from assaymark.model.finding import CheckId, Layer
 
 _ID = CheckId("dockerfile")
-_NAME = re.compile(r"(?:[\w.-]*[._-])?(?:dockerfile|containerfile)(?:[._-][\w.-]*)?\Z", re.IGNORECASE)
+_NAME = re.compile(r"(?:[\w.-]*\.)?(?:dockerfile|containerfile)(?:[._-][\w-]*)?\Z", re.IGNORECASE)
+_PERHAPS = re.compile(r"[\w.-]*(?:dockerfile|containerfile)(?:[._-][\w.-]*)?\Z", re.IGNORECASE)
 _NO = re.compile(
-    r"(?:dockerfile|containerfile)[\w.-]*\.(?:md|rst|txt|py|go|rs|js|ts|tsx|rb|java|sh|json|ya?ml|html?|dockerignore|lock|snap|png|svg)\Z|ignore\Z",
+    r"(?:dockerfile|containerfile)[\w.-]*\.(?:md|rst|txt|py|go|rs|js|ts|tsx|rb|java|sh|json|ya?ml|html?|dockerignore|lock|snap|png|svg)\Z"
+    r"|ignore\Z",
     re.IGNORECASE,
 )
+_BEGINS = re.compile(rb"^\s*FROM\s+\S", re.IGNORECASE | re.MULTILINE)
 
 
 class DockerfileCheck:
@@ -37,14 +40,19 @@ class DockerfileCheck:
         return digest_of([_ID])
 
     def select(self, path: str) -> Dialect | None:
-        """``Dockerfile``, ``Containerfile``, with anything before or behind a dot."""
+        """``Dockerfile``, ``Containerfile``, with a word before or behind; of names that only hold the word, the content decides."""
         name = path.rpartition("/")[2]
-        return Dialect("dockerfile") if _NAME.match(name) and not _NO.search(name) else None
+        if not _PERHAPS.match(name) or _NO.search(name):
+            return None
+        return Dialect("dockerfile" if _NAME.match(name) else "dockerfile-perhaps")
 
     def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
         """Each input on its own."""
         for each in inputs:
-            yield each.digest, _judge(each.content)
+            if each.dialect == "dockerfile-perhaps" and not _BEGINS.search(each.content):
+                yield each.digest, Checked(skipped="other-format")
+            else:
+                yield each.digest, _judge(each.content)
 
 
 def make(settings: CheckSettings) -> DockerfileCheck:  # noqa: ARG001  the door is the same for every check
