@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
     "kubernetes": "assaymark.checks.infrastructure.workloads.kubernetes:make",
+    "kubernetes-policies": "assaymark.checks.infrastructure.workloads.kubernetes:make_policies",
     "dockerfile": "assaymark.checks.infrastructure.workloads.dockerfile:make",
     "compose": "assaymark.checks.infrastructure.workloads.compose:make",
     "terraform": "assaymark.checks.infrastructure.iac.terraform:make",

@@ -19,7 +19,7 @@ from assaymark.errors import PolicyInvalid
 from assaymark.model.digest import Digest, digest_of
 from assaymark.model.severity import Confidence, Severity
 
-TARGETS = ("terraform",)
+TARGETS = ("terraform", "kubernetes")
 """Kinds of documents that some check evaluates policies over; whoever adds one says so here."""
 LONGEST_EXPRESSION = 4000
 MOST_LOOPS = 4

@@ -12,11 +12,15 @@ Does not render charts, build overlays, follow references between files or know 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from assaymark.checks.settings import CheckSettings
 from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked, UnitKind
 from assaymark.model.digest import Digest, digest_of
 from assaymark.model.finding import CheckId, Layer
+
+if TYPE_CHECKING:
+    from assaymark.checks.policies.files import UserPolicy
 
 _ID = CheckId("kubernetes")
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -46,9 +50,51 @@ class Kubernetes:
         for each in inputs:
             content = each.content
             if b"apiVersion" in content and b"kind" in content:
-                yield each.digest, _judge(content)
+                yield each.digest, self.judge(content)
             else:
                 yield each.digest, Checked(skipped="other-format")
+
+    def judge(self, content: bytes) -> Outcome:
+        """One file by our own rules."""
+        return _judge(content)
+
+
+class KubernetesPolicies(Kubernetes):
+    """The user's policies over the same files: a check of its own, so that one that can't be evaluated is no gap in the other."""
+
+    id = CheckId("kubernetes-policies")
+
+    def __init__(self, policies: Sequence[UserPolicy], asked: str) -> None:
+        self._policies = tuple(policies)
+        self._asked = asked
+
+    def knowledge(self) -> str:
+        """What the policies say."""
+        return digest_of([self.id, self._asked])
+
+    def select(self, path: str) -> Dialect | None:
+        """Nothing where there is no policy."""
+        return super().select(path) if self._policies else None
+
+    def judge(self, content: bytes) -> Outcome:
+        """One file by the user's policies."""
+        from assaymark.checks.infrastructure.workloads.kubernetes_policies import judged  # noqa: PLC0415
+
+        return judged(self.id, content, self._policies)
+
+
+def make_policies(settings: CheckSettings) -> KubernetesPolicies:
+    """The check of the user's policies that are about Kubernetes.
+
+    Raises:
+        PolicyInvalid: when a file of policies is wrong.
+    """
+    if not settings.policies:
+        return KubernetesPolicies((), "")
+    from assaymark.checks.policies.files import knowledge, read  # noqa: PLC0415  few have policies
+
+    mine = [policy for policy in read(settings.policies) if any(target.startswith("kubernetes:") for target in policy.applies_to)]
+    return KubernetesPolicies(mine, knowledge(settings.policies))
 
 
 def make(settings: CheckSettings) -> Kubernetes:  # noqa: ARG001  the door is the same for every check

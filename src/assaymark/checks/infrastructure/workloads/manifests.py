@@ -87,8 +87,10 @@ def holds_manifests(content: bytes) -> bool:
     return b"apiVersion" in content and b"kind" in content
 
 
-def manifests(content: bytes) -> tuple[list[Manifest], str]:
-    """The objects, and why there are none: ``other-format``, ``other-kind``, ``template`` (not YAML without being rendered).
+def manifests(content: bytes, *, every_kind: bool = False) -> tuple[list[Manifest], str]:
+    """The objects of the kinds that rules ask about, or of every kind, and why there are none.
+
+    The words are ``other-format``, ``other-kind``, and ``template`` for what is not YAML without being rendered.
 
     Raises:
         Unreadable: when a document that looks like a manifest is no YAML or passes a limit.
@@ -99,7 +101,7 @@ def manifests(content: bytes) -> tuple[list[Manifest], str]:
         kind = _kind(piece.content)
         if kind is None:
             continue
-        if kind in _NEVER or (kind not in KINDS and b"ontainers" not in piece.content):
+        if not every_kind and (kind in _NEVER or (kind not in KINDS and b"ontainers" not in piece.content)):
             why = "other-kind" if why == "other-format" else why
             continue
         read = _read(piece)
