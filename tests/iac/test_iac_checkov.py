@@ -27,7 +27,6 @@ RECORD = {
     "id": "CKV_AWS_144",
     "name": "Ensure replication",
     "resource": "aws_s3_bucket.b[0]",
-    "key": "rule/[0]/status",
     "start": 2,
     "end": 4,
     "url": "",
@@ -75,7 +74,7 @@ def test_a_record_becomes_a_sighting_without_index(tmp_path: Path) -> None:
     assert isinstance(found, Checked)
     (only,) = found.sightings
     assert only.rule == "checkov/CKV_AWS_144"
-    assert only.site == ConfigurationSite("aws_s3_bucket.b", "rule.status")
+    assert only.site == ConfigurationSite("aws_s3_bucket.b")
     assert only.member == "main.tf"
     assert only.span
     assert only.span.start_line == 2
@@ -151,5 +150,5 @@ def test_an_installation_that_fails_is_none_and_says_why(tmp_path: Path, monkeyp
 
 
 def test_rows_keep_their_order_whatever_the_report_says(tmp_path: Path) -> None:
-    rows = [Row(str(n), "", f"a.b{n}", str(tmp_path / "m.tf"), "", n, n, "", "") for n in (3, 1, 2)]
+    rows = [Row(str(n), "", f"a.b{n}", str(tmp_path / "m.tf"), n, n, "", "") for n in (3, 1, 2)]
     assert [row.id for row in checkov._own(rows, tmp_path)] == ["1", "2", "3"]

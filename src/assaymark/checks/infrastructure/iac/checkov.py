@@ -28,7 +28,7 @@ _WORDS = {
     "timeout": "checkov did not finish in the time granted; split the folder or leave it out by policy",
     "engine-failed": "checkov failed on this folder; `assay engine install checkov` repairs an installation",
 }
-_INDEX = re.compile(r"\[[^\]]*\]|/\d+(?=/|$)|/")
+_INDEX = re.compile(r"\[[^\]]*\]")
 
 
 class Checkov(Terraform):
@@ -126,7 +126,8 @@ def _own(rows: Sequence[Row], folder: Path) -> list[Row]:
 def _sighting(row: Row, folder: Path) -> Sighting:
     return Sighting(
         rule=RuleId(f"checkov/{row.id}"),
-        site=ConfigurationSite(_INDEX.sub("", row.resource), ".".join(filter(None, _INDEX.split(row.key)))),
+        # No attribute: which of several keys checkov names first is an accident of its sets, and a record per rule and resource is all.
+        site=ConfigurationSite(_INDEX.sub("", row.resource)),
         severity=Severity.MEDIUM,
         message=f"{row.resource}: {row.name}",
         span=Span(max(row.start, 1), 1, max(row.end, row.start, 1), 1),

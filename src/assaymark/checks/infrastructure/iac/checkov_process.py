@@ -32,7 +32,6 @@ class Row(Struct, frozen=True):
     name: str
     resource: str
     file: str
-    key: str
     start: int
     end: int
     url: str

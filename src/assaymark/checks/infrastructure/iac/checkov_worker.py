@@ -32,7 +32,6 @@ def main() -> None:
 
 
 def _row(record: Any, *, muted: bool) -> dict[str, Any]:
-    keys = record.check_result.get("evaluated_keys") or [""]
     comment = record.check_result.get("suppress_comment") or ""
     start, end = record.file_line_range
     return {
@@ -40,7 +39,6 @@ def _row(record: Any, *, muted: bool) -> dict[str, Any]:
         "name": record.check_name,
         "resource": record.resource,
         "file": record.file_abs_path,
-        "key": str(keys[0]),
         "start": start,
         "end": end,
         "url": record.guideline or "",
