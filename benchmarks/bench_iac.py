@@ -3,8 +3,8 @@
     python benchmarks/bench_iac.py --folder DIR --checkov PYTHON
 
 DIR is a tree of Terraform files (a checkout of bridgecrewio/terragoat for the figures in README.md), PYTHON the interpreter of an
-environment that holds checkov. Both are warm: checkov has imported and run once, ours has loaded parser and tables once; nothing is remembered between
-rounds, the parsed files included. CPU seconds of one process each.
+environment that holds checkov. Both are warm: checkov has imported and run once, ours has loaded parser and tables once; nothing is
+remembered between rounds, the parsed files included. CPU seconds of one process each.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from assaymark.checks.infrastructure.iac import folders, terraform
 from assaymark.checks.settings import CheckSettings, Secret
 from assaymark.engine.links import look_up
 from assaymark.engine.units import derive
-from assaymark.model.check import Checked, Input, Part
-from assaymark.model.finding import ConfigurationSite
+from assaymark.model.check import Check, Checked, Input, Part
+from assaymark.model.finding import ConfigurationSite, RuleId
 from assaymark.model.rules import catalogue
 from assaymark.testing.memory import MemorySubject
 
@@ -36,8 +36,8 @@ Verdict = tuple[str, str]
 """(resource, checkov's id)."""
 
 
-def units(folder: Path) -> tuple[Any, list[Any], dict[str, str]]:
-    """Our check, its inputs and the name of each."""
+def units(folder: Path) -> tuple[Check, list[Input]]:
+    """Our check and its inputs."""
 
     check = terraform.make(CheckSettings(cache_dir="", installation_key=Secret(b"benchmark")))
     names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -46,17 +46,16 @@ def units(folder: Path) -> tuple[Any, list[Any], dict[str, str]]:
     entries = list(subject.entries())
     by_digest = {entry.digest: files[entry.path] for entry in entries}
     links = look_up([check], [entries], [subject.reader()], None)[check.id]
-    inputs, named = [], {}
+    inputs = []
     for dialect, unit in derive(check, entries, links):
         inputs.append(Input(unit.digest, dialect, tuple(Part(member.name, by_digest[member.digest]) for member in unit.members)))
-        named[unit.digest] = unit.name
-    return check, inputs, named
+    return check, inputs
 
 
-def ours(folder: Path, rounds: int) -> tuple[list[float], Counter[Verdict], dict[str, set[str]]]:
+def ours(folder: Path, rounds: int) -> tuple[list[float], Counter[Verdict], dict[RuleId, set[str]]]:
     """Seconds per round, what was found as (resource, checkov's id), and the ids of each of our rules."""
 
-    check, inputs, _ = units(folder)
+    check, inputs = units(folder)
     ids = {
         name: {a for a in row.aliases if a.startswith("CKV")} for name, row in catalogue().rules.items() if name.startswith("terraform/")
     }

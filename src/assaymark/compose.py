@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from assaymark.checks.plugins import installed, load
-from assaymark.checks.registry import BUILT_IN, EXTERNAL
+from assaymark.checks.registry import BUILT_IN, EXTERNAL, OPTIONAL
 from assaymark.checks.settings import CheckSettings
 from assaymark.config import Config
 from assaymark.engine.executor import Executor
@@ -58,13 +58,22 @@ def settings_of(config: Config) -> CheckSettings:
     return CheckSettings(cache_dir=config.cache, installation_key=config.key)
 
 
+def _switched_on(policy: Policy) -> dict[str, str]:
+    wrong = [name for name in policy.checks.enable if name not in OPTIONAL]
+    if wrong:
+        raise PolicyInvalid(
+            f"checks.enable names {', '.join(wrong)}", why="there is no such optional check", advice=f"known are {', '.join(OPTIONAL)}"
+        )
+    return {name: OPTIONAL[name] for name in policy.checks.enable}
+
+
 def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:
     """Every check that the policy leaves on.
 
     Raises:
-        PolicyInvalid: when the policy switches off a check that does not exist, or two checks have one name.
+        PolicyInvalid: when the policy switches off or on a check that does not exist, or two checks have one name.
     """
-    known = {**BUILT_IN, **installed(settings.cache_dir)}
+    known = {**BUILT_IN, **_switched_on(policy), **installed(settings.cache_dir)}
     checks = [load(reference)(settings) for name, reference in known.items() if name not in policy.checks.disable]
     if settings.manifests:
         make_external: Callable[..., Check] = load(EXTERNAL)

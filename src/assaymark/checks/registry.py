@@ -27,5 +27,9 @@ BUILT_IN: dict[str, str] = {
     "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
+OPTIONAL: dict[str, str] = {
+    "checkov": "assaymark.checks.infrastructure.iac.checkov:make",
+}
+"""Checks that run only where the policy switches them on (`checks.enable`), since they need what has to be installed first."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"
 """Makes a check from a manifest of the user."""

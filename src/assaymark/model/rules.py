@@ -134,6 +134,10 @@ class Shipped:
             raise ValueError(f"rules of no known class: {', '.join(unknown)}")
         return rules
 
+    def rules_of(self, tool: str) -> Mapping[RuleId, RuleInfo]:
+        """Every rule of one tool."""
+        return self._tool(tool).rules
+
     def _tool(self, name: str) -> Catalogue:
         if name not in self._tools:
             self._tools[name] = Catalogue({}, _load(name) if name in TOOLS else {})

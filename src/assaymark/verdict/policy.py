@@ -85,6 +85,8 @@ class CheckTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     """Table ``[checks]``."""
 
     disable: tuple[CheckId, ...] = ()
+    enable: tuple[CheckId, ...] = ()
+    """Optional checks, which need what has to be installed first."""
     disable_rules: tuple[str, ...] = ()
     """Rule ids or rule classes whose findings are left out everywhere."""
     exclude: tuple[str, ...] = ()
@@ -235,7 +237,7 @@ def weaknesses(base: Policy, head: Policy) -> tuple[Weakening, ...]:
     ):
         more = set(getattr(head.checks, field)) - set(getattr(base.checks, field))
         found += [Weakening(f"checks.{field}:{item}", words.format(item)) for item in more]
-    for field in ("manifests", "secret_rules", "policies"):
+    for field in ("manifests", "secret_rules", "policies", "enable"):
         less = set(getattr(base.checks, field)) - set(getattr(head.checks, field))
         found += [Weakening(f"checks.{field}:{item}", f"{item} is no longer used") for item in less]
     return tuple(sorted(found))
@@ -259,6 +261,7 @@ def strictest(base: Policy, head: Policy, allowed: frozenset[str] = frozenset())
             disable=_both_or_allowed(base.checks.disable, head.checks.disable, "checks.disable", allowed),
             disable_rules=_both_or_allowed(base.checks.disable_rules, head.checks.disable_rules, "checks.disable_rules", allowed),
             exclude=_both_or_allowed(base.checks.exclude, head.checks.exclude, "checks.exclude", allowed),
+            enable=_either_unless_allowed(base.checks.enable, head.checks.enable, "checks.enable", allowed),
             manifests=_either_unless_allowed(base.checks.manifests, head.checks.manifests, "checks.manifests", allowed),
             secret_rules=_either_unless_allowed(base.checks.secret_rules, head.checks.secret_rules, "checks.secret_rules", allowed),
             policies=_either_unless_allowed(base.checks.policies, head.checks.policies, "checks.policies", allowed),

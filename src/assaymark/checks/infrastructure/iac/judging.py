@@ -22,13 +22,15 @@ from assaymark.checks.infrastructure.iac.table import table
 from assaymark.checks.infrastructure.iac.values import Unknown
 from assaymark.checks.infrastructure.iac.world import Hit, Tree, World
 from assaymark.checks.reading.yaml_tree import Unreadable
-from assaymark.checks.rulebook import MOST_FLAWS, Flaw
+from assaymark.checks.rulebook import Flaw
 from assaymark.model.check import Part
 from assaymark.model.finding import RuleId
 from assaymark.model.rules import catalogue
 
 Examine = Callable[[World], Iterator[Hit | None]]
 """What is wrong in one module instance; None for each time that this depends on a value that is not known."""
+MOST_FLAWS = 20_000
+"""Of one module; a file of a pipeline has fewer, but some modules hold hundreds of resources."""
 MOST_WORLDS = 6
 """Files of variables that are tried one by one."""
 

@@ -7,6 +7,7 @@ unit, so the questions that reach further look at the whole tree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ from assaymark.checks.infrastructure.iac.hcl import Attribute
 from assaymark.checks.infrastructure.iac.modules import Module
 from assaymark.checks.infrastructure.iac.resources import Found, Resource, View, resources_of
 from assaymark.checks.infrastructure.iac.values import MISSING, Unknown, Value
+
+T = TypeVar("T")
 
 
 class Hit(Struct, frozen=True):
@@ -63,6 +66,8 @@ class Tree:
             self.modules.append(module)
             waiting.extend(child for _, child in module.children())
         self._all: dict[str, list[Resource]] = {}
+        self._by_reference: dict[tuple[str, str], dict[Value, list[Resource]]] = {}
+        self._made: dict[str, Any] = {}
 
     def resources(self, kind: str) -> list[Resource]:
         """All resources of a type, wherever they stand."""
@@ -72,16 +77,43 @@ class Tree:
 
     def belonging(self, kind: str, attribute: str, to: Resource, by: str) -> list[Resource]:
         """Resources of a type whose attribute refers to another one, by reference or by the value of its attribute `by`."""
+        index = self._referring(kind, attribute)
         name = to.view.get(by)
-        return [
-            each
-            for each in self.resources(kind)
-            if to.address in each.view.refs(attribute) or (type(name) is str and each.view.get(attribute) == name)
-        ]
+        found = [*index.get(("ref", to.address), ()), *(index.get(("value", name), ()) if type(name) is str else ())]
+        return list({id(each): each for each in found}.values())
+
+    def refers(self, kind: str, attribute: str, address: str) -> bool:
+        """Whether a resource of the type refers to an address in this attribute."""
+        return ("ref", address) in self._referring(kind, attribute)
+
+    def _referring(self, kind: str, attribute: str) -> dict[Value, list[Resource]]:
+        """Made once per question, so that many resources cost what they are and not their square."""
+        key = (kind, attribute)
+        if key not in self._by_reference:
+            index: dict[Value, list[Resource]] = {}
+            for each in self.resources(kind):
+                known = each.view.known(attribute)
+                for ref in known.refs:
+                    index.setdefault(("ref", ref), []).append(each)
+                if type(known.value) is str:
+                    index.setdefault(("value", known.value), []).append(each)
+            self._by_reference[key] = index
+        return self._by_reference[key]
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Something that is made once for the whole tree."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: T = self._made[name]
+        return made
 
     def vague(self, kind: str, attribute: str) -> bool:
         """Whether a resource of the type refers to something that is not known here: it may be anyone's."""
-        return any(type(each.view.get(attribute)) is Unknown and not each.view.refs(attribute) for each in self.resources(kind))
+
+        def look() -> bool:
+            return any(type(each.view.get(attribute)) is Unknown and not each.view.refs(attribute) for each in self.resources(kind))
+
+        return self.once(f"vague {kind} {attribute}", look)
 
 
 Rule = Callable[[World], Iterator[Hit]]

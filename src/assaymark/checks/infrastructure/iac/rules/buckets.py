@@ -27,11 +27,13 @@ def _belongs(world: World, kind: str, bucket: Resource) -> list[Resource]:
 
 def _hidden(world: World, resource: Resource) -> bool:
     """Whether a public access block makes the bucket's access lists void."""
-    for block in world.tree.resources("aws_s3_bucket_public_access_block"):
-        same = bool(block.view.refs("bucket") & {resource.address, *resource.view.refs("bucket")})
-        if same and truth(block.view.get("ignore_public_acls")):
-            return True
-    return False
+    names = {resource.address, *resource.view.refs("bucket")}
+    return bool(names & world.tree.once("hidden buckets", lambda: _all_hidden(world)))
+
+
+def _all_hidden(world: World) -> set[str]:
+    blocks = world.tree.resources("aws_s3_bucket_public_access_block")
+    return {ref for each in blocks if truth(each.view.get("ignore_public_acls")) for ref in each.view.refs("bucket")}
 
 
 def lists(world: World) -> Iterator[Hit]:
@@ -75,10 +77,15 @@ def _receives_logs(world: World, bucket: Resource) -> bool:
     lists_ = [bucket, *_belongs(world, "aws_s3_bucket_acl", bucket)]
     if any(each.view.get("acl") == "log-delivery-write" for each in lists_):
         return True
-    if any(bucket.address in each.view.refs("target_bucket") for each in world.tree.resources("aws_s3_bucket_logging")):
+    if world.tree.refers("aws_s3_bucket_logging", "target_bucket", bucket.address):
         return True
+    return bucket.address in world.tree.once("log targets", lambda: _log_targets(world))
+
+
+def _log_targets(world: World) -> set[str]:
+    """Buckets that others name in a block of their own."""
     inner = (view for each in world.tree.resources("aws_s3_bucket") for view in each.view.blocks("logging"))
-    return any(bucket.address in view.refs("target_bucket") for view in inner)
+    return {ref for view in inner for ref in view.refs("target_bucket")}
 
 
 def encryption(world: World) -> Iterator[Hit]:

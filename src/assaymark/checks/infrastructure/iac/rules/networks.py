@@ -352,9 +352,8 @@ def default_network(world: World) -> Iterator[Hit]:
 
 
 def flow_logs(world: World) -> Iterator[Hit]:
-    logs = world.tree.resources("aws_flow_log")
     for resource in world.resources("aws_vpc"):
-        if not any(resource.address in each.view.refs("vpc_id") for each in logs) and not world.tree.vague("aws_flow_log", "vpc_id"):
+        if not world.tree.refers("aws_flow_log", "vpc_id", resource.address) and not world.tree.vague("aws_flow_log", "vpc_id"):
             yield Hit("network-no-log", resource, "aws_flow_log", missing(resource.view), "no `aws_flow_log` names it")
 
 
