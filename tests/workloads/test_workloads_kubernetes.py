@@ -482,6 +482,20 @@ def test_kubernetes_every_kind_with_a_pod_template_is_read() -> None:
     )
 
 
+def test_kubernetes_a_kustomization_may_leave_out_what_it_is() -> None:
+    content = b"# base\nimages: [{name: a, newTag: latest}]\n"
+    ((_, found),) = CHECK.run([Input(sha256(content), Dialect("kustomization"), (Part("", content),))])
+    assert isinstance(found, Checked)
+    assert [(each.rule, each.span.start_line if each.span else 0) for each in found.sightings] == [("kubernetes/image-unpinned", 2)]
+    assert outcome(content) == Checked(skipped="other-format")
+
+
+def test_kubernetes_objects_of_a_template_of_openshift_are_read() -> None:
+    item = "{apiVersion: v1, kind: Pod, metadata: {name: '${N}'}, spec: {hostPID: true}}"
+    text = f"apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n  - {item}\n"
+    assert rules_of(text) == {"host-pid"}
+
+
 def test_kubernetes_a_patch_is_not_blamed_for_what_it_does_not_say() -> None:
     patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: c, env: []}]}}}\n"
     assert outcome(patch) == Checked()
@@ -515,7 +529,14 @@ def test_kubernetes_billion_laughs_cost_what_they_weigh() -> None:
 
 @pytest.mark.parametrize(
     ("path", "dialect"),
-    [("a/b.yaml", "kubernetes"), ("a.yml", "kubernetes"), ("a.json", "kubernetes"), ("package.json", None), ("a.py", None)],
+    [
+        ("a/b.yaml", "kubernetes"),
+        ("a.yml", "kubernetes"),
+        ("a.json", "kubernetes"),
+        ("a/kustomization.yaml", "kustomization"),
+        ("package.json", None),
+        ("a.py", None),
+    ],
 )
 def test_kubernetes_files_are_selected_by_suffix(path: str, dialect: str | None) -> None:
     assert CHECK.select(path) == dialect

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from assaymark.checks.policies.files import UserPolicy
 
 _ID = CheckId("kubernetes")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml")
 _SUFFIXES = (".yaml", ".yml", ".json")
 _NEVER = ("package.json", "package-lock.json", "composer.json", "composer.lock", "tsconfig.json", "angular.json", "pnpm-lock.yaml")
 
@@ -40,23 +41,24 @@ class Kubernetes:
         return digest_of([_ID])
 
     def select(self, path: str) -> Dialect | None:
-        """Every YAML and JSON file: manifests have no names of their own, so the content decides."""
+        """Every YAML and JSON file: the content decides, since only kustomizations have a name of their own."""
         if not path.endswith(_SUFFIXES) or path.endswith(_NEVER):
             return None
-        return Dialect("kubernetes")
+        return Dialect("kustomization" if path.rpartition("/")[2] in _KUSTOMIZATIONS else "kubernetes")
 
     def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
         """Each input on its own."""
         for each in inputs:
             content = each.content
-            if b"apiVersion" in content and b"kind" in content:
-                yield each.digest, self.judge(content)
+            assumed = "Kustomization" if each.dialect == "kustomization" else ""
+            if assumed or (b"apiVersion" in content and b"kind" in content):
+                yield each.digest, self.judge(content, assumed)
             else:
                 yield each.digest, Checked(skipped="other-format")
 
-    def judge(self, content: bytes) -> Outcome:
-        """One file by our own rules."""
-        return _judge(content)
+    def judge(self, content: bytes, assumed: str) -> Outcome:
+        """One file by our own rules; `assumed` is the kind of an object that gives none."""
+        return _judge(content, assumed)
 
 
 class KubernetesPolicies(Kubernetes):
@@ -76,7 +78,7 @@ class KubernetesPolicies(Kubernetes):
         """Nothing where there is no policy."""
         return super().select(path) if self._policies else None
 
-    def judge(self, content: bytes) -> Outcome:
+    def judge(self, content: bytes, assumed: str) -> Outcome:  # noqa: ARG002  an object without a kind has no policies
         """One file by the user's policies."""
         from assaymark.checks.infrastructure.workloads.kubernetes_policies import judged  # noqa: PLC0415
 
@@ -102,7 +104,7 @@ def make(settings: CheckSettings) -> Kubernetes:  # noqa: ARG001  the door is th
     return Kubernetes()
 
 
-def _judge(content: bytes) -> Outcome:
+def _judge(content: bytes, assumed: str) -> Outcome:
     from assaymark.checks.infrastructure.workloads.kubernetes_rules import RULES, SHARED_FINDING  # noqa: PLC0415  not needed to select
     from assaymark.checks.infrastructure.workloads.kubernetes_verdict import flaws_of  # noqa: PLC0415
     from assaymark.checks.infrastructure.workloads.manifests import manifests  # noqa: PLC0415
@@ -112,7 +114,7 @@ def _judge(content: bytes) -> Outcome:
 
     rules = with_aliases(_ID, RULES)
     try:
-        found, why = manifests(content)
+        found, why = manifests(content, assumed=assumed)
         if not found:
             return Checked(skipped=why)
         flaws = bounded(flaw for manifest in found for flaw in flaws_of(manifest, rules))

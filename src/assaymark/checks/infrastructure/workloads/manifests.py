@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assaymark.checks.infrastructure.workloads.lookups import entries, mapping, scalar
 from assaymark.checks.infrastructure.workloads.templates import Plain, is_template, plain, shown
@@ -32,7 +32,16 @@ KINDS = frozenset(
     {
         *("Pod", "PodTemplate", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"),
         *("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ServiceAccount", "List", "PersistentVolume", "Namespace"),
-        *("Service", "Ingress", "NetworkPolicy", "PodSecurityPolicy", "SecurityContextConstraints", "Kustomization", "Component"),
+        *(
+            "Service",
+            "Ingress",
+            "NetworkPolicy",
+            "Template",
+            "PodSecurityPolicy",
+            "SecurityContextConstraints",
+            "Kustomization",
+            "Component",
+        ),
         *("KubeletConfiguration", "KubeProxyConfiguration", "EncryptionConfiguration", "EncryptionConfig", "ClusterConfiguration"),
         *("InitConfiguration", "JoinConfiguration"),
     }
@@ -87,7 +96,7 @@ def holds_manifests(content: bytes) -> bool:
     return b"apiVersion" in content and b"kind" in content
 
 
-def manifests(content: bytes, *, every_kind: bool = False) -> tuple[list[Manifest], str]:
+def manifests(content: bytes, *, every_kind: bool = False, assumed: str = "") -> tuple[list[Manifest], str]:
     """The objects of the kinds that rules ask about, or of every kind, and why there are none.
 
     The words are ``other-format``, ``other-kind``, and ``template`` for what is not YAML without being rendered.
@@ -99,12 +108,14 @@ def manifests(content: bytes, *, every_kind: bool = False) -> tuple[list[Manifes
     why = "other-format"
     for piece in _pieces(content):
         kind = _kind(piece.content)
+        if kind is None and assumed and piece.content.strip():
+            kind = assumed
         if kind is None:
             continue
         if not every_kind and (kind in _NEVER or (kind not in KINDS and b"ontainers" not in piece.content)):
             why = "other-kind" if why == "other-format" else why
             continue
-        read = _read(piece)
+        read = _read(piece, assumed)
         if read is None:
             why = "template"
         else:
@@ -155,7 +166,7 @@ def _kind_of_flow(content: bytes) -> str | None:
     return head.kind if head.apiVersion and head.kind else None
 
 
-def _read(piece: _Piece) -> list[Manifest] | None:
+def _read(piece: _Piece, assumed: str) -> list[Manifest] | None:
     """The objects of one document; None for a template that is no YAML before it is rendered."""
     if len(piece.content) > LARGEST:
         line = piece.offset + 1
@@ -176,7 +187,8 @@ def _read(piece: _Piece) -> list[Manifest] | None:
             return None
         raise _lifted(error, piece.offset) from error
     last = piece.offset + piece.content.count(b"\n") + 1
-    return [_manifest(node, piece.offset, last, template) for root in roots for node in _objects(root)]
+    made = [_manifest(node, piece.offset, last, template) for root in roots for node in _objects(root)]
+    return [structs.replace(each, kind=each.kind or assumed) for each in made] if assumed else made
 
 
 def _lifted(error: Unreadable, offset: int) -> Unreadable:
@@ -185,7 +197,7 @@ def _lifted(error: Unreadable, offset: int) -> Unreadable:
 
 
 def _objects(root: Node) -> Iterator[Keyed]:
-    """The object itself, or the items of a list, each once."""
+    """The object itself, or what a list or a template of OpenShift holds, each once."""
     seen: set[int] = set()
     waiting: list[Node] = [root]
     while waiting:
@@ -193,8 +205,9 @@ def _objects(root: Node) -> Iterator[Keyed]:
         if not isinstance(node, Keyed) or id(node) in seen:
             continue
         seen.add(id(node))
-        items = entries(node, "items")
-        if items and scalar_text(node.get("kind")).endswith("List"):
+        kind = scalar_text(node.get("kind"))
+        items = entries(node, "items") if kind.endswith("List") else entries(node, "objects") if kind == "Template" else []
+        if items:
             waiting.extend(reversed(items))
         else:
             yield node

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 
 from msgspec import Struct, structs
 
@@ -29,14 +28,16 @@ class _Asked(Struct, frozen=True):
 
 
 def with_aliases(check: CheckId, rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
-    """The rules with the ids under which other tools know them, as the shipped data say."""
-    return _aliased(check, tuple(rules.items()))
+    """The rules with the ids under which other tools know them, as the shipped data say; made once per check."""
+    if check not in _MADE:
+        known = catalogue()
+        _MADE[check] = {
+            name: structs.replace(rule, aliases=known.describe(RuleId(f"{check}/{name}")).aliases) for name, rule in rules.items()
+        }
+    return _MADE[check]
 
 
-@cache
-def _aliased(check: CheckId, rules: tuple[tuple[str, Rule], ...]) -> dict[str, Rule]:
-    known = catalogue()
-    return {name: structs.replace(rule, aliases=known.describe(RuleId(f"{check}/{name}")).aliases) for name, rule in rules}
+_MADE: dict[CheckId, dict[str, Rule]] = {}
 
 
 def annotated(manifest: Manifest, flaws: Iterable[Flaw], rules: Mapping[str, Rule]) -> Iterator[Flaw]:
