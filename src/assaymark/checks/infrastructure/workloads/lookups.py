@@ -16,6 +16,15 @@ _FALSE = frozenset({"false", "no", "off", "n"})
 
 def child(node: Node | None, name: str) -> Node | None:
     """The value of a key: the mapping's own, else that of what is merged into it."""
+    if not isinstance(node, Keyed):
+        return None
+    found = node.get(name)
+    if found is not None or node.get("<<") is None:
+        return found
+    return _merged(node, name)
+
+
+def _merged(node: Keyed, name: str) -> Node | None:
     waiting: list[Node | None] = [node]
     asked: set[int] = set()
     while waiting and len(asked) < MERGES_AT_MOST:
