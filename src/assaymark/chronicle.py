@@ -14,7 +14,7 @@ from msgspec import Struct
 from assaymark.engine.plan import InputKey, InputRef, Plan, Side, needs_listing, plan, sides
 from assaymark.engine.run import Results
 from assaymark.errors import SubjectNotFound
-from assaymark.flow import Context, findings_of, policy_of, readable, settings_for
+from assaymark.flow import Context, findings_of, linked, policy_of, readable, settings_for
 from assaymark.model.check import Check
 from assaymark.model.finding import Finding, Kind
 from assaymark.model.identity import CURRENT
@@ -65,26 +65,27 @@ def look(repository: Repository, revisions: str, most: int, context: Context) ->
     newest = open_comparison(CommitRequest(found[-1].oid, repository.shown)).head
     policy = policy_of(newest)
     checks = context.make_checks(policy, settings_for(newest, policy, context))
-    steps = tuple(_steps(repository, found, checks, policy))
+    steps = tuple(_steps(repository, found, checks, (policy, context)))
     inputs: dict[InputKey, InputRef] = {ref.key: ref for step in steps for ref in step.planned.inputs}
     union = Plan(tuple(inputs.values()), (), (), ())
     reader = newest.reader()
     return Stretch(steps, checks, context.run(union, checks, (reader, reader), policy), policy)
 
 
-def _steps(repository: Repository, found: Sequence[Commit], checks: Sequence[Check], policy: Policy) -> Iterator[Step]:
+def _steps(repository: Repository, found: Sequence[Commit], checks: Sequence[Check], under: tuple[Policy, Context]) -> Iterator[Step]:
+    policy, context = under
     for number, commit in enumerate(found):
         comparison = open_comparison(CommitRequest(commit.oid, repository.shown))
         if number == 0:
             entries = readable(comparison.head.entries(), policy)
-            empty = Side(whole=())
-            yield Step(commit, comparison, plan(checks, empty, Side(entries, entries), everything=True))
+            base, head = linked((Side(whole=()), Side(entries, entries)), comparison, checks, context)
+            yield Step(commit, comparison, plan(checks, base, head, everything=True))
             continue
         base, head = (Side(readable(side.entries, policy)) for side in sides(comparison.changes()))
         if needs_listing(checks, base, head):
             base = Side(base.entries, readable(comparison.base.entries(), policy))
             head = Side(head.entries, readable(comparison.head.entries(), policy))
-        yield Step(commit, comparison, plan(checks, base, head))
+        yield Step(commit, comparison, plan(checks, *linked((base, head), comparison, checks, context)))
 
 
 def chronicle(repository: Repository, revisions: str, most: int, context: Context) -> tuple[HistoryPoint, ...]:

@@ -12,19 +12,20 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from assaymark.checks.plugins import installed, load
-from assaymark.checks.registry import BUILT_IN, EXTERNAL
+from assaymark.checks.registry import BUILT_IN, EXTERNAL, OPTIONAL
 from assaymark.checks.settings import CheckSettings
 from assaymark.config import Config
 from assaymark.engine.executor import Executor
 from assaymark.engine.facts import FactsStore
 from assaymark.engine.limits import MEBIBYTE, Limits
+from assaymark.engine.links import Known, look_up
 from assaymark.engine.plan import Plan
 from assaymark.engine.progress import NullProgress, Progress
 from assaymark.engine.run import Means, Results, run
 from assaymark.errors import PolicyInvalid
 from assaymark.flow import Context
 from assaymark.model.check import Check
-from assaymark.model.subject import ReaderSpec
+from assaymark.model.subject import Entry, ReaderSpec
 from assaymark.verdict.policy import Policy
 
 
@@ -37,6 +38,9 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
         results = run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress(), executor=executor))
         return _dated(results, config)
 
+    def links(checks: Sequence[Check], listings: Sequence[Sequence[Entry]], sources: Sequence[ReaderSpec]) -> Known:
+        return look_up(checks, listings, sources, memory)
+
     return Context(
         today=config.today,
         cache_dir=config.cache,
@@ -46,6 +50,7 @@ def context(config: Config, *, progress: Progress | None = None, remember: bool 
         clock=time.monotonic,
         settle=memory.settle if memory is not None else _nothing,
         advisories=config.advisories,
+        links=links,
     )
 
 
@@ -76,13 +81,22 @@ def settings_of(config: Config) -> CheckSettings:
     return CheckSettings(cache_dir=config.cache, installation_key=config.key, advisories=config.advisories)
 
 
+def _switched_on(policy: Policy) -> dict[str, str]:
+    wrong = [name for name in policy.checks.enable if name not in OPTIONAL]
+    if wrong:
+        raise PolicyInvalid(
+            f"checks.enable names {', '.join(wrong)}", why="there is no such optional check", advice=f"known are {', '.join(OPTIONAL)}"
+        )
+    return {name: OPTIONAL[name] for name in policy.checks.enable}
+
+
 def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:
     """Every check that the policy leaves on.
 
     Raises:
-        PolicyInvalid: when the policy switches off a check that does not exist, or two checks have one name.
+        PolicyInvalid: when the policy switches off or on a check that does not exist, or two checks have one name.
     """
-    known = {**BUILT_IN, **installed(settings.cache_dir)}
+    known = {**BUILT_IN, **_switched_on(policy), **installed(settings.cache_dir)}
     checks = [load(reference)(settings) for name, reference in known.items() if name not in policy.checks.disable]
     if settings.manifests:
         make_external: Callable[..., Check] = load(EXTERNAL)

@@ -16,6 +16,7 @@ from msgspec import Struct
 import assaymark
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
 from assaymark.engine.join import join
+from assaymark.engine.links import Known, linking, look_up
 from assaymark.engine.plan import Placed, Plan, Side, needs_listing, plan, sides
 from assaymark.engine.run import Results
 from assaymark.errors import PolicyInvalid
@@ -33,6 +34,7 @@ from assaymark.verdict.policy import POLICY_FILE, Policy, Weakening, narrowed, p
 from assaymark.verdict.vex import Statement, parse_vex
 
 MakeChecks = Callable[[Policy, CheckSettings], Sequence[Check]]
+FindLinks = Callable[[Sequence[Check], Sequence[Sequence[Entry]], Sequence[ReaderSpec]], Known]
 RunPlan = Callable[[Plan, Sequence[Check], Sequence[ReaderSpec], Policy], Results]
 
 
@@ -54,6 +56,8 @@ class Context(Struct, frozen=True):
     """Upkeep of the memory, for when the answer was given and nobody waits."""
     advisories: str = ""
     """File of the compiled advisories."""
+    links: FindLinks = lambda checks, listings, sources: look_up(checks, listings, sources, None)
+    """What contents refer to, remembered where there is a memory."""
 
 
 class Request(Struct, frozen=True):
@@ -84,7 +88,7 @@ def assay(request: Request, context: Context) -> Verdict:
     policy = judge.effective(policies.base, policies.head, context.today)
     made = context.make_checks(policy, settings_for(comparison.head, policy, context))
     checks = [check for check in made if not request.only or check.id in request.only]
-    base, head = _sides(comparison, changes, checks, policy, whole=whole)
+    base, head = linked(_sides(comparison, changes, checks, policy, whole=whole), comparison, checks, context)
     planned = plan(checks, base, head, everything=whole)
     passing = () if whole else _passing(comparison, checks, policy)
     results = context.run(_with_inputs(planned, passing), checks, (comparison.base.reader(), comparison.head.reader()), policy)
@@ -207,6 +211,16 @@ def _sides(comparison: Comparison, changes: Sequence[Change], checks: Sequence[C
     )
 
 
+def linked(sides_: tuple[Side, Side], comparison: Comparison, checks: Sequence[Check], context: Context) -> tuple[Side, Side]:
+    """Both sides with what their contents refer to, for checks whose units reach beyond a folder."""
+    listings = [side.whole or () for side in sides_]
+    if not any(listings) or not linking(checks):
+        return sides_
+    found = context.links(checks, listings, (comparison.base.reader(), comparison.head.reader()))
+    base, head = (msgspec.structs.replace(side, links=found) for side in sides_)
+    return base, head
+
+
 def readable(entries: Iterable[Entry], policy: Policy) -> list[Entry]:
     """Entries that the policy does not exclude."""
     exclude = policy.checks.exclude
@@ -234,7 +248,11 @@ def _policies(comparison: Comparison, changes: Sequence[Change], *, whole: bool)
 def _narrowed(comparison: Comparison, base: Policy, changed: set[str]) -> tuple[Weakening, ...]:
     """Files that base's policy names and that ask for less in head."""
     found: list[Weakening] = []
-    for setting, paths in (("secret_rules", base.checks.secret_rules), ("manifests", base.checks.manifests)):
+    for setting, paths in (
+        ("secret_rules", base.checks.secret_rules),
+        ("manifests", base.checks.manifests),
+        ("policies", base.checks.policies),
+    ):
         for path in paths:
             if path in changed:
                 sides = (side.file(path, limit=_MOST_BYTES) or b"" for side in (comparison.base, comparison.head))
@@ -288,6 +306,7 @@ def settings_for(head: Subject, policy: Policy, context: Context) -> CheckSettin
         secret_rules=_named(head, policy.checks.secret_rules, "checks.secret_rules"),
         manifests=_named(head, policy.checks.manifests, "checks.manifests"),
         advisories=context.advisories,
+        policies=_named(head, policy.checks.policies, "checks.policies"),
     )
 
 

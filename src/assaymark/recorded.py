@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from assaymark.engine.plan import Plan, Side, plan
 from assaymark.engine.run import Results
-from assaymark.flow import Context, findings_of, policy_of, readable, settings_for
+from assaymark.flow import Context, findings_of, linked, policy_of, readable, settings_for
 from assaymark.model.check import Check
 from assaymark.model.finding import Finding, Fingerprint, Kind
 from assaymark.model.identity import CURRENT
@@ -39,7 +39,8 @@ def look_at(comparison: Comparison, context: Context) -> Looked:
     policy = policy_of(comparison.head)
     checks = context.make_checks(policy, settings_for(comparison.head, policy, context))
     entries = readable(comparison.head.entries(), policy)
-    planned = plan(checks, Side(whole=()), Side(entries, entries), everything=True)
+    base, head = linked((Side(whole=()), Side(entries, entries)), comparison, checks, context)
+    planned = plan(checks, base, head, everything=True)
     reader = comparison.head.reader()
     return Looked(planned, context.run(planned, checks, (reader, reader), policy), checks, policy)
 

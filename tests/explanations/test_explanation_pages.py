@@ -32,7 +32,7 @@ CLASSES = {str(name): row for name, row in catalogue().classes.items()}
 SECTIONS = ("Why it matters", "How it is exploited", "Safe code", "References")
 LANGUAGES = frozenset({"python", "javascript", "java", "go", "php", "c#", "c"})
 PIPELINES = frozenset({"yaml github", "yaml gitlab", "groovy"})
-SETTINGS = frozenset({"shell", "ini", "yaml kubernetes", "yaml compose", "json", "toml", "dockerfile"})
+SETTINGS = frozenset({"shell", "ini", "yaml kubernetes", "yaml compose", "json", "toml", "dockerfile", "hcl"})
 TAGS = LANGUAGES | PIPELINES | SETTINGS | {"text"}
 SECRETS = ("hardcoded-credential", "provider-token", "private-key", "password-hash", "credential-in-url")
 REASONS = ("syntax", "size", "encoding", "timeout", "memory", "engine-missing", "engine-failed", "missing", "schema", "unreadable")
@@ -187,6 +187,8 @@ def test_safe_code_covers_the_languages_that_the_class_is_met_in(name: str) -> N
     match group_of()[name]:
         case "pipelines":
             assert tags >= PIPELINES
+        case "infrastructure":
+            assert tags & SETTINGS
         case "not a weakness":
             assert tags
         case _ if name == "payment-card-number" or name in SECRETS:

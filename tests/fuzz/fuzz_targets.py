@@ -22,10 +22,15 @@ from assaymark.checks.application.code.sarif_in import NotSarifError, read_sarif
 from assaymark.checks.application.dependencies.bom.purl import PurlInvalid
 from assaymark.checks.application.dependencies.bom.purl import parse as parse_purl
 from assaymark.checks.application.dependencies.manifests.declared import declared
-from assaymark.checks.application.dependencies.readers import Unreadable
+from assaymark.checks.application.dependencies.readers import Unreadable as LockUnreadable
 from assaymark.checks.application.dependencies.readers import read as read_lock
 from assaymark.checks.application.dependencies.readers.registry import DIALECTS
 from assaymark.checks.plugins import load
+from assaymark.checks.policies.evaluation import UNSETTLED
+from assaymark.checks.policies.evaluation import judge as evaluate
+from assaymark.checks.policies.files import UserPolicy
+from assaymark.checks.reading.inline import Comments
+from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.checks.registry import BUILT_IN
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
 from assaymark.daemon.protocol import decode as decode_request
@@ -33,6 +38,7 @@ from assaymark.engine.outcome import decode as decode_outcome
 from assaymark.errors import AssayError
 from assaymark.model.check import Dialect, Input, Part
 from assaymark.model.digest import sha256
+from assaymark.model.finding import Span
 from assaymark.model.scope import locator
 from assaymark.model.tokens import tokens
 from assaymark.subjects.archive import MemberUnreadable, walk
@@ -64,6 +70,9 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{name: Fuzzed(run, seeds) for name, (run, seeds) in advisory_targets(_zip()).items()},
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
+        "kubernetes": Fuzzed(_check("kubernetes", "kubernetes", settings), (_KUBERNETES, _CHART, *_TEXTS)),
+        "dockerfile": Fuzzed(_check("dockerfile", "dockerfile", settings), (_DOCKERFILE, *_TEXTS)),
+        "compose": Fuzzed(_check("compose", "compose", settings), (_COMPOSE, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
         "nginx": Fuzzed(_tree("nginx", "nginx.conf", settings), (_NGINX, *_TEXTS)),
         "apache": Fuzzed(_tree("apache", "httpd.conf", settings), (_APACHE, *_TEXTS)),
@@ -71,6 +80,12 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
             name: Fuzzed(_check(name, dialect, settings), ((_SAMPLES / file).read_bytes(), *_TEXTS))
             for name, (dialect, file) in _PIPELINES.items()
         },
+        "terraform": Fuzzed(_terraform(settings, "main.tf"), _HCL),
+        "terraform json": Fuzzed(_terraform(settings, "main.tf.json"), (_TFJSON, *_TEXTS)),
+        "terraform variables": Fuzzed(_terraform(settings, "x.tfvars"), (b'x = ["0.0.0.0/0"]\n', *_HCL)),
+        "terraform policies": Fuzzed(lambda data: _policies(settings, data), (_POLICIES,)),
+        "cel": Fuzzed(_cel, _CEL, (AssayError, Unreadable)),
+        "comments": Fuzzed(lambda d: _comments(d.decode("latin-1").split("\n")), (b"# checkov:skip=CKV_AWS_1:x\n# trivy:ignore:a\nx\n",)),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -101,6 +116,22 @@ _TEXTS = (
     b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
+_KUBERNETES = (
+    b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  hostPID: true\n  containers:\n    - name: c\n      image: a:latest\n"
+    b"      command: [sh, -c, 'curl x | sh']\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nrules: [{verbs: ['*']}]\n"
+)
+_CHART = (
+    b'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {{ include "a" . }}\n'
+    b"{{- if .x }}\nspec: {template: {spec: {containers: []}}}\n{{- end }}\n"
+)
+_DOCKERFILE = (
+    b"# escape=`\nARG V=1\nFROM a:$V AS b\nRUN <<EOF\ncurl -k https://x | sh\nEOF\n"
+    b'ENV A=${B:-c} D=\'e f\'\nCOPY --from=b --chmod=777 ["a", "b"]\n'
+)
+_COMPOSE = (
+    b"x-a: &a {privileged: true}\nservices:\n  s:\n    <<: *a\n    image: b\n"
+    b"    ports: ['1:22', {target: 5432}]\n    volumes: ['/:/h:ro']\n"
+)
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'
 _NGINX = (
     b"events {}\nhttp { include f.conf; ssl_ciphers ALL:!aNULL;\n server { listen 443 ssl; server_name a.example.org;\n"
@@ -159,10 +190,10 @@ def _sources() -> dict[str, Fuzzed]:
 
 def _lock_files() -> dict[str, Fuzzed]:
     seeds = {dialect: tuple(each.text.encode() for each in SAMPLES if each.dialect == dialect) for dialect in DIALECTS}
-    made = {f"lock {d}": Fuzzed(lambda data, d=d: read_lock(Dialect(d), data), seeds[d], (Unreadable,)) for d in DIALECTS}  # type: ignore[misc]
+    made = {f"lock {d}": Fuzzed(lambda data, d=d: read_lock(Dialect(d), data), seeds[d], (LockUnreadable,)) for d in DIALECTS}  # type: ignore[misc]
     for name in ASKING:
         seed = (ASKING[name][0].encode(),)
-        made[f"manifest {name}"] = Fuzzed(lambda data, name=name: declared(name, data), seed, (Unreadable,))  # type: ignore[misc]
+        made[f"manifest {name}"] = Fuzzed(lambda data, name=name: declared(name, data), seed, (LockUnreadable,))  # type: ignore[misc]
     made["package url"] = Fuzzed(lambda d: str(parse_purl(d.decode("utf-8", "replace"))), (b"pkg:npm/%40a/b@1.0?c=d#e",), (PurlInvalid,))
     return made
 
@@ -192,6 +223,83 @@ def _tree(name: str, main: str, settings: CheckSettings) -> Target:
 def _user_rules(settings: CheckSettings, data: bytes) -> object:
     given = CheckSettings(settings.cache_dir, settings.installation_key, (NamedFile("rules.toml", data),))
     return load(BUILT_IN["secrets"])(given).knowledge()
+
+
+_HCL = (
+    b"""variable "x" { default = ["0.0.0.0/0"] }
+locals { a = { for k, v in var.x : k => upper(v) if v != "" } }
+resource "aws_security_group" "g" {
+  dynamic "ingress" {
+    for_each = var.x
+    content {
+      from_port   = 22
+      to_port     = 22
+      cidr_blocks = [ingress.value]
+    }
+  }
+}
+""",
+    b"""module "m" { source = "./m" }
+resource "aws_iam_policy" "p" {
+  count  = var.x ? 1 : 0
+  policy = jsonencode({ Statement = [{ Effect = "Allow", Action = "*", Resource = ["*"] }] })
+}
+data "aws_iam_policy_document" "d" {
+  statement {
+    actions = ["${local.a}:*"]
+  }
+}
+""",
+    b"""x = <<-EOT
+  a ${b}
+  EOT
+y = a.b[0][*].c["d"]
+z = !a && b == c || -1 * (2 + 3) > 4 ? "x" : null
+# checkov:skip=CKV_AWS_1
+""",
+)
+_TFJSON = b"""{"variable": {"x": {"default": "private"}},
+"resource": {"aws_s3_bucket": {"b": {"acl": "${var.x}", "tags": {"a": [1, true, null]}}}}}"""
+_POLICIES = b"""[[policy]]
+id = "a"
+applies-to = ["terraform:*"]
+require = "has(resource.x)"
+message = "m"
+fix = "f"
+"""
+_CEL = (
+    b"resource.a.all(x, x > 1) && has(resource.b)",
+    b"type.matches('^a(b|c)*$') || [1, 2].map(i, i * 2)[0] == 2",
+    b"{'a': 1}.a in [1, 2u, 3.0]",
+)
+
+
+def _terraform(settings: CheckSettings, name: str) -> Target:
+    check = load(BUILT_IN["terraform"])(settings)
+    rest = Part("rest.tf", b'module "m" { source = "./m" }\nresource "aws_s3_bucket" "b" { acl = var.x }\n')
+
+    def run(data: bytes) -> object:
+        parts = (Part(name, data), rest, Part("m/main.tf", data if name == "main.tf" else b""))
+        return [*check.run([Input(sha256(data), Dialect("terraform"), parts)]), list(getattr(check, "links")(data))]  # noqa: B009
+
+    return run
+
+
+def _policies(settings: CheckSettings, data: bytes) -> object:
+    given = CheckSettings(settings.cache_dir, settings.installation_key, policies=(NamedFile("p.toml", data),))
+    check = load(BUILT_IN["terraform-policies"])(given)
+    return list(check.run([Input(sha256(data), Dialect("terraform"), (Part("main.tf", _HCL[0]),))]))
+
+
+def _cel(data: bytes) -> object:
+    policy = UserPolicy("a", ("terraform:*",), data.decode("latin-1"), "m", "f")
+    documents = ({"resource": {"a": [1, 2], "b": "c"}, "type": "abc"}, {"resource": {"a": [UNSETTLED], "b": "c"}, "type": "abc"})
+    return [list(evaluate([policy], document)) for document in documents]
+
+
+def _comments(lines: list[str]) -> object:
+    comments = Comments(lines)
+    return [comments.cover(Span(n, 1, n, 2), "r", ("CKV_AWS_1",), Span(1, 1, len(lines), 1)) for n in range(1, len(lines) + 1)]
 
 
 def _archive(suffix: str) -> Target:

@@ -28,7 +28,17 @@ BUILT_IN: dict[str, str] = {
     "tekton": "assaymark.checks.infrastructure.pipelines.tekton:make",
     "dependencies": "assaymark.checks.application.dependencies.check:make",
     "manifests": "assaymark.checks.application.dependencies.manifests.check:make",
+    "kubernetes": "assaymark.checks.infrastructure.workloads.kubernetes:make",
+    "kubernetes-policies": "assaymark.checks.infrastructure.workloads.kubernetes:make_policies",
+    "dockerfile": "assaymark.checks.infrastructure.workloads.dockerfile:make",
+    "compose": "assaymark.checks.infrastructure.workloads.compose:make",
+    "terraform": "assaymark.checks.infrastructure.iac.terraform:make",
+    "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
+OPTIONAL: dict[str, str] = {
+    "checkov": "assaymark.checks.infrastructure.iac.checkov:make",
+}
+"""Checks that run only where the policy switches them on (`checks.enable`), since they need what has to be installed first."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"
 """Makes a check from a manifest of the user."""

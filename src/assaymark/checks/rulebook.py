@@ -10,9 +10,9 @@ from itertools import islice
 
 from msgspec import Struct
 
-from assaymark.checks.reading.inline import requested
+from assaymark.checks.reading.inline import Comments
 from assaymark.checks.reading.yaml_tree import Unreadable
-from assaymark.model.finding import CheckId, ConfigurationSite, Fix, RuleId, Sighting, Span
+from assaymark.model.finding import CheckId, ConfigurationSite, Fix, RuleId, Sighting, Span, Suppression
 from assaymark.model.severity import Confidence, Severity
 
 _LONGEST_PART = 160
@@ -27,6 +27,8 @@ class Rule(Struct, frozen=True):
     severity: Severity
     confidence: Confidence
     advice: str
+    aliases: tuple[str, ...] | None = None
+    """Ids under which other tools know the rule, so that their comments count; None when nobody compared it with theirs."""
 
 
 class Flaw(Struct, frozen=True, omit_defaults=True):
@@ -40,6 +42,17 @@ class Flaw(Struct, frozen=True, omit_defaults=True):
     span: Span
     severity: Severity | None = None
     """When this case is milder or worse than the rule's usual one."""
+    block: Span | None = None
+    """The resource in which it stands: how far other tools' comments reach."""
+    member: str = ""
+    """For inputs of several files: the member's name relative to the unit."""
+    replacement: str | None = None
+    """What to write instead of the span, where that is one attribute."""
+    notes: tuple[tuple[str, str], ...] = ()
+    confidence: Confidence | None = None
+    """When this case is less sure than the rule's usual one."""
+    suppression: Suppression | None = None
+    """A request to overlook it that is no comment, such as an annotation."""
 
 
 def one_line(text: str) -> str:
@@ -62,7 +75,8 @@ def bounded(flaws: Iterable[Flaw]) -> list[Flaw]:
 
 def sightings(check: CheckId, rules: Mapping[str, Rule], flaws: Iterable[Flaw], lines: Sequence[str]) -> tuple[Sighting, ...]:
     """The flaws as sightings, ordered by place and rule, with the comments that ask to overlook them."""
-    return in_order([_sighting(check, rules[flaw.rule], flaw, lines) for flaw in flaws])
+    comments = Comments(lines)
+    return in_order([_sighting(check, rules[flaw.rule], flaw, comments) for flaw in flaws])
 
 
 def in_order(made: Iterable[Sighting]) -> tuple[Sighting, ...]:
@@ -70,16 +84,18 @@ def in_order(made: Iterable[Sighting]) -> tuple[Sighting, ...]:
     return tuple(sorted(made, key=_order))
 
 
-def _sighting(check: CheckId, rule: Rule, flaw: Flaw, lines: Sequence[str]) -> Sighting:
+def _sighting(check: CheckId, rule: Rule, flaw: Flaw, comments: Comments) -> Sighting:
     return Sighting(
         rule=RuleId(f"{check}/{flaw.rule}"),
         site=ConfigurationSite(resource=one_line(flaw.resource), attribute=one_line(flaw.attribute)),
         severity=flaw.severity or rule.severity,
         message=flaw.message,
         span=flaw.span,
-        confidence=rule.confidence,
-        fix=Fix(advice=rule.advice),
-        suppression=requested(lines, flaw.span, flaw.rule),
+        confidence=flaw.confidence or rule.confidence,
+        member=flaw.member,
+        fix=Fix(advice=rule.advice, replacement=flaw.replacement),
+        suppression=flaw.suppression or comments.cover(flaw.span, flaw.rule, rule.aliases, flaw.block),
+        notes=flaw.notes,
     )
 
 

@@ -36,3 +36,5 @@ class CheckSettings(Struct, frozen=True):
     """Manifests of external tools, see `checks.application.code.external`."""
     advisories: str = ""
     """File of the compiled advisories; empty, or a name that leads nowhere, when there are none."""
+    policies: tuple[NamedFile, ...] = ()
+    """Policies of the user in CEL, see `checks.policies.files`."""

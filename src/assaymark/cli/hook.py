@@ -133,6 +133,9 @@ def warm() -> None:
     settings = compose.settings_of(config.load())
     for check in compose.make_checks(Policy(), settings):
         check.knowledge()
+        preload: Callable[[], None] | None = getattr(check, "preload", None)
+        if preload is not None:
+            preload()
     warm_secrets(settings)
     catalogue()
     for module in (last, place, show, pool, trial, history, resolve, terminal, ruff_run, reporting):

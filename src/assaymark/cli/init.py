@@ -31,6 +31,7 @@ level = "{level}"
 # manifests = ["ci/semgrep.toml"]   # external tools, ten lines each: docs/how-to/add-a-tool.md
 # secret_rules = ["ci/rules.toml"]  # further secret rules in gitleaks or betterleaks form
 # vex = ["security/vex.json"]       # OpenVEX documents: vulnerabilities that do no harm here
+# policies = ["ci/policies.toml"]   # rules of your own in CEL: docs/how-to/write-a-policy.md
 
 [limits]
 # file_mib = 8                      # larger files are reported as unchecked

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hook": ("hooks", "Install or take out git hooks."),
     "doctor": ("doctor", "Tell whether everything that the checks need is here, and prepare it."),
     "daemon": ("daemon", "Keep a warm process that answers the hooks at once."),
+    "engine": ("engine", "Install optional engines, each in an environment of its own."),
     "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
     "completion": ("completion", "Print the completion script for a shell."),
 }

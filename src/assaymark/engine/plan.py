@@ -11,7 +11,7 @@ Pure: listings come in, a `Plan` goes out; nothing is read, and what is already 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -62,6 +62,8 @@ class Side(Struct, frozen=True):
     """Everything, for checks of directories and trees; None when `needs_listing` says that nobody asks."""
     units: Sequence[Unit] = ()
     """What the subject offers itself, see `units.OffersUnits`."""
+    links: Mapping[CheckId, Mapping[Digest, Sequence[str]]] = {}
+    """What contents refer to, per check, see `links.look_up`; empty leaves units to their folders."""
 
 
 class Plan(Struct, frozen=True):
@@ -145,7 +147,8 @@ class _Draft:
 
     def add_wider(self, side: Side, source: int) -> None:
         for check in self._wide:
-            found = derive(check, side.whole or ()) if check.unit in DERIVED else offered(check, side.units)
+            listed = check.unit in DERIVED
+            found = derive(check, side.whole or (), side.links.get(check.id)) if listed else offered(check, side.units)
             for dialect, unit in found:
                 key = InputKey(check.id, dialect, unit.digest)
                 self.wider[Placed(key, unit.name)] = InputRef(key, unit.kind, unit.members, source)

@@ -204,8 +204,11 @@ class _Gather:
         for key, outcome in self._outcomes.items():
             if not isinstance(outcome, Checked):
                 unchecked[key.check] += 1
-            elif outcome.skipped:
+                continue
+            if outcome.skipped:
                 skipped.setdefault(key.check, Counter())[outcome.skipped] += 1
+            if outcome.undecided:
+                skipped.setdefault(key.check, Counter())["undecided"] += outcome.undecided
         return tuple(
             CheckRun(
                 check=check,

@@ -64,6 +64,10 @@ class Checked(Struct, frozen=True, tag="checked", omit_defaults=True):
     sightings: tuple[Sighting, ...] = ()
     skipped: str = ""
     """Why there was nothing to read (``binary``, ``other-language``): counted and shown, not a gap."""
+    undecided: int = 0
+    """How often a rule asked for a value that the content does not give; counted and shown, and no finding."""
+    links: tuple[str, ...] = ()
+    """Only in what planning remembers: folders that this content refers to, see `engine.links`."""
 
 
 class Unchecked(Struct, frozen=True, tag="unchecked"):
@@ -88,6 +92,8 @@ class Check(Protocol):
     version: str
     """Raise it whenever the same input may give another answer."""
     # A check that spends its time in programs of its own may say `starts_processes = True`: small plans then run it beside the others.
+    # One with much to import may have `preload()`: the daemon calls it once, so that every forked worker finds it loaded.
+    # A check of directories may have `links(content)`: its units then are closures over the folders that it names (`engine.links`).
 
     def knowledge(self) -> str:
         """Digest of everything besides `version` that the answer depends on: rule packs, tool versions, parameters.

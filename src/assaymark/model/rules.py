@@ -66,15 +66,19 @@ TOOLS = (
     "bandit",
     "bitbucket-pipelines",
     "circleci",
+    "compose",
     "dependencies",
+    "dockerfile",
     "github-scripts",
     "gitlab-ci",
     "jenkins",
+    "kubernetes",
     "nginx",
     "ruff",
     "secrets",
     "semgrep",
     "tekton",
+    "terraform",
     "zizmor",
 )
 """Tools whose rules are mapped; one file each in ``rule_data``."""
@@ -138,6 +142,10 @@ class Shipped:
             raise ValueError(f"rules of no known class: {', '.join(unknown)}")
         return rules
 
+    def rules_of(self, tool: str) -> Mapping[RuleId, RuleInfo]:
+        """Every rule of one tool."""
+        return self._tool(tool).rules
+
     def _tool(self, name: str) -> Catalogue:
         if name not in self._tools:
             self._tools[name] = Catalogue({}, _load(name) if name in TOOLS else {})
@@ -154,7 +162,9 @@ def _read(name: str) -> bytes:
 
 
 def _load(tool: str) -> dict[RuleId, RuleInfo]:
-    file = msgspec.convert(tomllib.loads(_read(f"{tool}.toml").decode()), _RuleFile)
+    import rtoml  # noqa: PLC0415 - seven times quicker than the standard library's, and asked for only when there is a finding
+
+    file = msgspec.convert(rtoml.loads(_read(f"{tool}.toml").decode()), _RuleFile)
     return {
         RuleId(f"{file.tool}/{name}"): RuleInfo(
             id=RuleId(f"{file.tool}/{name}"),

@@ -85,6 +85,8 @@ class CheckTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     """Table ``[checks]``."""
 
     disable: tuple[CheckId, ...] = ()
+    enable: tuple[CheckId, ...] = ()
+    """Optional checks, which need what has to be installed first."""
     disable_rules: tuple[str, ...] = ()
     """Rule ids or rule classes whose findings are left out everywhere."""
     exclude: tuple[str, ...] = ()
@@ -95,6 +97,8 @@ class CheckTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     """Rule files in gitleaks or betterleaks form, paths in the repository."""
     vex: tuple[str, ...] = ()
     """OpenVEX documents, paths in the repository; each statement is judged like a waiver (`verdict.vex`)."""
+    policies: tuple[str, ...] = ()
+    """Files of policies in CEL, paths in the repository."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -235,7 +239,7 @@ def weaknesses(base: Policy, head: Policy) -> tuple[Weakening, ...]:
     ):
         more = set(getattr(head.checks, field)) - set(getattr(base.checks, field))
         found += [Weakening(f"checks.{field}:{item}", words.format(item)) for item in more]
-    for field in ("manifests", "secret_rules"):
+    for field in ("manifests", "secret_rules", "policies", "enable"):
         less = set(getattr(base.checks, field)) - set(getattr(head.checks, field))
         found += [Weakening(f"checks.{field}:{item}", f"{item} is no longer used") for item in less]
     return tuple(sorted(found))
@@ -259,8 +263,10 @@ def strictest(base: Policy, head: Policy, allowed: frozenset[str] = frozenset())
             disable=_both_or_allowed(base.checks.disable, head.checks.disable, "checks.disable", allowed),
             disable_rules=_both_or_allowed(base.checks.disable_rules, head.checks.disable_rules, "checks.disable_rules", allowed),
             exclude=_both_or_allowed(base.checks.exclude, head.checks.exclude, "checks.exclude", allowed),
+            enable=_either_unless_allowed(base.checks.enable, head.checks.enable, "checks.enable", allowed),
             manifests=_either_unless_allowed(base.checks.manifests, head.checks.manifests, "checks.manifests", allowed),
             secret_rules=_either_unless_allowed(base.checks.secret_rules, head.checks.secret_rules, "checks.secret_rules", allowed),
+            policies=_either_unless_allowed(base.checks.policies, head.checks.policies, "checks.policies", allowed),
         ),
     )
 
@@ -282,8 +288,11 @@ def narrowed(path: str, setting: str, before: bytes, after: bytes) -> tuple[Weak
     old, new = _tree(before), _tree(after)
     if old == new:
         return ()
-    if setting == "secret_rules":
-        rules, left = _rules(old), _rules(new)
+    if setting == "policies":
+        rules, left = _rules(old, "policy"), _rules(new, "policy")
+        texts = [f"policy {name!r} of {path} is gone or changed" for name, row in rules.items() if left.get(name) != row]
+    elif setting == "secret_rules":
+        rules, left = _rules(old, "rules"), _rules(new, "rules")
         gone = [f"rule {name!r} of {path} is gone or changed" for name, row in rules.items() if left.get(name) != row]
         rest = {k: v for k, v in old.items() if k != "rules"} != {k: v for k, v in new.items() if k != "rules"}
         texts = gone + ([f"what {path} overlooks has changed"] if rest else [])
@@ -299,6 +308,6 @@ def _tree(data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _rules(tree: dict[str, Any]) -> dict[str, Any]:
-    rows = tree.get("rules", [])
+def _rules(tree: dict[str, Any], table: str) -> dict[str, Any]:
+    rows = tree.get(table, [])
     return {str(row.get("id", number)): row for number, row in enumerate(rows) if isinstance(row, dict)} if isinstance(rows, list) else {}

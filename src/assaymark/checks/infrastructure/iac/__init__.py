@@ -1,0 +1,1 @@
+"""Infrastructure as code: Terraform modules, judged with the local modules that they call."""

@@ -1,0 +1,1 @@
+"""Checks of what describes running containers: Kubernetes manifests, Dockerfiles and compose files."""

@@ -1,0 +1,79 @@
+"""Dockerfiles, judged by our own rules and by those about shell text.
+
+Guarantees: exactly one outcome per input; linear time; a flaw has its stage, the kind of instruction and what is wrong as address, so
+instructions and stages can come, go and change places.
+A file with text of a template engine is read as far as its lines are instructions.
+Does not build, and does not know what the base image sets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from assaymark.checks.settings import CheckSettings
+from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked, UnitKind
+from assaymark.model.digest import Digest, digest_of
+from assaymark.model.finding import CheckId, Layer
+
+_ID = CheckId("dockerfile")
+_NAME = re.compile(r"(?:[\w.-]*\.)?(?:dockerfile|containerfile)(?:[._-][\w-]*)?\Z", re.IGNORECASE)
+_PERHAPS = re.compile(r"[\w.-]*(?:dockerfile|containerfile)(?:[._-][\w.-]*)?\Z", re.IGNORECASE)
+_NO = re.compile(
+    r"(?:dockerfile|containerfile)[\w.-]*\.(?:md|rst|txt|py|go|rs|js|ts|tsx|rb|java|sh|json|ya?ml|html?|dockerignore|lock|snap|png|svg)\Z"
+    r"|ignore\Z",
+    re.IGNORECASE,
+)
+_BEGINS = re.compile(rb"^\s*FROM\s+\S", re.IGNORECASE | re.MULTILINE)
+
+
+class DockerfileCheck:
+    """See the module."""
+
+    id = _ID
+    layer = Layer.INFRASTRUCTURE
+    unit = UnitKind.BLOB
+    version = "1"
+
+    def knowledge(self) -> str:
+        """The rules are code and belong to `version`."""
+        return digest_of([_ID])
+
+    def select(self, path: str) -> Dialect | None:
+        """``Dockerfile``, ``Containerfile``, with a word before or behind; of names that only hold the word, the content decides."""
+        name = path.rpartition("/")[2]
+        if not _PERHAPS.match(name) or _NO.search(name):
+            return None
+        return Dialect("dockerfile" if _NAME.match(name) else "dockerfile-perhaps")
+
+    def run(self, inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
+        """Each input on its own."""
+        for each in inputs:
+            if each.dialect == "dockerfile-perhaps" and not _BEGINS.search(each.content):
+                yield each.digest, Checked(skipped="other-format")
+            else:
+                yield each.digest, _judge(each.content)
+
+
+def make(settings: CheckSettings) -> DockerfileCheck:  # noqa: ARG001  the door is the same for every check
+    """The check."""
+    return DockerfileCheck()
+
+
+def _judge(content: bytes) -> Outcome:
+    from assaymark.checks.infrastructure.workloads.dockerfile_document import read  # noqa: PLC0415  not needed to select
+    from assaymark.checks.infrastructure.workloads.dockerfile_rules import EXAMINERS, RULES  # noqa: PLC0415
+    from assaymark.checks.infrastructure.workloads.dockerfile_skips import commented  # noqa: PLC0415
+    from assaymark.checks.infrastructure.workloads.skips import with_aliases  # noqa: PLC0415
+    from assaymark.checks.reading.yaml_tree import Unreadable, decode  # noqa: PLC0415
+    from assaymark.checks.rulebook import bounded, sightings  # noqa: PLC0415
+
+    rules = with_aliases(_ID, RULES)
+    try:
+        file = read(decode(content))
+        if file is None:
+            return Checked(skipped="empty")
+        flaws = bounded(commented(file, (flaw for examine in EXAMINERS for flaw in examine(file)), rules))
+    except Unreadable as why:
+        return Unchecked(why.reason_class, why.reason, why.line)
+    return Checked(sightings=sightings(_ID, rules, flaws, file.lines))

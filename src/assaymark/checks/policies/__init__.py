@@ -1,0 +1,1 @@
+"""Rules of the user in CEL, over the documents that checks of infrastructure read."""

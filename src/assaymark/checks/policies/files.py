@@ -1,0 +1,129 @@
+"""Files of policies: what the user requires of resources, in the Common Expression Language.
+
+Read and checked here without the library that evaluates them, since this happens at planning. Refused, with the policy's name: unknown
+settings, ids that are used twice, targets that no check reads, and expressions that could run for long.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.checks.settings import NamedFile
+from assaymark.errors import PolicyInvalid
+from assaymark.model.digest import Digest, digest_of
+from assaymark.model.severity import Confidence, Severity
+
+TARGETS = ("terraform", "kubernetes")
+"""Kinds of documents that some check evaluates policies over; whoever adds one says so here."""
+LONGEST_EXPRESSION = 4000
+MOST_LOOPS = 4
+DEEPEST_LOOPS = 2
+"""Macros within macros: more would multiply with the size of a document."""
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")
+_LOOP = re.compile(r"\.(?:all|exists|exists_one|map|filter)\s*\(|[()]|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+
+
+class UserPolicy(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """One ``[[policy]]``."""
+
+    id: str
+    applies_to: tuple[str, ...]
+    """``terraform:aws_s3_bucket``; the type may hold ``*``."""
+    require: str
+    """CEL expression over `resource` that must be true."""
+    message: str
+    fix: str
+    severity: Severity = Severity.MEDIUM
+    confidence: Confidence = Confidence.HIGH
+    attribute: str = ""
+    """Where to point at, if the resource has it."""
+
+    def is_about(self, target: str, kind: str) -> bool:
+        """Whether it is about documents of this kind, e.g. ``aws_s3_bucket`` among those of ``terraform``."""
+        return any(fnmatchcase(f"{target}:{kind}", pattern) for pattern in self.applies_to)
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    policy: tuple[UserPolicy, ...] = ()
+
+
+def read(files: Iterable[NamedFile]) -> tuple[UserPolicy, ...]:
+    """Every policy of these files.
+
+    Raises:
+        PolicyInvalid: with file and policy, and what to write.
+    """
+    found: dict[str, UserPolicy] = {}
+    for file in files:
+        for policy in _parsed(file).policy:
+            _check(policy, file.name)
+            if policy.id in found:
+                raise PolicyInvalid(f"{file.name}: policy {policy.id} exists twice", advice="give each policy an id of its own")
+            found[policy.id] = policy
+    return tuple(found.values())
+
+
+def _parsed(file: NamedFile) -> _File:
+    try:
+        return msgspec.convert(tomllib.loads(file.content.decode("utf-8")), _File)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PolicyInvalid(f"{file.name} is not TOML", why=str(error)[:200], advice="see docs/how-to/write-a-policy.md") from error
+    except msgspec.ValidationError as error:
+        raise PolicyInvalid(
+            f"{file.name} has a policy that is not understood", why=str(error), advice="see docs/how-to/write-a-policy.md"
+        ) from error
+
+
+def _check(policy: UserPolicy, name: str) -> None:
+    what = f"{name}: policy {policy.id!r}"
+    if not _ID.match(policy.id):
+        raise PolicyInvalid(f"{what} has no usable id", advice="use small letters, digits and hyphens")
+    if not policy.applies_to:
+        raise PolicyInvalid(f"{what} applies to nothing", advice='name resources, e.g. applies-to = ["terraform:aws_s3_bucket"]')
+    for target in policy.applies_to:
+        kind, colon, rest = target.partition(":")
+        if kind not in TARGETS or not colon or not rest:
+            raise PolicyInvalid(
+                f"{what} applies to {target!r}", why="no check reads that", advice=f"begin with {' or '.join(f'{t}:' for t in TARGETS)}"
+            )
+    if not (policy.message.strip() and policy.fix.strip()):
+        raise PolicyInvalid(f"{what} has no message or no fix", advice="say what is wrong and what to write instead")
+    if len(policy.require) > LONGEST_EXPRESSION or not policy.require.strip():
+        raise PolicyInvalid(f"{what}: `require` is empty or longer than {LONGEST_EXPRESSION} characters", advice="split it")
+    many, deepest = loops(policy.require)
+    if many > MOST_LOOPS or deepest > DEEPEST_LOOPS:
+        raise PolicyInvalid(
+            f"{what} has {many} loops, {deepest} deep",
+            why=f"at most {MOST_LOOPS} loops, {DEEPEST_LOOPS} deep, keep evaluation short",
+            advice="split it into several policies",
+        )
+
+
+def loops(expression: str) -> tuple[int, int]:
+    """How many macros that run over a list there are, and how deep they stand in one another; texts are left out."""
+    count = deepest = 0
+    stack: list[bool] = []
+    for found in _LOOP.finditer(expression):
+        sign = found.group()
+        if sign[0] in "\"'":
+            continue
+        if sign == ")":
+            if stack:
+                stack.pop()
+            continue
+        stack.append(sign != "(")
+        if sign != "(":
+            count += 1
+            deepest = max(deepest, sum(stack))
+    return count, deepest
+
+
+def knowledge(files: Sequence[NamedFile]) -> Digest:
+    """What a check's answers depend on besides its own rules."""
+    return digest_of([(file.name, file.content.decode("utf-8", "replace")) for file in files])
