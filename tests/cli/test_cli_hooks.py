@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,3 +92,10 @@ def test_hooks_are_put_where_git_looks_for_them(repo: Repo) -> None:
     repo.git("config", "core.hooksPath", "my hooks")
     repo.assay("hook", "install", "pre-commit")
     assert (repo.path / "my hooks" / "pre-commit").exists()
+
+
+def test_the_daemon_warms_and_rehearses_although_an_engine_is_missing(repo: Repo) -> None:
+    program = "from assaymark.cli import hook; hook.warm(); hook.Spares().rehearse(); print('ready')"
+    env = repo.env | {"ASSAYMARK_ADVISORIES": str(repo.path / "nowhere")}
+    ran = subprocess.run([sys.executable, "-c", program], env=env, cwd="/", capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.returncode) == ("ready\n", 0), ran.stderr

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from assaymark.errors import AssayError, UsageError
+from assaymark.errors import AssayError, EngineMissing, UsageError
 
 if TYPE_CHECKING:
     from assaymark.config import Config
@@ -132,7 +132,8 @@ def warm() -> None:
 
     settings = compose.settings_of(config.load())
     for check in compose.make_checks(Policy(), settings):
-        check.knowledge()
+        with suppress(EngineMissing):  # the run says so, to somebody who can do something
+            check.knowledge()
         preload: Callable[[], None] | None = getattr(check, "preload", None)
         if preload is not None:
             preload()
@@ -151,7 +152,6 @@ class Spares:
     def refill(self) -> None:
         """Start what is missing."""
         from assaymark.checks.application.code import ruff, ruff_ready
-        from assaymark.errors import EngineMissing
 
         if not self._command:
             with suppress(EngineMissing):
