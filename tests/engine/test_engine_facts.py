@@ -213,6 +213,21 @@ def damage(folder: Path, chance: random.Random, *, truncate: bool) -> None:
         os.truncate(file_of(folder), chance.randrange(file_of(folder).stat().st_size))
 
 
+def test_a_schema_that_is_no_text_is_damage(folder: Path) -> None:
+    store = FactsStore(str(folder))
+    fill(store, 1)
+    store.close()
+    path = file_of(folder)
+    content = path.read_bytes()
+    at = content.index(b"CREATE TABLE fact")
+    path.write_bytes(content[:at] + b"CREATE TABL\xff\xfe\xff fa" + content[at + 17 :])
+    again = FactsStore(str(folder))
+    assert known(again, 1) == {}
+    fill(again, 2)
+    assert known(again, 2) == {2: outcome(2)}
+    again.close()
+
+
 @given(st.randoms(use_true_random=False), st.booleans(), st.booleans())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_gives_a_wrong_answer_or_an_error(

@@ -67,6 +67,10 @@ class _Damaged(Exception):  # noqa: N818 - names a state of the file, never leav
     pass
 
 
+_TROUBLE = (sqlite3.Error, OSError, UnicodeDecodeError, _Damaged)
+"""What using the file may raise. SQLite quotes a damaged schema in its complaint, and the quotation need not be text."""
+
+
 class FactsStore:
     """The store in a folder of the user's. Opens its file at the first use."""
 
@@ -169,11 +173,11 @@ class FactsStore:
         db = None
         try:
             db = self._connection()
-        except (sqlite3.Error, OSError, _Damaged) as error:
+        except _TROUBLE as error:
             self._failed(error)
         try:
             yield db
-        except (sqlite3.Error, OSError, _Damaged) as error:
+        except _TROUBLE as error:
             self._failed(error)
 
     def _connection(self) -> sqlite3.Connection | None:
@@ -197,7 +201,7 @@ class FactsStore:
             self._db = _connect(path)
         except _Damaged:
             self._begin_anew()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not _is_damage(error):
                 raise
             self._begin_anew()
@@ -223,7 +227,7 @@ class FactsStore:
         if isinstance(error, _Damaged) or _is_damage(error):
             try:
                 self._begin_anew()
-            except (sqlite3.Error, OSError, _Damaged) as again:
+            except _TROUBLE as again:
                 self._turn_off(f"cannot be used ({_words(again)})")
             return
         if self._db is not None:
@@ -330,6 +334,8 @@ def _unsealed(key: object, value: object) -> Outcome | None:
 
 
 def _is_damage(error: BaseException) -> bool:
+    if isinstance(error, UnicodeDecodeError):
+        return True
     name = getattr(error, "sqlite_errorname", None)
     return isinstance(error, sqlite3.DatabaseError) and (name is None or name.startswith(_DAMAGE))
 

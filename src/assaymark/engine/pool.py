@@ -76,8 +76,11 @@ class _Run:
                     self._stop_the_rest("timeout", "the time of the whole run was up")
                     return
         finally:
-            for busy in list(self._workers.values()):
-                self._dismiss(busy)
+            rest = [busy.worker for busy in self._workers.values()]
+            for worker in rest:
+                worker.kill()
+            for worker in rest:
+                worker.reap()
             for end in self._lifeline:
                 os.close(end)
 

@@ -19,6 +19,7 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
@@ -147,11 +148,18 @@ class Worker:
         status = self._reap_if_dead()
         if status is not None:
             return status
+        self.kill()
+        return self.reap()
+
+    def kill(self) -> None:
+        """End the child with all that it started, whatever it does: what it said is taken in."""
+        self._socket.close()
         for kill in (os.killpg, os.kill):
-            try:
+            with suppress(OSError):
                 kill(self.pid, signal.SIGKILL)
-            except OSError:
-                continue
+
+    def reap(self) -> int:
+        """Wait for the end of a child that was killed."""
         try:
             return os.waitpid(self.pid, 0)[1]
         except ChildProcessError:
