@@ -19,6 +19,7 @@ BUILT_IN: dict[str, str] = {
     "zizmor": "assaymark.checks.infrastructure.pipelines.zizmor:make",
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
+    "image": "assaymark.checks.infrastructure.images.image:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 EXTERNAL = "assaymark.checks.application.code.external:make_external"

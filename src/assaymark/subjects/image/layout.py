@@ -69,6 +69,8 @@ def read_layout(path: str, wanted: str = "") -> Layout:
         place = open_place(path)
         if place.find("index.json") is not None and place.find("oci-layout") is not None:
             return _oci(place, path, wanted)
+        if place.find("manifest.json") is None:
+            raise refused(path, "it is no image: neither a manifest.json nor an OCI layout is in it", "name what `docker save` wrote")
         return _docker(place, path, wanted)
     except DamagedTar as error:
         raise refused(path, f"it is no intact archive: {error}", "fetch it again") from error

@@ -103,7 +103,7 @@ def _gzip(stored: Iterator[bytes], shown: str) -> Iterator[bytes]:
                 if data:
                     yield data
                 feed = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-    except (IsalError, zlib.error, EOFError) as error:
+    except (IsalError, zlib.error, EOFError) as error:  # type: ignore[misc] # the library's stub calls its error a value
         raise _damaged(shown, str(error)) from error
     if begun and not decoder.eof:
         raise truncated(shown)

@@ -64,6 +64,8 @@ class Package(Struct, frozen=True, omit_defaults=True):
     """Name under which the distribution's advisories speak of it (Debian's source package), when it differs."""
     hashes: tuple[str, ...] = ()
     """``sha256:<hex>`` and the like, as far as the lock file gives them."""
+    upstream_version: str = ""
+    """Version of `upstream`, when it is another than the package's own: advisories about the source package mean this one."""
 
 
 class PackageSet(Struct, frozen=True, omit_defaults=True):

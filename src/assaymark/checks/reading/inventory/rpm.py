@@ -1,0 +1,45 @@
+"""rpm's database in SQLite. The older forms (Berkeley DB, NDB) are told apart and are gaps, never empty lists.
+
+Keys of repositories, which rpm keeps among the packages (``gpg-pubkey``), are no software and left out.
+"""
+
+from __future__ import annotations
+
+from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
+from assaymark.checks.reading.inventory.gathered import package_set
+from assaymark.checks.reading.inventory.release import parts_of, release_of
+from assaymark.checks.reading.yaml_tree import Unreadable
+from assaymark.formats.rpm import DamagedHeader, headers, package
+from assaymark.formats.sqlite_pages import NotSqlite
+
+
+def read_rpm(content: bytes) -> PackageSet:
+    """The installed packages; versions are ``[epoch:]version-release``.
+
+    Raises:
+        Unreadable: when the database is damaged.
+    """
+    databases, os_release = parts_of(content)
+    release = release_of(os_release, Ecosystem.REDHAT)
+    packages = [found for database in databases for found in _packages(database, release.ecosystem)]
+    return package_set(packages, release=release.version, problems=[release.problem] if release.problem else ())
+
+
+def _packages(data: bytes, ecosystem: Ecosystem) -> list[Package]:
+    if not data:
+        return []
+    try:
+        found = [package(header) for header in headers(data)]
+    except (NotSqlite, DamagedHeader) as error:
+        raise Unreadable("format", f"The database of rpm is damaged: {error}; get the image again.") from error
+    return [
+        Package(name=each.name, version=each.evr, ecosystem=ecosystem, upstream=_source_name(each.source))
+        for each in found
+        if each.name != "gpg-pubkey"
+    ]
+
+
+def _source_name(file: str) -> str:
+    """Name of the source package, from ``<name>-<version>-<release>.src.rpm``."""
+    parts = file.rsplit("-", 2)
+    return parts[0] if len(parts) == 3 and file.endswith(".rpm") else ""
