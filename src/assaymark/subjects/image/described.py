@@ -51,7 +51,7 @@ _LEFT_BEHIND = {
 _DATABASES = {
     "dpkg": re.compile(rb"var/lib/dpkg/(?:status|status\.d/[^/]+(?<!\.md5sums))\Z"),
     "apk": re.compile(rb"(?:usr/)?lib/apk/db/installed\Z"),
-    "rpm": re.compile(rb"(?:var|usr)/lib/(?:sysimage/)?rpm/rpmdb\.sqlite\Z"),
+    "rpm": re.compile(rb"(?:var|usr)/lib/(?:sysimage/)?rpm/(?:rpmdb\.sqlite(?:-wal)?|Packages(?:\.db)?)\Z"),
 }
 _RELEASES = (b"etc/os-release", b"usr/lib/os-release")
 

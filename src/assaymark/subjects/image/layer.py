@@ -50,7 +50,7 @@ HEAD = 8192
 KEPT = re.compile(
     rb"var/lib/dpkg/(?:status|status\.d/[^/]+|info/[^/]+\.md5sums)\Z"
     rb"|(?:usr/)?lib/apk/db/installed\Z"
-    rb"|(?:var|usr)/lib/(?:sysimage/)?rpm/rpmdb\.sqlite\Z"
+    rb"|(?:var|usr)/lib/(?:sysimage/)?rpm/(?:rpmdb\.sqlite(?:-wal)?|Packages(?:\.db)?)\Z"
     rb"|(?:etc|usr/lib)/os-release\Z"
     rb"|(?:.*/)?(?:site|dist)-packages/[^/]+\.dist-info/RECORD\Z"
 )

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
-from typing import BinaryIO, Protocol, cast
+import weakref
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -60,13 +62,28 @@ def open_place(path: str) -> Place:
 
 
 def looks_like_image(path: str) -> bool:
-    """Whether a folder or a tar that is not packed holds an image. Never raises."""
+    """Whether a folder or tar holds an image. Of a packed tar only the first name is looked at, since the rest costs as much as reading it.
+
+    Never raises.
+    """
     try:
         if not os.path.isdir(path) and packing(_head(path)):
-            return False
+            return _begins_like_image(path)
         return open_place(path).is_image()
     except (OSError, DamagedTar, SubjectNotFound, SubjectUnreadable):
         return False
+
+
+_FIRST_NAMES = re.compile(
+    rb"(?:\./)?(?:[0-9a-f]{64}(?:/|\.json\Z|\.tar\Z)|blobs/|oci-layout\Z|index\.json\Z|manifest\.json\Z|\d+/layer\.tar\Z)|\./\Z"
+)
+
+
+def _begins_like_image(path: str) -> bool:
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        block = next(iter(unpacked(file.fileno(), 0, size, path)), b"")[:BLOCK]
+    return _FIRST_NAMES.match(parse(block, {}).name) is not None
 
 
 def _head(path: str) -> bytes:
@@ -98,8 +115,9 @@ class Outer:
     """The members of a plain tar; only headers are read."""
 
     def __init__(self, path: str) -> None:
-        self._file, self._path = _opened(path)
-        self._size = os.fstat(self._file.fileno()).st_size
+        self._fd, self._path = _opened(path)
+        weakref.finalize(self, os.close, self._fd)  # whoever holds a layout holds this place, and reads from it
+        self._size = os.fstat(self._fd).st_size
         self._at = 0
         self._count = 0
         self._shown = path
@@ -141,7 +159,7 @@ class Outer:
         """Read one more header; False at the end."""
         extended: dict[bytes, bytes] = {}
         while self._at < self._size:
-            block = os.pread(self._file.fileno(), BLOCK, self._at)
+            block = os.pread(self._fd, BLOCK, self._at)
             if is_end(block):
                 self._at = self._size
                 return False
@@ -150,7 +168,7 @@ class Outer:
             if header.kind in EXTENSIONS:
                 if header.size > DOCUMENT_BYTES:
                     raise DamagedTar("an extended header is too long")
-                data = os.pread(self._file.fileno(), header.size, self._at)
+                data = os.pread(self._fd, header.size, self._at)
                 extended |= records(data) if header.kind == PAX else {b"path": data.rstrip(b"\0")} if header.kind == LONG_NAME else {}
                 self._at += header.padded
                 continue
@@ -173,25 +191,28 @@ class Outer:
             self._blobs.pop(name, None)
 
 
-def _opened(path: str) -> tuple[BinaryIO, str]:
+def _opened(path: str) -> tuple[int, str]:
     """An open plain tar, and the name under which other processes find it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise SubjectNotFound(f"{printable_name(path)} cannot be opened", why=error.strerror or str(error)) from error
-    file = os.fdopen(fd, "rb")
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        file.close()
-        raise SubjectNotFound(f"{printable_name(path)} is no regular file", advice="name the archive itself")
-    if not packing(os.pread(fd, 8, 0)):
-        return file, os.path.abspath(path)
-    with file:
-        plain = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the image is read
-        for piece in unpacked(fd, 0, status.st_size, path):
-            plain.write(piece)
-        plain.flush()
-    return cast("BinaryIO", plain), f"/proc/{os.getpid()}/fd/{plain.fileno()}"
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise SubjectNotFound(f"{printable_name(path)} is no regular file", advice="name the archive itself")
+        if not packing(os.pread(fd, 8, 0)):
+            kept, fd = fd, -1
+            return kept, os.path.abspath(path)
+        with tempfile.TemporaryFile() as plain:
+            for piece in unpacked(fd, 0, status.st_size, path):
+                plain.write(piece)
+            plain.flush()
+            kept = os.dup(plain.fileno())
+        return kept, f"/proc/{os.getpid()}/fd/{kept}"
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 def document(place: Place, name: str, shown: str, *, digest: str = "") -> bytes:

@@ -78,7 +78,7 @@ class Tree:
         self._forget()
         for item in items:
             above, _, last = item.name.rpartition(b"/")
-            if last.startswith(_WHITEOUT):
+            if last.startswith(_WHITEOUT) or b"/" + _BOOKKEEPING in b"/" + item.name:
                 continue
             if not item.name:
                 self._root.item = item if item.kind == FOLDER else self._root.item
@@ -134,7 +134,7 @@ class Tree:
                 return
             new: Node = Folder(layer, item, {})
         elif item.kind == HARD_LINK:
-            new = File(layer, self._target(item))
+            new = self._target(item)
         else:
             new = File(layer, item)
         if old is not None:
@@ -143,12 +143,12 @@ class Tree:
                 self._forget()
         folder.names[last] = new
 
-    def _target(self, item: Item) -> Item:
+    def _target(self, item: Item) -> File:
         folder = self._find_folder(item.link.rpartition(b"/")[0])
         node = folder.names.get(item.link.rpartition(b"/")[2]) if folder else None
         if not isinstance(node, File):
             raise refused(self._shown, f"its member {printable_name(text(item.name))} is a hard link to something that is not in it")
-        return node.item
+        return node
 
     def _bury(self, name: bytes, node: Node) -> None:
         if isinstance(node, File):

@@ -36,5 +36,5 @@ def _packages(lines: list[str]) -> Iterator[Package]:
         if waiting is not None:
             name, found, where = waiting
             if found not in {"", "(devel)"}:
-                yield Package(name=name, version=found.removeprefix("v"), ecosystem=Ecosystem.GO, line=where)
+                yield Package(name=name, version=found, ecosystem=Ecosystem.GO, line=where)
         waiting = (words[1], words[2], number) if words[0] in {"dep", "mod"} and len(words) >= 3 else None

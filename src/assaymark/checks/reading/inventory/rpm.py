@@ -12,6 +12,9 @@ from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.formats.rpm import DamagedHeader, headers, package
 from assaymark.formats.sqlite_pages import NotSqlite
 
+_BERKELEY = (b"\x61\x15\x06\x00", b"\x00\x06\x15\x61", b"\x62\x31\x05\x00", b"\x00\x05\x31\x62")
+_WRITE_AHEAD = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+
 
 def read_rpm(content: bytes) -> PackageSet:
     """The installed packages; versions are ``[epoch:]version-release``.
@@ -28,18 +31,19 @@ def read_rpm(content: bytes) -> PackageSet:
 def _packages(data: bytes, ecosystem: Ecosystem) -> list[Package]:
     if not data:
         return []
+    form = _other_form(data)
+    if form:
+        raise Unreadable("unsupported", f"The packages of rpm are kept {form}, which is not read; use a newer release as the base.")
     try:
         found = [package(header) for header in headers(data)]
     except (NotSqlite, DamagedHeader) as error:
         raise Unreadable("format", f"The database of rpm is damaged: {error}; get the image again.") from error
-    return [
-        Package(name=each.name, version=each.evr, ecosystem=ecosystem, upstream=_source_name(each.source))
-        for each in found
-        if each.name != "gpg-pubkey"
-    ]
+    return [Package(name=each.name, version=each.evr, ecosystem=ecosystem) for each in found if each.name != "gpg-pubkey"]
 
 
-def _source_name(file: str) -> str:
-    """Name of the source package, from ``<name>-<version>-<release>.src.rpm``."""
-    parts = file.rsplit("-", 2)
-    return parts[0] if len(parts) == 3 and file.endswith(".rpm") else ""
+def _other_form(data: bytes) -> str:
+    if data[12:16] in _BERKELEY:
+        return "in Berkeley DB"
+    if data.startswith(b"RpmP"):
+        return "in NDB"
+    return "partly in a write-ahead log" if data[:4] in _WRITE_AHEAD else ""
