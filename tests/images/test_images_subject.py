@@ -297,7 +297,7 @@ def test_layer_of_another_image_is_known_by_its_diff_id(tmp_path: Path, monkeypa
     cache, base = str(tmp_path / "cache"), tar_of(*BASE)
     ImageSubject(str(docker_archive(tmp_path / "one.tar", [base])), cache=cache)
     indexed: list[str] = []
-    honest = proving.index_layer
+    honest = layer_limits.index_layer
 
     def counted(*args: int, diff_id: str, shown: str) -> object:
         indexed.append(diff_id)

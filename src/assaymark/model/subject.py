@@ -29,7 +29,7 @@ class EntryKind(StrEnum):
     """A file of an image that is no text and larger than what checks read."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One name of a subject."""
 
     path: str
