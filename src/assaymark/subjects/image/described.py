@@ -6,6 +6,7 @@
 | ``image//environment.env`` | the variables that every process gets, one a line |
 | ``image//files.json`` | rights, owners and kinds of the files where they are unusual, and how much package managers left behind |
 | ``image//packages/<manager>`` | the package database with the release that it is of (`assaymark.formats.parts`) |
+| ``<program>//go-buildinfo`` | what a Go program that no package brought says it was built from |
 
 They make the image's own facts inputs like any other: remembered by digest, compared between two images, judged by checks that know no
 image. Pure; nothing of an archive chooses a name here.
@@ -26,6 +27,7 @@ from assaymark.subjects.image.tree import File, Tree
 
 ROOT = "image//"
 CONFIG, ENVIRONMENT, FILES, PACKAGES = ROOT + "config.json", ROOT + "environment.env", ROOT + "files.json", ROOT + "packages/"
+GO = "go-buildinfo"
 
 MOST_ROWS = 20_000
 """Unusual files that are told one by one; honest images have fewer than a hundred."""

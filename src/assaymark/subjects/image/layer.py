@@ -20,6 +20,7 @@ from threading import Thread
 from msgspec import Struct
 
 from assaymark.errors import SubjectUnreadable
+from assaymark.formats.go_program import GoFinder
 from assaymark.formats.tar_headers import (
     BLOCK,
     EXTENSIONS,
@@ -97,6 +98,8 @@ class LayerIndex(Struct, frozen=True):
     items: list[Item]
     kept: dict[bytes, bytes]
     """Content by its SHA-256, for names in `KEPT`."""
+    built: dict[bytes, bytes]
+    """What Go programs say they were built from, by the SHA-256 of the program."""
 
 
 def index_layer(file: int, offset: int, length: int, *, diff_id: str, shown: str) -> LayerIndex:
@@ -124,7 +127,7 @@ def index_layer(file: int, offset: int, length: int, *, diff_id: str, shown: str
         stream.close()
     if found != diff_id:
         raise mismatch(shown, diff_id, found)
-    return LayerIndex(diff_id=diff_id, size=stream.total, items=scan.items, kept=scan.kept)
+    return LayerIndex(diff_id=diff_id, size=stream.total, items=scan.items, kept=scan.kept, built=scan.built)
 
 
 def verify_layer(file: int, offset: int, length: int, *, diff_id: str, shown: str) -> None:
@@ -227,6 +230,7 @@ class _Scan:
         self._kept_bytes = 0
         self.items: list[Item] = []
         self.kept: dict[bytes, bytes] = {}
+        self.built: dict[bytes, bytes] = {}
 
     def run(self) -> None:
         """List every member; stops at the end mark, or where the stream ends between two members."""
@@ -298,33 +302,42 @@ class _Scan:
 
     def _content(self, header: Header, name: bytes) -> tuple[bytes, bytes]:
         """The digest of a content, and for text the digests of other kinds; keeps what is in `KEPT`."""
-        keep: bytearray | None = bytearray() if header.size <= KEPT_BYTES and KEPT.match(name) else None
+        keep = bytearray() if header.size <= KEPT_BYTES and KEPT.match(name) else None
         left = header.size
         first = self._view(left)
-        seal = hashlib.sha256(first)
-        proofs = None
-        # A head shorter than `HEAD` at the end of a piece only means a slower look at a binary, never a text that is not proved.
-        if 0 not in bytes(first[:HEAD]):
-            proofs = (hashlib.md5(first, usedforsecurity=False), hashlib.sha1(first, usedforsecurity=False))
-        if keep is not None:
-            keep += first
-        left -= len(first)
-        while left:
-            view = self._view(left)
-            seal.update(view)
-            for proof in proofs or ():
-                proof.update(view)
+        # A head that is cut short by the end of a piece only means a longer look at a binary, never a text that is not proved.
+        is_text = 0 not in bytes(first[:HEAD])
+        seals = [hashlib.sha256()]
+        if is_text:
+            seals += [hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)]
+        go = GoFinder() if not is_text and header.mode & 0o111 else None
+        view = first
+        while True:
+            for seal in seals:
+                seal.update(view)
             if keep is not None:
                 keep += view
+            if go is not None:
+                go.feed(view)
             left -= len(view)
+            if not left:
+                break
+            view = self._view(left)
         self._skip(header.padded - header.size)
-        digest = seal.digest()
-        if keep is not None and digest not in self.kept:
-            self._kept_bytes += len(keep)
-            if self._kept_bytes > KEPT_BYTES:
-                raise refused(self._shown, f"its package databases are larger than {KEPT_BYTES >> 20} MiB")
-            self.kept[digest] = bytes(keep)
-        return digest, proofs[0].digest() + proofs[1].digest() if proofs else b""
+        digest = seals[0].digest()
+        if keep is not None:
+            self._keep(self.kept, digest, bytes(keep))
+        if go is not None and go.text:
+            self._keep(self.built, digest, go.text)
+        return digest, seals[1].digest() + seals[2].digest() if is_text else b""
+
+    def _keep(self, where: dict[bytes, bytes], digest: bytes, content: bytes) -> None:
+        if digest in where:
+            return
+        self._kept_bytes += len(content)
+        if self._kept_bytes > KEPT_BYTES:
+            raise refused(self._shown, f"its package databases are larger than {KEPT_BYTES >> 20} MiB")
+        where[digest] = content
 
     # --- bytes ----------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from assaymark.formats.tar_headers import HARD_LINK, REGULAR, SYMLINK
 from assaymark.model.digest import Digest, sha256
 from assaymark.model.subject import Entry, EntryKind
-from assaymark.subjects.image.described import described, is_database
+from assaymark.subjects.image.described import GO, described, is_database
 from assaymark.subjects.image.layer import Item, LayerIndex
 from assaymark.subjects.image.tree import File, Tree
 from assaymark.subjects.image.vendor import Vendors
@@ -43,9 +43,11 @@ def survey(indexes: Iterable[LayerIndex], config: bytes, shown: str) -> tuple[Li
     """
     tree = Tree(shown)
     kept: dict[bytes, bytes] = {}
+    built: dict[bytes, bytes] = {}
     for number, index in enumerate(indexes):
         tree.apply(number, index.items)
         kept |= index.kept
+        built |= index.built
     is_vendor = Vendors(tree, kept.get)
     places = Places({}, {})
     entries = list(_described(described(tree, config, kept.get), places))
@@ -56,6 +58,8 @@ def survey(indexes: Iterable[LayerIndex], config: bytes, shown: str) -> tuple[Li
         entries.append(entry)
         if entry.kind is EntryKind.FILE:
             _place(entry, node, places)
+        if node.item.digest in built and entry.kind in {EntryKind.FILE, EntryKind.BINARY}:
+            entries += _described({f"{entry.path}//{GO}": built[node.item.digest]}, places)
     buried = [_buried(name, node, places) for (name, digest), node in tree.buried.items() if digest not in live]
     return Listing(by_path(entries), by_path(entry for entry in buried if entry.kind is EntryKind.FILE)), places
 
