@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from tests.fuzz.fuzz_images import CONFIG, FILES, image_targets
 
 from assaymark.checks.application.code.sarif_in import NotSarifError, read_sarif
 from assaymark.checks.plugins import load
@@ -54,6 +55,9 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
+        "image config": Fuzzed(_check("image", "image-config", settings), (CONFIG,)),
+        "image files": Fuzzed(_check("image", "image-files", settings), (FILES,)),
+        **image_targets(Fuzzed),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
