@@ -6,6 +6,7 @@ import base64
 import hashlib
 from pathlib import Path
 
+import pytest
 from tests.images.image_builder import config_of, docker_archive, file, folder, hard, link, oci_folder, tar_of
 
 from assaymark.checks.infrastructure.images.image import Image
@@ -144,6 +145,16 @@ def test_only_what_an_image_adds_to_its_base_is_new(tmp_path: Path) -> None:
     ours = [j for j in verdict.findings if j.finding.rule == "image/setuid-program"]
     states = {j.finding.message.split()[0]: str(j.state) for j in ours}
     assert states == {"/opt/old": "known", "/opt/new": "new"}
+
+
+def test_policy_is_that_of_whoever_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = b'[checks]\ndisable = ["image"]\n'
+    image = docker_archive(tmp_path / "image.tar", [tar_of(*DEBIAN, file("assay.toml", stranger))])
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert [run.check for run in verdict_of(tmp_path, image).checks] == ["secrets", "image"]
+    (tmp_path / "here/assay.toml").write_bytes(b'[checks]\ndisable = ["secrets"]\n')
+    assert [run.check for run in verdict_of(tmp_path, image).checks] == ["image"]
 
 
 def test_secret_in_the_environment_is_found(tmp_path: Path) -> None:

@@ -124,8 +124,9 @@ def open_comparison(request: Request, *, environ: Mapping[str, str] | None = Non
         case ArchiveRequest():
             return _files(_archive(request.path, where), request.base, where)
         case ImageRequest():
-            base = _image(request.base, where, request.cache) if request.base else EmptySubject()
-            return ListingComparison(base, _image(request.path, where, request.cache))
+            policies = _policy_folder(where, environ)
+            base = _image(request.base, where, request.cache, policies) if request.base else EmptySubject()
+            return ListingComparison(base, _image(request.path, where, request.cache, policies))
         case _:
             repo = discover(request.repo, environ=environ, cwd=where)
             return _in_git(request, repo, where)
@@ -260,11 +261,19 @@ def _archive(path: str, cwd: str) -> Subject:
     return ArchiveSubject(os.path.join(cwd, path), name=path)
 
 
-def _image(path: str, cwd: str, cache: str) -> Subject:
+def _image(path: str, cwd: str, cache: str, policies: str) -> Subject:
     from assaymark.subjects.image.subject import ImageSubject  # noqa: PLC0415 - not on the path of the pre-commit hook
 
     file, image = split_image(os.path.join(cwd, path))
-    return ImageSubject(file, image=image, cache=cache, name=path)
+    return ImageSubject(file, image=image, cache=cache, name=path, policies=policies)
+
+
+def _policy_folder(cwd: str, environ: Mapping[str, str] | None) -> str:
+    """The root of the repository in which one stands, or where one stands."""
+    try:
+        return discover(".", environ=environ, cwd=cwd).place.work_tree or cwd
+    except (SubjectNotFound, SubjectUnreadable):
+        return cwd
 
 
 def split_image(path: str) -> tuple[str, str]:

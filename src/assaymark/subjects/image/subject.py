@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from assaymark.model.subject import Entry, EntryKind, ReaderSpec, SubjectRef
+from assaymark.model.subject import Entry, ReaderSpec, SubjectRef
+from assaymark.subjects.confined import read_below
 from assaymark.subjects.empty import read_one
 from assaymark.subjects.image.layout import Layout, read_layout
 from assaymark.subjects.image.proving import all_proved, indexes
@@ -27,7 +28,7 @@ from assaymark.subjects.listing import printable_name
 class ImageSubject:
     """The files of an image."""
 
-    def __init__(self, path: str, *, image: str = "", cache: str = "", name: str = "") -> None:
+    def __init__(self, path: str, *, image: str = "", cache: str = "", name: str = "", policies: str = "") -> None:
         """Proves and lists its layers.
 
         Args:
@@ -35,12 +36,14 @@ class ImageSubject:
             image: which one, when it holds several.
             cache: folder of what is remembered; empty remembers nothing.
             name: what the user calls it.
+            policies: folder of whoever checks, where the policy is; empty for none.
 
         Raises:
             SubjectNotFound: when there is no such image.
             SubjectUnreadable: when it is damaged, hostile, or not what it says of itself.
         """
         self._memory = Remembered(cache)
+        self._policies = policies
         self._layout = read_layout(path, image)
         self._listing, self._places = _listing(self._layout, path, self._memory)
         shown = printable_name(name or path)
@@ -56,11 +59,13 @@ class ImageSubject:
         return self._listing.buried
 
     def file(self, path: str, *, limit: int) -> bytes | None:
-        """See `assaymark.model.subject.Subject`."""
-        found = next((entry for entry in self._listing.entries if entry.path == path), None)
-        if found is None or found.kind is not EntryKind.FILE:
-            return None
-        return read_one(self.reader(), found, limit=limit)
+        """A fact of the image, or a file of whoever checks.
+
+        An image has no policy of its own: it may come from a stranger, who would decide in it what is overlooked.
+        """
+        if "//" not in path:
+            return read_below(self._policies, path, limit=limit) if self._policies else None
+        return read_one(self.reader(), next((entry for entry in self._listing.entries if entry.path == path), None), limit=limit)
 
     def reader(self) -> ReaderSpec:
         return ImageReaderSpec(layers=self._layout.layers, key=self._layout.image_id, cache=self._memory, places=self._places)
