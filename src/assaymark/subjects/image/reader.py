@@ -1,15 +1,13 @@
 """Reads contents of an image by digest.
 
-A layer that is not packed is read by place. A packed one cannot be: the first time that one of its contents is asked for it is unpacked
-once more, and what this image may be asked for is written, one after the other, into a temporary file without a name; further contents
-come from there. Every content is hashed again when it is handed out.
+A layer that is not packed is read by place, a packed one through a `assaymark.subjects.image.spool`: unpacked once more, by the first
+worker that needs one of its contents. Every content is hashed again when it is handed out.
 """
 
 # ruff: noqa: PTH123
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -20,11 +18,9 @@ from assaymark.model.digest import Digest, sha256
 from assaymark.model.subject import Content
 from assaymark.subjects.image.layout import Layer
 from assaymark.subjects.image.remembered import Remembered
-from assaymark.subjects.image.survey import Places
+from assaymark.subjects.image.spool import Spool, SpoolFile
+from assaymark.subjects.image.survey import LARGE, Places
 from assaymark.subjects.image.unpacking import packing, unpacked
-
-SPOOLED_BYTES = 4 << 30
-"""Of one layer's contents in the temporary file; what is beyond is read by unpacking the layer again."""
 
 
 class ImageReaderSpec(Struct, frozen=True):
@@ -34,21 +30,22 @@ class ImageReaderSpec(Struct, frozen=True):
     key: str
     cache: Remembered
     places: Places | None = None
+    spools: tuple[SpoolFile | None, ...] = ()
+    """For each layer, see `assaymark.subjects.image.spool`; none where it is not packed."""
 
     def open(self) -> ImageReader:
         places = self.places if self.places is not None else self.cache.recall("places", self.key, Places)
-        return ImageReader(self.layers, places or Places({}, {}), self.cache.folder)
+        return ImageReader(self, places or Places({}, {}))
 
 
 class ImageReader:
     """See the module."""
 
-    def __init__(self, layers: Sequence[Layer], places: Places, folder: str) -> None:
-        self._layers = layers
+    def __init__(self, spec: ImageReaderSpec, places: Places) -> None:
+        self._spec = spec
         self._places = places
-        self._folder = folder if os.path.isdir(folder) else None  # noqa: PTH112
         self._files: dict[str, IO[bytes]] = {}
-        self._spools: dict[int, _Spool] = {}
+        self._spools: dict[int, Spool] = {}
 
     def read(self, digests: Sequence[Digest], *, limit: int) -> Iterator[Content]:
         """See `assaymark.model.subject.Reader`; contents come in the order of the layers."""
@@ -76,71 +73,70 @@ class ImageReader:
             else:
                 yield Content(digest=digest, data=data, size=size)
 
+    def prepare(self) -> None:
+        """Unpack the packed layers of which something may be asked, before anybody waits for them with a deadline.
+
+        Raises:
+            OSError, SubjectUnreadable: when that cannot be done; the reading itself will say so of each content.
+        """
+        for number, spool in enumerate(self._spec.spools):
+            if spool is not None and any(place[0] == number for place in self._places.at.values()):
+                self._spool(number)
+
     def close(self) -> None:
         """Lets go of files, named and nameless."""
-        for file in (*self._files.values(), *(spool.file for spool in self._spools.values())):
+        for file in (*self._files.values(), *self._spools.values()):
             file.close()
         self._files.clear()
         self._spools.clear()
 
     def _take(self, number: int, start: int, size: int, limit: int) -> bytes | None:
-        blob = self._layers[number].blob
+        blob = self._spec.layers[number].blob
         file = self._file(blob.path)
         if not packing(os.pread(file.fileno(), 8, blob.offset)):
             return os.pread(file.fileno(), size, blob.offset + start) if start + size <= blob.length else None
-        spool = self._spools.get(number)
-        if spool is None or start not in spool.at:
-            spool = self._spooled(number, max(limit, size))
-        place = spool.at.get(start)
-        return os.pread(spool.file.fileno(), size, place) if place is not None else None
+        found = self._spool(number).read(start, size)
+        if found is None:  # larger than what is usually read: by itself
+            return self._alone(number, start, min(size, limit))
+        return found
 
     def _file(self, path: str) -> IO[bytes]:
         if path not in self._files:
             self._files[path] = open(path, "rb")  # noqa: SIM115 - closed in `close`
         return self._files[path]
 
-    def _spooled(self, number: int, limit: int) -> _Spool:
-        old = self._spools.pop(number, None)
-        if old is not None:
-            old.file.close()
-        blob = self._layers[number].blob
-        regions = sorted({(start, size) for layer, start, size in self._places.at.values() if layer == number and 0 <= size <= limit})
-        spool = _Spool(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - closed in `close`
-        spool.fill(unpacked(self._file(blob.path).fileno(), blob.offset, blob.length, "layer"), regions)
-        self._spools[number] = spool
-        return spool
+    def _spool(self, number: int) -> Spool:
+        if number not in self._spools:
+            shared = self._spec.spools[number] if number < len(self._spec.spools) else None
+            self._spools[number] = Spool(shared, self._spec.cache.usable_folder, lambda: self._filling(number))
+        return self._spools[number]
 
+    def _filling(self, number: int) -> tuple[Iterator[bytes], Sequence[tuple[int, int]]]:
+        regions = {(start, size) for layer, start, size in self._places.at.values() if layer == number and start >= 0 and size <= LARGE}
+        return self._stream(number), sorted(regions)
 
-class _Spool:
-    """Regions of a stream, one behind the other in a file."""
+    def _stream(self, number: int) -> Iterator[bytes]:
+        blob = self._spec.layers[number].blob
+        return unpacked(self._file(blob.path).fileno(), blob.offset, blob.length, "layer")
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.at: dict[int, int] = {}
-
-    def fill(self, pieces: Iterator[bytes], regions: Sequence[tuple[int, int]]) -> None:
-        """Copy what the regions cover."""
-        before = written = 0
-        waiting = list(reversed(regions))
-        for piece in pieces:
-            end = before + len(piece)
-            while waiting and waiting[-1][0] < end:
-                start, size = waiting[-1]
-                part = memoryview(piece)[max(0, start - before) : max(0, start + size - before)]
-                if start >= before:
-                    if written + size > SPOOLED_BYTES:
-                        waiting.pop()
-                        continue
-                    self.at[start] = written
-                self.file.write(part)
-                written += len(part)
-                if start + size > end:
-                    break
-                waiting.pop()
-            before = end
-            if not waiting:
+    def _alone(self, number: int, start: int, size: int) -> bytes:
+        found = bytearray()
+        before = 0
+        for piece in self._stream(number):
+            found += memoryview(piece)[max(0, start - before) : max(0, start + size - before)]
+            before += len(piece)
+            if before >= start + size:
                 break
-        self.file.flush()
+        return bytes(found)
+
+
+def is_packed(layer: Layer) -> bool:
+    """Whether its contents cannot be read by place; what cannot be opened is found out later, and said there."""
+    try:
+        with open(layer.blob.path, "rb") as file:
+            return bool(packing(os.pread(file.fileno(), 8, layer.blob.offset)))
+    except OSError:
+        return False
 
 
 def _content(digest: Digest, data: bytes, limit: int) -> Content:

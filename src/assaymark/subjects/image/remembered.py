@@ -40,6 +40,11 @@ class Remembered:
         """Where it is; empty for nowhere."""
         return self._folder
 
+    @property
+    def usable_folder(self) -> str:
+        """The folder if it is there already."""
+        return self._folder if os.path.isdir(self._folder) else ""  # noqa: PTH112
+
     def recall(self, kind: str, key: str, shape: type[_Value]) -> _Value | None:
         """What was kept, or None."""
         if not self._folder:

@@ -13,14 +13,17 @@ Entries besides plain files: the image's own facts (`assaymark.subjects.image.de
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
+from assaymark.errors import SubjectUnreadable
 from assaymark.model.subject import Entry, ReaderSpec, SubjectRef
 from assaymark.subjects.confined import read_below
 from assaymark.subjects.empty import read_one
 from assaymark.subjects.image.layout import Layout, read_layout
 from assaymark.subjects.image.proving import all_proved, indexes
-from assaymark.subjects.image.reader import ImageReaderSpec
+from assaymark.subjects.image.reader import ImageReaderSpec, is_packed
 from assaymark.subjects.image.remembered import Remembered
+from assaymark.subjects.image.spool import SpoolFile, make_spool
 from assaymark.subjects.image.survey import Listing, Places, survey
 from assaymark.subjects.listing import printable_name
 
@@ -44,6 +47,8 @@ class ImageSubject:
         """
         self._memory = Remembered(cache)
         self._policies = policies
+        self._prepared = False
+        self._spools: tuple[SpoolFile | None, ...] | None = None
         self._layout = read_layout(path, image)
         self._listing, self._places = _listing(self._layout, path, self._memory)
         shown = printable_name(name or path)
@@ -65,10 +70,25 @@ class ImageSubject:
         """
         if "//" not in path:
             return read_below(self._policies, path, limit=limit) if self._policies else None
-        return read_one(self.reader(), next((entry for entry in self._listing.entries if entry.path == path), None), limit=limit)
+        return read_one(self._spec(), next((entry for entry in self._listing.entries if entry.path == path), None), limit=limit)
 
     def reader(self) -> ReaderSpec:
-        return ImageReaderSpec(layers=self._layout.layers, key=self._layout.image_id, cache=self._memory, places=self._places)
+        """See `assaymark.model.subject.Subject`. An image that is new is likely to be read, and then at once by several workers."""
+        spec = self._spec()
+        if self._places is not None and not self._prepared:
+            self._prepared = True
+            reader = spec.open()
+            with suppress(OSError, SubjectUnreadable):
+                reader.prepare()
+            reader.close()
+        return spec
+
+    def _spec(self) -> ImageReaderSpec:
+        if self._spools is None:
+            self._spools = tuple(make_spool(self._memory.usable_folder) if is_packed(layer) else None for layer in self._layout.layers)
+        return ImageReaderSpec(
+            layers=self._layout.layers, key=self._layout.image_id, cache=self._memory, places=self._places, spools=self._spools
+        )
 
 
 def _listing(layout: Layout, path: str, memory: Remembered) -> tuple[Listing, Places | None]:
