@@ -137,6 +137,15 @@ def test_name_that_leaves_the_image_is_refused(tmp_path: Path, name: str) -> Non
     assert "outside" in caught.value.why
 
 
+def test_nothing_hides_behind_half_an_end_mark(tmp_path: Path) -> None:
+    layer = tar_of(file("a", b"a")).rstrip(b"\0")
+    layer += bytes(-len(layer) % 512)
+    assert set(names(ImageSubject(str(docker_archive(tmp_path / "cut.tar", [layer]))))) == {"a"}
+    with pytest.raises(SubjectUnreadable) as caught:
+        ImageSubject(str(docker_archive(tmp_path / "hiding.tar", [layer + bytes(512) + tar_of(file("b", b"b"))])))
+    assert "end mark" in caught.value.why
+
+
 def test_absolute_and_dotted_names_are_the_ones_that_a_runtime_makes(tmp_path: Path) -> None:
     found = of_layers(tmp_path, (file("/etc/a", b"a"), file("./etc//b", b"b"), file("etc/x/../c", b"c"), file("etc/a", b"later")))
     assert set(names(found)) == {"etc/a", "etc/b", "etc/c"}

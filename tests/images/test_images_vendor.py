@@ -70,6 +70,18 @@ def test_binary_that_a_later_layer_brought_is_the_images_own(tmp_path: Path) -> 
     assert own(tmp_path, tar_of(*DEBIAN), tar_of(file("usr/lib/tool.so", b"\x7fELF\0other"))) == {"etc/os-release", "usr/lib/tool.so"}
 
 
+def test_files_that_an_upgrade_replaced_are_no_buried_files_of_ours(tmp_path: Path) -> None:
+    better, script = (
+        SUMS.replace(hashlib.md5(SCRIPT).hexdigest().encode(), hashlib.md5(b"#!/bin/sh\nexit 1\n").hexdigest().encode()),
+        b"#!/bin/sh\nexit 1\n",
+    )
+    upgrade = (file("usr/bin/tool", script), file("var/lib/dpkg/info/tool.md5sums", better), file("var/lib/dpkg/status", STATUS + b"\n"))
+    layers = [tar_of(*DEBIAN, file("mine", b"first")), tar_of(*upgrade, file("mine", b"second"))]
+    found = ImageSubject(str(docker_archive(tmp_path / "image.tar", layers)))
+    assert [entry.path for entry in found.buried()] == ["mine"]
+    assert "usr/bin/tool" not in own(tmp_path, *layers)
+
+
 def test_a_name_that_only_looks_like_a_list_owns_nothing(tmp_path: Path) -> None:
     layer = tar_of(file("srv/info/tool.md5sums", SUMS), file("usr/bin/tool", SCRIPT), file("var/lib/dpkg/status", b""))
     assert own(tmp_path, layer) == {"srv/info/tool.md5sums", "usr/bin/tool"}
@@ -121,47 +133,53 @@ def test_package_database_is_offered_with_its_release(tmp_path: Path) -> None:
 # --- the whole way -------------------------------------------------------------------------------------------------------
 
 
-def verdict_of(tmp_path: Path, image: Path, base: Path | None = None) -> Verdict:
-    config = load({"HOME": str(tmp_path), "ASSAYMARK_CACHE": str(tmp_path / "cache"), "ASSAYMARK_KEY": "k" * 20})
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all, because rules are compiled once for each."""
+    return tmp_path_factory.mktemp("home")
+
+
+def verdict_of(home: Path, image: Path, base: Path | None = None) -> Verdict:
+    config = load({"HOME": str(home), "ASSAYMARK_CACHE": str(home / "cache"), "ASSAYMARK_KEY": "k" * 20})
     comparison = open_comparison(ImageRequest(str(image), str(base) if base else None, config.cache))
     return assay(Request(comparison, whole=base is None, only=frozenset({CheckId("secrets"), CheckId("image")})), context(config))
 
 
-def test_secret_in_a_deleted_file_is_found_and_says_so(tmp_path: Path) -> None:
+def test_secret_in_a_deleted_file_is_found_and_says_so(tmp_path: Path, home: Path) -> None:
     token = b"glpat-" + b"aB3dE5gH7jK9mN1pQ3sT"
     layers = [tar_of(*DEBIAN, file("root/.netrc", b"machine h login u password " + token + b"\n")), tar_of(file("root/.wh..netrc"))]
-    verdict = verdict_of(tmp_path, oci_folder(tmp_path / "image", layers, User="app"))
+    verdict = verdict_of(home, oci_folder(tmp_path / "image", layers, User="app"))
     (finding,) = [j.finding for j in verdict.findings if j.finding.core.kind == "secret"]
     assert finding.place.path == "root/.netrc"
     assert "later layer" in dict(finding.notes)["came and went"]
     assert any("installed packages" in notice for notice in verdict.notices)
 
 
-def test_only_what_an_image_adds_to_its_base_is_new(tmp_path: Path) -> None:
+def test_only_what_an_image_adds_to_its_base_is_new(tmp_path: Path, home: Path) -> None:
     base = [tar_of(*DEBIAN, file("opt/old", b"x", 0o4755))]
     old = docker_archive(tmp_path / "base.tar", base)
     new = docker_archive(tmp_path / "new.tar", [*base, tar_of(file("opt/new", b"x", 0o4755))])
-    verdict = verdict_of(tmp_path, new, old)
+    verdict = verdict_of(home, new, old)
     ours = [j for j in verdict.findings if j.finding.rule == "image/setuid-program"]
     states = {j.finding.message.split()[0]: str(j.state) for j in ours}
     assert states == {"/opt/old": "known", "/opt/new": "new"}
 
 
-def test_policy_is_that_of_whoever_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policy_is_that_of_whoever_checks(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = b'[checks]\ndisable = ["image"]\n'
     image = docker_archive(tmp_path / "image.tar", [tar_of(*DEBIAN, file("assay.toml", stranger))])
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert [run.check for run in verdict_of(tmp_path, image).checks] == ["secrets", "image"]
+    assert [run.check for run in verdict_of(home, image).checks] == ["secrets", "image"]
     (tmp_path / "here/assay.toml").write_bytes(b'[checks]\ndisable = ["secrets"]\n')
-    assert [run.check for run in verdict_of(tmp_path, image).checks] == ["image"]
+    assert [run.check for run in verdict_of(home, image).checks] == ["image"]
 
 
-def test_secret_in_the_environment_is_found(tmp_path: Path) -> None:
+def test_secret_in_the_environment_is_found(tmp_path: Path, home: Path) -> None:
     token = "glpat-" + "aB3dE5gH7jK9mN1pQ3sT"
     layer = tar_of(*DEBIAN)
     image = docker_archive(tmp_path / "image.tar", [layer], config=config_of([layer], User="app", Env=[f"CI_TOKEN={token}"]))
-    verdict = verdict_of(tmp_path, image)
+    verdict = verdict_of(home, image)
     found = {j.finding.place.path for j in verdict.findings if j.finding.core.kind == "secret"}
     assert "image//environment.env" in found
 

@@ -233,12 +233,20 @@ class _Scan:
         self.built: dict[bytes, bytes] = {}
 
     def run(self) -> None:
-        """List every member; stops at the end mark, or where the stream ends between two members."""
+        """List every member; stops at the end mark, or where the stream ends between two members.
+
+        Half an end mark with something behind it is damage, as it is for container runtimes: nothing hides there.
+        """
         whole: dict[bytes, bytes] = {}
         extended: dict[bytes, bytes] = {}
         while True:
             block = self._take(BLOCK)
-            if not block or is_end(block):
+            if not block:
+                return
+            if is_end(block):
+                second = self._take(BLOCK)
+                if second and not is_end(second):
+                    raise DamagedTar("it goes on behind half an end mark")
                 return
             header = parse(block, extended)
             if header.kind in EXTENSIONS:

@@ -85,8 +85,10 @@ class ImageReader:
 
     def close(self) -> None:
         """Lets go of files, named and nameless."""
-        for file in (*self._files.values(), *self._spools.values()):
+        for file in self._files.values():
             file.close()
+        for spool in self._spools.values():
+            spool.close()
         self._files.clear()
         self._spools.clear()
 

@@ -60,7 +60,8 @@ def survey(indexes: Iterable[LayerIndex], config: bytes, shown: str) -> tuple[Li
             _place(entry, node, places)
         if node.item.digest in built and entry.kind in {EntryKind.FILE, EntryKind.BINARY}:
             entries += _described({f"{entry.path}//{GO}": built[node.item.digest]}, places)
-    buried = [_buried(name, node, places) for (name, digest), node in tree.buried.items() if digest not in live]
+    gone = ((name, node) for (name, digest), node in tree.buried.items() if digest not in live and not is_vendor.were(name, node))
+    buried = [_buried(name, node, places) for name, node in gone]
     return Listing(by_path(entries), by_path(entry for entry in buried if entry.kind is EntryKind.FILE)), places
 
 

@@ -6,6 +6,8 @@ versions. So that nothing hides among them, a name in a package's list is not en
 * it is binary, no list gives a SHA-256, and the layer that brought it is one in which the package manager wrote its records; or
 * it is CPython's standard library, from the layer that brought the interpreter.
 
+A deleted or replaced file was the vendor's when a list that stood there before says so: an upgrade leaves thousands of them behind.
+
 Everything else, such as a configuration file that was edited, is the image's own. Damaged lists make files count as the image's own.
 """
 
@@ -32,7 +34,6 @@ class Vendors:
     def __init__(self, tree: Tree, kept: Callable[[bytes], bytes | None]) -> None:
         """Reads the lists in the finished tree; `kept` gives contents by digest."""
         self._owned: dict[bytes, tuple[bytes, ...]] = {}
-        self._manager_layers: set[int] = set()
         self._libraries: dict[bytes, int] = {}
         for name, node in tree.files():
             if node.item.kind != REGULAR:
@@ -40,30 +41,45 @@ class Vendors:
             found = _INTERPRETER.match(name)
             if found:
                 self._libraries[found[1] + b"lib/" + found[2] + b"/"] = node.layer
-            if name.startswith(_RECORDS):
-                self._manager_layers.add(node.layer)
             content = kept(node.item.digest)
             if content is not None:
-                self._learn(tree, name, content)
+                self._learn(tree, name, content, self._owned)
+        written = [*tree.files(), *((name, node) for (name, _), node in tree.buried.items())]
+        self._manager_layers = {node.layer for name, node in written if name.startswith(_RECORDS)}
+        self._former: dict[bytes, tuple[bytes, ...]] = {}
+        for (name, _), node in tree.buried.items():
+            content = kept(node.item.digest)
+            if content is not None:
+                self._learn(tree, name, content, self._former)
+
+    def were(self, name: bytes, node: File) -> bool:
+        """Whether a file that is no more was the vendor's."""
+        return self._is_in(self._former.get(name), node) or self(name, node)
 
     def __call__(self, name: bytes, node: File) -> bool:
         """Whether this file is the vendor's."""
-        item = node.item
         digests = self._owned.get(name)
         if digests is not None:
-            if item.digest in digests or (item.is_text and (item.proof[:16] in digests or item.proof[16:] in digests)):
-                return True
-            return not item.is_text and node.layer in self._manager_layers and all(len(digest) < 32 for digest in digests)
+            return self._is_in(digests, node)
         if name.startswith(_RECORDS):
             return node.layer in self._manager_layers
         return any(
             name.startswith(library) and b"-packages/" not in name and node.layer == layer for library, layer in self._libraries.items()
         )
 
-    def _learn(self, tree: Tree, name: bytes, content: bytes) -> None:
+    def _is_in(self, digests: tuple[bytes, ...] | None, node: File) -> bool:
+        item = node.item
+        if digests is None:
+            return False
+        if item.digest in digests or (item.is_text and (item.proof[:16] in digests or item.proof[16:] in digests)):
+            return True
+        return not item.is_text and node.layer in self._manager_layers and all(len(digest) < 32 for digest in digests)
+
+    @staticmethod
+    def _learn(tree: Tree, name: bytes, content: bytes, where: dict[bytes, tuple[bytes, ...]]) -> None:
         for owned, digest in _owned(name, content):
             real = tree.real_name(owned)
-            self._owned[real] = (*self._owned.get(real, ()), digest)
+            where[real] = (*where.get(real, ()), digest)
 
 
 def _owned(name: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
