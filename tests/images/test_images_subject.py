@@ -82,6 +82,20 @@ def test_packed_archive_is_an_image_too(tmp_path: Path) -> None:
     assert contents(ImageSubject(str(packed)))["etc/conf"].data == b"one\n"
 
 
+def test_packed_archive_of_something_else_is_none(tmp_path: Path) -> None:
+    for number, members in enumerate(([folder("."), file("./a", b"a")], [file("manifest.json", b"{}")], [file("blobs", b"x")])):
+        path = tmp_path / f"{number}.tar.gz"
+        path.write_bytes(gzip.compress(tar_of(*members)))
+        assert not looks_like_image(str(path))
+    layer = tar_of(*BASE)
+    blobs = oci_blobs([layer])
+    for number, first in enumerate(["index.json", "oci-layout", min(name for name in blobs if "/" in name)]):
+        path = tmp_path / f"image{number}.tar.gz"
+        ordered = [first, *(name for name in blobs if name != first)]
+        path.write_bytes(gzip.compress(tar_of(folder("."), *(file(f"./{name}", blobs[name]) for name in ordered))))
+        assert looks_like_image(str(path))
+
+
 def test_whiteouts_take_away_what_lower_layers_gave_and_nothing_of_their_own(tmp_path: Path) -> None:
     upper = (file("etc/new", b"new"), file("etc/.wh.conf"), file("app/.wh..wh..opq"), file("app/own", b"own"), file(".wh..wh.plnk/1.2"))
     found = of_layers(tmp_path, BASE, upper)

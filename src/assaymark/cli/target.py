@@ -83,7 +83,7 @@ def _is_image(path: str) -> bool:
     from assaymark.subjects.image.places import looks_like_image
 
     file, image = resolve.split_image(path)
-    return bool(image) or ((os.path.isdir(file) or file.endswith(_ARCHIVES)) and looks_like_image(file))
+    return bool(image) or looks_like_image(file)
 
 
 def _file(path: str, base: str) -> tuple[Comparison, str, bool]:

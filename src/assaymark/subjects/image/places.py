@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import SubjectNotFound, SubjectUnreadable
-from assaymark.formats.tar_headers import BLOCK, EXTENSIONS, LONG_NAME, PAX, REGULAR, DamagedTar, is_end, parse, records
+from assaymark.formats.tar_headers import BLOCK, EXTENSIONS, FOLDER, LONG_NAME, PAX, REGULAR, DamagedTar, is_end, parse, records
 from assaymark.subjects.archive import refused
 from assaymark.subjects.image.unpacking import packing, truncated, unpacked
 from assaymark.subjects.listing import printable_name, text
@@ -62,7 +62,7 @@ def open_place(path: str) -> Place:
 
 
 def looks_like_image(path: str) -> bool:
-    """Whether a folder or tar holds an image. Of a packed tar only the first name is looked at, since the rest costs as much as reading it.
+    """Whether a folder or tar holds an image. Of a packed tar only the first names are looked at: the rest costs as much as reading it.
 
     Never raises.
     """
@@ -74,16 +74,25 @@ def looks_like_image(path: str) -> bool:
         return False
 
 
-_FIRST_NAMES = re.compile(
-    rb"(?:\./)?(?:[0-9a-f]{64}(?:/|\.json\Z|\.tar\Z)|blobs/|oci-layout\Z|index\.json\Z|manifest\.json\Z|\d+/layer\.tar\Z)|\./\Z"
-)
+_FIRST_NAMES = re.compile(rb"(?:\./)?(?:[0-9a-f]{64}(?:/|\.json\Z|\.tar\Z)|blobs/sha256|oci-layout\Z|\d+/layer\.tar\Z)")
+"""With one of these begins what docker, podman, skopeo and buildah write."""
+_DOUBTFUL = re.compile(rb"(?:\./)?(?:index|manifest)\.json\Z")
+"""Others begin so too: only the whole archive tells."""
 
 
 def _begins_like_image(path: str) -> bool:
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        block = next(iter(unpacked(file.fileno(), 0, size, path)), b"")[:BLOCK]
-    return _FIRST_NAMES.match(parse(block, {}).name) is not None
+        piece = next(iter(unpacked(file.fileno(), 0, size, path)), b"")
+    for at in range(0, 4 * BLOCK, BLOCK):
+        header = parse(piece[at : at + BLOCK], {})
+        if _FIRST_NAMES.match(header.name):
+            return True
+        if _DOUBTFUL.match(header.name):
+            return open_place(path).is_image()
+        if header.kind != FOLDER:
+            return False
+    return False
 
 
 def _head(path: str) -> bytes:
