@@ -43,12 +43,18 @@ def ran(*words: str, folder: Path | None = None) -> str:
     return done.stdout
 
 
+def codename() -> str:
+    """This machine's release, whose keys and mirror are at hand."""
+    lines = Path("/etc/os-release").read_text().splitlines()
+    return next((line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME=")), "stable")
+
+
 @pytest.fixture(scope="session")
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``root.tar`` (the only layer), ``docker.tar``, ``oci`` and ``root`` (dpkg's folder alone)."""
     need("mmdebstrap", "umoci", "skopeo", "dpkg-query", "tar")
     folder = tmp_path_factory.mktemp("debian")
-    ran("mmdebstrap", "--variant=minbase", "--include=openssh-server,python3-six,ca-certificates", "stable", "root.tar", folder=folder)
+    ran("mmdebstrap", "--variant=minbase", "--include=openssh-server,python3-six,ca-certificates", codename(), "root.tar", folder=folder)
     ran("umoci", "init", "--layout", "oci", folder=folder)
     ran("umoci", "new", "--image", "oci:latest", folder=folder)
     ran("umoci", "raw", "add-layer", "--image", "oci:latest", "root.tar", folder=folder)

@@ -64,8 +64,8 @@ def config_of(layers: Sequence[bytes], **settings: Any) -> bytes:
 
 PACKS: Mapping[str, Callable[[bytes], bytes]] = {
     "tar": bytes,
-    "gzip": gzip.compress,
-    "gzip in members": lambda data: b"".join(gzip.compress(data[at : at + 1000]) for at in range(0, len(data), 1000)),
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    "gzip in members": lambda data: b"".join(gzip.compress(data[at : at + 1000], mtime=0) for at in range(0, len(data), 1000)),
     "zstd": lambda data: zstandard.ZstdCompressor().compress(data),
     "zstd in frames": lambda data: b"".join(zstandard.ZstdCompressor().compress(data[at : at + 5000]) for at in range(0, len(data), 5000)),
 }

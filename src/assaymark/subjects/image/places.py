@@ -213,15 +213,23 @@ def _opened(path: str) -> tuple[int, str]:
         if not packing(os.pread(fd, 8, 0)):
             kept, fd = fd, -1
             return kept, os.path.abspath(path)
-        with tempfile.TemporaryFile() as plain:
-            for piece in unpacked(fd, 0, status.st_size, path):
-                plain.write(piece)
-            plain.flush()
-            kept = os.dup(plain.fileno())
+        kept = _unpacked_aside(fd, status.st_size, path)
         return kept, f"/proc/{os.getpid()}/fd/{kept}"
     finally:
         if fd >= 0:
             os.close(fd)
+
+
+def _unpacked_aside(fd: int, size: int, path: str) -> int:
+    try:
+        with tempfile.TemporaryFile() as plain:
+            for piece in unpacked(fd, 0, size, path):
+                plain.write(piece)
+            plain.flush()
+            return os.dup(plain.fileno())
+    except OSError as error:
+        why = f"it is packed as a whole, and cannot be unpacked beside: {error.strerror or error}"
+        raise refused(path, why, "unpack it yourself (`gunzip`), or name a larger TMPDIR") from error
 
 
 def document(place: Place, name: str, shown: str, *, digest: str = "") -> bytes:

@@ -15,10 +15,11 @@ import os
 from collections.abc import Iterator
 from threading import Thread
 
+from assaymark.subjects.archive import refused
 from assaymark.subjects.image.layer import LayerIndex, index_layer, mismatch, verify_layer
 from assaymark.subjects.image.layout import Layer, Layout
 from assaymark.subjects.image.places import Blob
-from assaymark.subjects.image.remembered import Remembered, stamp
+from assaymark.subjects.image.remembered import Remembered, stamp, state
 from assaymark.subjects.image.unpacking import PIECE
 from assaymark.subjects.listing import printable_name
 
@@ -64,7 +65,7 @@ def _is_proved(layer: Layer, memory: Remembered) -> bool:
 
 def _read(layer: Layer, name: str, memory: Remembered, known: LayerIndex | None) -> LayerIndex:
     blob = layer.blob
-    place = _place(blob)
+    before, place = state(blob.path), _place(blob)
     packed: list[str] = []
     beside = Thread(target=lambda: packed.append(_digest(blob)), daemon=True) if layer.stored else None
     if beside is not None:
@@ -76,6 +77,8 @@ def _read(layer: Layer, name: str, memory: Remembered, known: LayerIndex | None)
                 found = known
             else:
                 found = index_layer(file.fileno(), blob.offset, blob.length, diff_id=layer.diff_id, shown=name)
+    except OSError as error:
+        raise refused(name, f"it cannot be read: {error.strerror or error}", "get the image again") from error
     finally:
         if beside is not None:
             beside.join()
@@ -83,7 +86,7 @@ def _read(layer: Layer, name: str, memory: Remembered, known: LayerIndex | None)
         raise mismatch(name, layer.stored, packed[0] if packed else "unreadable")
     if known is None:
         memory.keep("layer", layer.diff_id, found)
-    if layer.stored:
+    if layer.stored and state(blob.path) == before:  # both readings saw the same bytes
         memory.keep("stored", layer.stored, layer.diff_id)
     _note(layer, place, memory)
     return found

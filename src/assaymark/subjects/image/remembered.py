@@ -119,10 +119,14 @@ def _checksum(body: bytes | memoryview) -> bytes:
     return isal_zlib.crc32(body).to_bytes(4, "big")
 
 
-def stamp(path: str) -> str:
-    """What tells one state of a file from any other, as git's index does; empty for a state that could change unseen."""
+def state(path: str) -> str:
+    """What tells one state of a file from any other, as git's index does."""
     status = os.stat(path)  # noqa: PTH116
-    newest = max(status.st_mtime_ns, status.st_ctime_ns)
-    if time.time_ns() - newest < _RACY_NS:
-        return ""
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+
+
+def stamp(path: str) -> str:
+    """The state, or nothing for a file that is so young that it could change without its times telling."""
+    status = os.stat(path)  # noqa: PTH116
+    is_young = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _RACY_NS
+    return "" if is_young else state(path)
