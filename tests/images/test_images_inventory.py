@@ -16,6 +16,7 @@ from assaymark.checks.reading.inventory import DIALECTS, Unreadable, dialect_of,
 from assaymark.formats.go_program import MARK, GoFinder
 from assaymark.formats.parts import DamagedParts, join, split
 from assaymark.model.check import Dialect
+from assaymark.model.subject import EntryKind
 from assaymark.subjects.image.subject import ImageSubject
 
 ADMIN = Path("/var/lib/dpkg")
@@ -83,6 +84,20 @@ def test_rpm_says_the_same(tmp_path: Path) -> None:
     answer("rpm", *place, "--nodeps", "-i", *map(str, (tmp_path / "top").rglob("*.rpm")))
     wanted = {tuple(line.split(" ")) for line in answer("rpm", *place, "-qa", "--qf", "%{NAME} %{EVR}\n").splitlines()}
     assert len(wanted) == 2
+    layer = tar_of(
+        file("var/lib/rpm/rpmdb.sqlite", (tmp_path / "root/var/lib/rpm/rpmdb.sqlite").read_bytes()),
+        file("etc/os-release", b'ID="rocky"\nVERSION_ID="9.3"\n'),
+        *(file(f"usr/share/alpha/{number}", b"%d\n" % number) for number in range(1, 501)),
+        file("usr/share/alpha/mine", b"1\n"),
+    )
+    image = ImageSubject(str(docker_archive(tmp_path / "image.tar", [layer])))
+    offered = image.file("image//packages/rpm", limit=8 << 20)
+    assert offered is not None
+    found = read(Dialect("rpm-sqlite"), offered)
+    assert ({(p.name, p.version) for p in found.packages}, found.release, found.problems) == (wanted, "9", ())
+    assert [entry.path for entry in image.entries() if entry.kind is EntryKind.FILE and entry.path.startswith("usr")] == [
+        "usr/share/alpha/mine"
+    ]
     assert listed("rpm-sqlite", (tmp_path / "root/var/lib/rpm/rpmdb.sqlite").read_bytes()) == wanted
 
 
@@ -194,6 +209,18 @@ def test_what_cannot_be_read_is_a_gap(dialect: str, data: bytes, reason: str) ->
     with pytest.raises(Unreadable) as caught:
         read(Dialect(dialect), data)
     assert caught.value.reason_class == reason
+
+
+def test_rpm_database_that_cannot_be_read_is_told_of_an_image_too(tmp_path: Path) -> None:
+    for number, (data, reason) in enumerate(
+        ((b"SQLite format 3\0" + bytes(600), "format"), (bytes(12) + b"\x61\x15\x06\x00" + bytes(500), "unsupported"))
+    ):
+        image = ImageSubject(str(docker_archive(tmp_path / f"{number}.tar", [tar_of(file("var/lib/rpm/rpmdb.sqlite", data))])))
+        offered = image.file("image//packages/rpm", limit=8 << 20)
+        assert offered is not None
+        with pytest.raises(Unreadable) as caught:
+            read(Dialect("rpm-sqlite"), offered)
+        assert caught.value.reason_class == reason
 
 
 def test_joined_parts_come_apart_again() -> None:

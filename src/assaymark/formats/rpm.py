@@ -22,6 +22,8 @@ _CHAR, _INT8, _INT16, _INT32, _INT64, _STRING, _BINARY, _STRINGS, _I18N = 1, 2, 
 _WIDTHS = {_CHAR: 1, _INT8: 1, _INT16: 2, _INT32: 4, _INT64: 8}
 _COUNTS = Layout(">II")
 _ENTRY = Layout(">IIiI")
+RPM_LIST = "//packages.json"
+"""Ends the name of a part that is a list of `RpmPackage` and no database; it holds an empty part, so no file has such a name."""
 MOST_TAGS = 65_535
 MOST_STORE = 256 << 20
 """rpm's own limits."""
@@ -88,7 +90,7 @@ class RpmHeader:
         return tuple(int.from_bytes(part[at : at + width], "big") for at in range(0, len(part), width))
 
 
-class RpmPackage(Struct, frozen=True):
+class RpmPackage(Struct, frozen=True, array_like=True):
     """What advisories and lists ask of a package."""
 
     name: str

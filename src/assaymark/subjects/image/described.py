@@ -5,7 +5,7 @@
 | ``image//config.json`` | the configuration, byte for byte: its digest is the image's id |
 | ``image//environment.env`` | the variables that every process gets, one a line |
 | ``image//files.json`` | rights, owners and kinds of the files where they are unusual, and how much package managers left behind |
-| ``image//packages/<manager>`` | the package database with the release that it is of (`assaymark.formats.parts`) |
+| ``image//packages/<manager>`` | the packages with the release that they are of (`assaymark.formats.parts`) |
 | ``<program>//go-buildinfo`` | what a Go program that no package brought says it was built from |
 
 They make the image's own facts inputs like any other: remembered by digest, compared between two images, judged by checks that know no
@@ -21,6 +21,8 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.formats.parts import join
+from assaymark.formats.rpm import RPM_LIST, DamagedHeader, headers, package
+from assaymark.formats.sqlite_pages import NotSqlite
 from assaymark.formats.tar_headers import FOLDER, REGULAR
 from assaymark.subjects.image.layer import CAPABLE
 from assaymark.subjects.image.tree import File, Tree
@@ -55,6 +57,7 @@ _DATABASES = {
     "apk": re.compile(rb"(?:usr/)?lib/apk/db/installed\Z"),
     "rpm": re.compile(rb"(?:var|usr)/lib/(?:sysimage/)?rpm/(?:rpmdb\.sqlite(?:-wal)?|Packages(?:\.db)?)\Z"),
 }
+_TOLD_HEAD = 1 << 16
 _RELEASES = (b"etc/os-release", b"usr/lib/os-release")
 
 
@@ -165,7 +168,20 @@ def _records(tree: Tree, kept: Callable[[bytes], bytes | None]) -> Iterator[tupl
         for manager, pattern in _DATABASES.items():
             found = kept(node.item.digest) if pattern.match(name) else None
             if found is not None:
-                yield manager, name.decode("utf-8", "backslashreplace"), found
+                yield _record(manager, name.decode("utf-8", "backslashreplace"), found)
+
+
+def _record(manager: str, name: str, content: bytes) -> tuple[str, str, bytes]:
+    """A database as it is; rpm's, which also holds every file and change log, as the list of its packages.
+
+    One that cannot be read is offered by its head, in which the reader sees what is wrong with it.
+    """
+    if manager != "rpm" or not content:
+        return manager, name, content
+    try:
+        return manager, name + RPM_LIST, msgspec.json.encode([package(header) for header in headers(content)])
+    except (NotSqlite, DamagedHeader):
+        return manager, name, content[:_TOLD_HEAD]
 
 
 def _content(tree: Tree, name: bytes, kept: Callable[[bytes], bytes | None]) -> bytes | None:

@@ -18,8 +18,8 @@ def read_apk(content: bytes) -> PackageSet:
     """
     databases, os_release = parts_of(content)
     release = release_of(os_release, Ecosystem.ALPINE)
-    packages = [package for database in databases for package in _packages(database, release.ecosystem, alone=os_release is None)]
-    if not packages and any(database.strip() for database in databases):
+    packages = [package for database in databases.values() for package in _packages(database, release.ecosystem, alone=os_release is None)]
+    if not packages and any(database.strip() for database in databases.values()):
         raise Unreadable("format", "No package is named; this is no database of apk, or a damaged one.")
     return package_set(packages, release=release.version, problems=[release.problem] if release.problem else ())
 

@@ -27,8 +27,8 @@ def read_dpkg(content: bytes) -> PackageSet:
     """
     databases, os_release = parts_of(content)
     release = release_of(os_release, Ecosystem.DEBIAN)
-    packages = [package for database in databases for package in _packages(database, release.ecosystem, alone=os_release is None)]
-    if not packages and any(database.strip() for database in databases):
+    packages = [package for database in databases.values() for package in _packages(database, release.ecosystem, alone=os_release is None)]
+    if not packages and any(database.strip() for database in databases.values()):
         raise Unreadable("format", "No installed package is named; this is no status file of dpkg, or a damaged one.")
     return package_set(packages, release=release.version, problems=[release.problem] if release.problem else ())
 

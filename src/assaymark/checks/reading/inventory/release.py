@@ -30,20 +30,20 @@ class Release(Struct, frozen=True):
     """Why its packages cannot be judged; empty when they can."""
 
 
-def parts_of(content: bytes) -> tuple[list[bytes], bytes | None]:
-    """Databases, and the release that stands beside them; None where a database comes alone.
+def parts_of(content: bytes) -> tuple[dict[str, bytes], bytes | None]:
+    """Databases by their names, and the release that stands beside them; None where a database comes alone.
 
     Raises:
         Unreadable: when the parts are damaged.
     """
     if not content.startswith(MAGIC):
-        return [content], None
+        return {"": content}, None
     try:
         parts = split(content)
     except DamagedParts as error:
         raise Unreadable("format", f"The joined package database is damaged; check the image again: {error}") from error
     release = parts.pop("os-release", b"")
-    return [parts[name] for name in sorted(parts)], release
+    return {name: parts[name] for name in sorted(parts)}, release
 
 
 def release_of(data: bytes | None, fallback: Ecosystem) -> Release:
