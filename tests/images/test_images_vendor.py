@@ -90,9 +90,8 @@ def test_a_name_that_only_looks_like_a_list_owns_nothing(tmp_path: Path) -> None
 def test_apk_and_pip_files_are_the_vendors(tmp_path: Path) -> None:
     sha1 = base64.b64encode(hashlib.sha1(SCRIPT).digest())
     module, edited = b"x = 1\n", b"x = 2\n"
-    record = b"mod.py,sha256=%s,6\nother.py,sha256=%s,6\nmod-1.dist-info/RECORD,,\n" % (
-        (base64.urlsafe_b64encode(hashlib.sha256(module).digest()).rstrip(b"="),) * 2
-    )
+    digest = base64.urlsafe_b64encode(hashlib.sha256(module).digest()).rstrip(b"=")
+    record = b"".join(b"%s,sha256=%s,6\n" % (name, digest) for name in (b"mod.py", b"other.py", b"mod-1.dist-info/METADATA"))
     site = "usr/lib/python3.12/site-packages"
     layer = tar_of(
         file("bin/tool", SCRIPT),
@@ -101,8 +100,11 @@ def test_apk_and_pip_files_are_the_vendors(tmp_path: Path) -> None:
         file(f"{site}/mod.py", module),
         file(f"{site}/other.py", edited),
         file(f"{site}/mod-1.dist-info/RECORD", record),
+        file(f"{site}/mod-1.dist-info/METADATA", module),  # by which the package itself is judged
+        file(f"{site}/empty-1.dist-info/RECORD", b"nothing that says anything"),
     )
-    assert own(tmp_path, layer) == {"bin/mine", f"{site}/other.py", f"{site}/mod-1.dist-info/RECORD"}
+    wanted = {"bin/mine", f"{site}/other.py", f"{site}/mod-1.dist-info/METADATA", f"{site}/empty-1.dist-info/RECORD"}
+    assert own(tmp_path, layer) == wanted
 
 
 def test_standard_library_is_the_vendors_only_beside_its_interpreter(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
-VERSION = b"assaymark-image/4\n"
+VERSION = b"assaymark-image/5\n"
 """Raise the number whenever an index of the same layer would be another."""
 MOST_BYTES = 1 << 30
 """Of the folder: the indexes of about 500 layers of a gigabyte."""

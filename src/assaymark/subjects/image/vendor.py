@@ -25,6 +25,9 @@ from assaymark.subjects.image.tree import File, Tree
 _DPKG = b"var/lib/dpkg/"
 _RECORDS = (_DPKG, b"lib/apk/db/", b"usr/lib/apk/db/", b"var/lib/rpm/", b"usr/lib/sysimage/rpm/")
 """Folders of package managers' own files."""
+_RECORD = b".dist-info/RECORD"
+_INVENTORY = re.compile(rb"(?:\.dist-info/METADATA|/package\.json|\.[jwe]ar)\Z")
+"""What says which package this is: pip's packages are judged by these files, the distribution's by its database."""
 _INTERPRETER = re.compile(rb"((?:.*/)?)bin/(python3\.\d+)t?\Z")
 
 
@@ -34,6 +37,7 @@ class Vendors:
     def __init__(self, tree: Tree, kept: Callable[[bytes], bytes | None]) -> None:
         """Reads the lists in the finished tree; `kept` gives contents by digest."""
         self._owned: dict[bytes, tuple[bytes, ...]] = {}
+        self._lists: set[bytes] = set()
         self._libraries: dict[bytes, int] = {}
         for name, node in tree.files():
             if node.item.kind != REGULAR:
@@ -63,7 +67,7 @@ class Vendors:
             return self._is_in(digests, node)
         if name.startswith(_RECORDS):
             return node.layer in self._manager_layers
-        return any(
+        return name in self._lists or any(
             name.startswith(library) and b"-packages/" not in name and node.layer == layer for library, layer in self._libraries.items()
         )
 
@@ -75,11 +79,12 @@ class Vendors:
             return True
         return not item.is_text and node.layer in self._manager_layers and all(len(digest) < 32 for digest in digests)
 
-    @staticmethod
-    def _learn(tree: Tree, name: bytes, content: bytes, where: dict[bytes, tuple[bytes, ...]]) -> None:
+    def _learn(self, tree: Tree, name: bytes, content: bytes, where: dict[bytes, tuple[bytes, ...]]) -> None:
         for owned, digest in _owned(name, content):
             real = tree.real_name(owned)
             where[real] = (*where.get(real, ()), digest)
+            if name.endswith(_RECORD):
+                self._lists.add(name)
 
 
 def _owned(name: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -89,9 +94,10 @@ def _owned(name: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield from conffiles(content)
     elif name.endswith(b"apk/db/installed"):
         yield from apk_files(content)
-    elif name.endswith(b"/RECORD"):
+    elif name.endswith(_RECORD):
         folder = name.rpartition(b"/")[0].rpartition(b"/")[0]
-        yield from ((folder + b"/" + owned, digest) for owned, digest in record(content) if not owned.startswith((b"/", b"..")))
+        names = ((owned, digest) for owned, digest in record(content) if not _INVENTORY.search(owned))
+        yield from ((folder + b"/" + owned, digest) for owned, digest in names if not owned.startswith((b"/", b"..")))
     elif name.endswith(b".sqlite"):
         try:
             for header in headers(content):
