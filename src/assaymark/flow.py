@@ -25,7 +25,7 @@ from assaymark.model.digest import digest_of
 from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.identity import CURRENT
 from assaymark.model.rules import catalogue, mapping_digest
-from assaymark.model.subject import Change, Comparison, Entry, ReaderSpec, Subject, SubjectRef
+from assaymark.model.subject import Buries, Change, Comparison, Entry, EntryKind, ReaderSpec, Subject, SubjectRef
 from assaymark.model.verdict import CheckRun, Verdict
 from assaymark.verdict import decide as judge
 from assaymark.verdict.baseline import Baseline, newly_known
@@ -90,7 +90,7 @@ def assay(request: Request, context: Context) -> Verdict:
     checks = [check for check in made if not request.only or check.id in request.only]
     base, head = linked(_sides(comparison, changes, checks, policy, whole=whole), comparison, checks, context)
     planned = plan(checks, base, head, everything=whole)
-    passing = () if whole else _passing(comparison, checks, policy)
+    passing = _passing(comparison, checks, policy, whole=whole)
     results = context.run(_with_inputs(planned, passing), checks, (comparison.base.reader(), comparison.head.reader()), policy)
     old, new = (findings_of(placed, results, checks) for placed in (planned.base, planned.head))
     new += _came_and_went(old, new, [f for part in passing for f in findings_of(part.head, results, checks)])
@@ -113,18 +113,40 @@ def assay(request: Request, context: Context) -> Verdict:
         seconds=context.clock() - started,
         tool_version=assaymark.__version__,
         rules={w.rule: catalogue().describe(w.rule) for j in decision.judged for w in j.finding.witnesses},
-        notices=(*notices, *decision.notices, *results.notices),
+        notices=(*notices, *_left_out(planned), *decision.notices, *results.notices),
     )
+
+
+def _left_out(planned: Plan) -> tuple[str, ...]:
+    """What an image holds that no check reads, and why; names that are no files need no word."""
+    counts = dict(planned.skipped)
+    words = {
+        EntryKind.VENDOR: "files came with installed packages unchanged: their packages are judged, not their text",
+        EntryKind.BINARY: "large binaries were not read",
+    }
+    return tuple(f"{counts[kind]} {word}" for kind, word in words.items() if kind in counts)
 
 
 OUTLIVES_DELETION = frozenset({CheckId("secrets")})
 """Checks whose findings stay true when the content is deleted again: they also look at what came and went within a range of commits."""
 
 
-def _passing(comparison: Comparison, checks: Sequence[Check], policy: Policy) -> tuple[Plan, ...]:
+def _passing(comparison: Comparison, checks: Sequence[Check], policy: Policy, *, whole: bool) -> tuple[Plan, ...]:
     mine = [check for check in checks if check.id in OUTLIVES_DELETION]
-    entries = readable(comparison.passing(), policy) if mine else []
+    if not mine:
+        return ()
+    came = [*(() if whole else comparison.passing()), *_buried(comparison, whole=whole)]
+    entries = readable(came, policy)
     return (plan(mine, Side(), Side(entries)),) if entries else ()
+
+
+def _buried(comparison: Comparison, *, whole: bool) -> list[Entry]:
+    """What head carries without a name for it, and base neither carries nor shows."""
+    found = comparison.head.buried() if isinstance(comparison.head, Buries) else ()
+    if whole or not found or not isinstance(comparison.base, Buries):
+        return list(found)
+    known = {entry.digest for entry in (*comparison.base.buried(), *comparison.base.entries())}
+    return [entry for entry in found if entry.digest not in known]
 
 
 def _with_inputs(planned: Plan, more: Sequence[Plan]) -> Plan:
@@ -136,7 +158,7 @@ def _came_and_went(old: Sequence[Finding], new: Sequence[Finding], passing: Sequ
     """Each once, and only what neither side holds: those are judged as what they are there."""
     known = {finding.fingerprint for finding in (*old, *new)}
     found = {f.fingerprint: f for f in reversed(passing) if f.fingerprint not in known and f.core.kind is not Kind.UNCHECKED}
-    note = ("came and went", "a later commit of this range removed it; the history keeps it")
+    note = ("came and went", "a later commit of this range, or a later layer of this image, removed it; what came before keeps it")
     return [msgspec.structs.replace(f, notes=(*f.notes, note)) for f in found.values()]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 from tests.fuzz.fuzz_advisories import advisory_targets
+from tests.fuzz.fuzz_images import CONFIG, FILES, image_targets
 from tests.lockfiles.lock_samples import SAMPLES
 from tests.lockfiles.manifest_samples import ASKING
 
@@ -86,6 +87,9 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         "terraform policies": Fuzzed(lambda data: _policies(settings, data), (_POLICIES,)),
         "cel": Fuzzed(_cel, _CEL, (AssayError, Unreadable)),
         "comments": Fuzzed(lambda d: _comments(d.decode("latin-1").split("\n")), (b"# checkov:skip=CKV_AWS_1:x\n# trivy:ignore:a\nx\n",)),
+        "image config": Fuzzed(_check("image", "image-config", settings), (CONFIG,)),
+        "image files": Fuzzed(_check("image", "image-files", settings), (FILES,)),
+        **image_targets(Fuzzed),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),

@@ -34,6 +34,7 @@ BUILT_IN: dict[str, str] = {
     "compose": "assaymark.checks.infrastructure.workloads.compose:make",
     "terraform": "assaymark.checks.infrastructure.iac.terraform:make",
     "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
+    "image": "assaymark.checks.infrastructure.images.image:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 OPTIONAL: dict[str, str] = {

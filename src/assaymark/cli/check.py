@@ -17,7 +17,7 @@ from assaymark.views.formats import FORMATS
 @click.option("--staged", is_flag=True, help="What `git commit` would record.")
 @click.option("--all", "whole", is_flag=True, help="Judge everything there is, not only what changed.")
 @click.option("--history", "past", is_flag=True, help="Look for secrets in every content that was ever committed.")
-@click.option("--base", default="", help="Compare with this revision's merge base (or with this folder or archive) instead.")
+@click.option("--base", default="", help="Compare with this revision's merge base (or with this folder, archive or image) instead.")
 @click.option("--baseline", default="", type=click.Path(dir_okay=False), help="Compare with a baseline that was recorded.")
 @click.option("-f", "--format", "form", type=click.Choice(list(FORMATS)), default="terminal", show_default=True)
 @click.option("--report", multiple=True, metavar="FORMAT=FILE", help="Write a further report; may be repeated.")
@@ -43,7 +43,8 @@ def command(
 ) -> int:
     """Say whether a change made security worse.
 
-    TARGET is a commit (compared with its parent), a range A..B or A...B, a folder or an archive. Without it: the working tree against HEAD.
+    TARGET is a commit (compared with its parent), a range A..B or A...B, a folder, an archive or a container image. Without it: the
+    working tree against HEAD.
 
     Exit code 0: not worse. 1: worse. 5: something that changed could not be checked.
     """
@@ -66,7 +67,7 @@ def command(
         repository = need_repository()
         root, verdict = repository.shown, excavate(repository, surroundings)
     else:
-        comparison, root, alone = read_words(Words(target=target, staged=staged, base=base))
+        comparison, root, alone = read_words(Words(target=target, staged=staged, base=base, cache=settings.cache))
         known = load(_bytes(baseline), baseline) if baseline else None
         verdict = assay(Request(comparison, whole=whole or alone, baseline=known), surroundings)
     last.keep(settings.cache, root, verdict)

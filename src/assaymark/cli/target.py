@@ -40,6 +40,8 @@ class Words(Struct, frozen=True):
     target: str = ""
     staged: bool = False
     base: str = ""
+    cache: str = ""
+    """Where what is known of images' layers is kept."""
 
 
 def read_words(words: Words) -> tuple[Comparison, str, bool]:
@@ -51,20 +53,22 @@ def read_words(words: Words) -> tuple[Comparison, str, bool]:
     target = words.target
     if words.staged and target:
         raise UsageError(f"--staged and {target!r} were both given", advice="give one of them")
-    if target and os.path.exists(target):
-        return _path(target, words.base)
+    if target and os.path.exists(resolve.split_image(target)[0]):
+        return _path(target, words.base, words.cache)
     repository = repository_here()
     if repository is None:
         if target or words.staged:
             raise SubjectNotFound(
                 f"{target or 'the index'}: not here", why="no such path, and no git repository around", advice="name a path"
             )
-        return _path(".", words.base)
+        return _path(".", words.base, words.cache)
     return _in_repository(repository, words)
 
 
-def _path(path: str, base: str) -> tuple[Comparison, str, bool]:
+def _path(path: str, base: str, cache: str) -> tuple[Comparison, str, bool]:
     root = os.path.realpath(path)
+    if _is_image(path):
+        return resolve.open_comparison(resolve.ImageRequest(path, base or None, cache)), root, not base
     if os.path.isdir(path):
         repository = repository_here(path)
         if repository is not None and repository.place.work_tree == root:
@@ -73,6 +77,13 @@ def _path(path: str, base: str) -> tuple[Comparison, str, bool]:
     if not path.endswith(_ARCHIVES):
         return _file(path, base)
     return resolve.open_comparison(resolve.ArchiveRequest(path, base or None)), root, not base
+
+
+def _is_image(path: str) -> bool:
+    from assaymark.subjects.image.places import looks_like_image
+
+    file, image = resolve.split_image(path)
+    return bool(image) or looks_like_image(file)
 
 
 def _file(path: str, base: str) -> tuple[Comparison, str, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -23,9 +23,13 @@ class EntryKind(StrEnum):
     """A Git LFS pointer whose content is not in this repository."""
     SPECIAL = "special"
     """Fifo, socket or device: listed, never opened."""
+    VENDOR = "vendor"
+    """A file of an image that an installed package brought and nobody changed: its package is judged, not its text."""
+    BINARY = "large-binary"
+    """A file of an image that is no text and larger than what checks read."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One name of a subject."""
 
     path: str
@@ -48,7 +52,7 @@ class SubjectRef(Struct, frozen=True, omit_defaults=True):
     """A subject's name in reports and evidence."""
 
     kind: str
-    """``commit``, ``index``, ``worktree``, ``directory``, ``archive``, ``empty``."""
+    """``commit``, ``index``, ``worktree``, ``directory``, ``archive``, ``image``, ``empty``."""
     name: str
     """What the user would call it: a short commit id and subject line, a path."""
     digest: str
@@ -99,6 +103,15 @@ class Subject(Protocol):
         ...
 
     def reader(self) -> ReaderSpec: ...
+
+
+@runtime_checkable
+class Buries(Protocol):
+    """A subject that carries contents which none of its names shows: what a later layer of an image deleted or replaced."""
+
+    def buried(self) -> Sequence[Entry]:
+        """Them, each under the name that it had."""
+        ...
 
 
 class Comparison(Protocol):

@@ -5,7 +5,7 @@ Refs are resolved once, here: a comparison stays about the same commits whatever
 """
 
 # Names are bytes with surrogate escapes, and pathlib is slow to import on the path of a hook:
-# ruff: noqa: PTH109, PTH112, PTH113, PTH118, PTH119, PTH120
+# ruff: noqa: PTH109, PTH110, PTH112, PTH113, PTH118, PTH119, PTH120
 from __future__ import annotations
 
 import os
@@ -91,9 +91,18 @@ class ArchiveRequest(Struct, frozen=True, tag="archive"):
     base: str | None = None
 
 
-Request = (
-    StagedRequest | WorktreeRequest | CommitRequest | RangeRequest | MergeBaseRequest | PushRequest | DirectoryRequest | ArchiveRequest
-)
+class ImageRequest(Struct, frozen=True, tag="image"):
+    """A container image against another image, or against nothing."""
+
+    path: str
+    """A docker archive, or an OCI layout in a folder or a tar; ``#name`` behind it where it holds several."""
+    base: str | None = None
+    cache: str = ""
+    """Folder where what is known of layers is kept; empty keeps nothing."""
+
+
+GitRequest = StagedRequest | WorktreeRequest | CommitRequest | RangeRequest | MergeBaseRequest | PushRequest
+Request = GitRequest | DirectoryRequest | ArchiveRequest | ImageRequest
 
 
 def open_comparison(request: Request, *, environ: Mapping[str, str] | None = None, cwd: str | None = None) -> Comparison:
@@ -114,14 +123,16 @@ def open_comparison(request: Request, *, environ: Mapping[str, str] | None = Non
             return _files(_folder(request.path, where), request.base_path, where)
         case ArchiveRequest():
             return _files(_archive(request.path, where), request.base, where)
+        case ImageRequest():
+            policies = _policy_folder(where, environ)
+            base = _image(request.base, where, request.cache, policies) if request.base else EmptySubject()
+            return ListingComparison(base, _image(request.path, where, request.cache, policies))
         case _:
             repo = discover(request.repo, environ=environ, cwd=where)
             return _in_git(request, repo, where)
 
 
-def _in_git(
-    request: StagedRequest | WorktreeRequest | CommitRequest | RangeRequest | MergeBaseRequest | PushRequest, repo: Repository, cwd: str
-) -> Comparison:
+def _in_git(request: GitRequest, repo: Repository, cwd: str) -> Comparison:
     wanted = everything if isinstance(request, PushRequest) else _wanted(repo, os.path.join(cwd, request.repo), request.paths)
     match request:
         case StagedRequest():
@@ -248,3 +259,24 @@ def _archive(path: str, cwd: str) -> Subject:
     if not os.path.isfile(os.path.join(cwd, path)):
         raise SubjectNotFound(f"{printable_name(path)} is no file", why="an archive was asked for", advice="see `ls`")
     return ArchiveSubject(os.path.join(cwd, path), name=path)
+
+
+def _image(path: str, cwd: str, cache: str, policies: str) -> Subject:
+    from assaymark.subjects.image.subject import ImageSubject  # noqa: PLC0415 - not on the path of the pre-commit hook
+
+    file, image = split_image(os.path.join(cwd, path))
+    return ImageSubject(file, image=image, cache=cache, name=path, policies=policies)
+
+
+def _policy_folder(cwd: str, environ: Mapping[str, str] | None) -> str:
+    """The root of the repository in which one stands, or where one stands."""
+    try:
+        return discover(".", environ=environ, cwd=cwd).place.work_tree or cwd
+    except (SubjectNotFound, SubjectUnreadable):
+        return cwd
+
+
+def split_image(path: str) -> tuple[str, str]:
+    """A file and the image in it that is meant, from ``file#image``; a file whose own name holds the sign wins."""
+    file, sign, image = path.partition("#")
+    return (path, "") if not sign or os.path.exists(path) else (file, image)

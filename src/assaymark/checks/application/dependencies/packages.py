@@ -65,6 +65,8 @@ class Package(Struct, frozen=True, omit_defaults=True, gc=False):
     hashes: tuple[str, ...] = ()
     """``sha256:<hex>`` and the like, as far as the lock file gives them; npm's as npm writes them (``sha512-<base64>``), because turning
     a thousand of them around costs as much as all the rest."""
+    upstream_version: str = ""
+    """Version of `upstream`, when it is another than the package's own: advisories about the source package mean this one."""
 
 
 class PackageSet(Struct, frozen=True, omit_defaults=True):
