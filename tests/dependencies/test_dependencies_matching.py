@@ -167,6 +167,22 @@ def test_a_distribution_is_compared_with_its_own_release_alone(index: Path) -> N
         assert (found.hits, len(found.gaps)) == ((), 1)
 
 
+def test_advisories_about_a_source_package_mean_its_version(index: Path) -> None:
+    compiled(index, [record("DSA-1", "gcc", *until("12.2"), ecosystem="Debian:12")])
+    opened = Index(str(index))
+    package = Package("libgcc", "1:9", Ecosystem.DEBIAN, upstream="gcc", upstream_version="12.1")
+    assert [hit.advisory for hit in match(PackageSet((package,), release="12"), opened).hits] == ["DSA-1"]
+    later = Package("libgcc", "1:9", Ecosystem.DEBIAN, upstream="gcc", upstream_version="12.2")
+    assert match(PackageSet((later,), release="12"), opened).hits == ()
+
+
+def test_what_is_installed_is_compared_like_what_is_locked(index: Path) -> None:
+    compiled(index, [record("GHSA-1", "lantern", *until("2"))])
+    found = said(index, "dist-info", "Metadata-Version: 2.1\nName: lantern\nVersion: 1.0\n\n")
+    assert len(found) == 1
+    assert make(settings(index)).select("a/lantern-1.0.dist-info/METADATA") == "dist-info"
+
+
 # --- how urgent ------------------------------------------------------------------------------------------------------
 
 

@@ -71,8 +71,9 @@ def match(packages: PackageSet, index: Advisories) -> Matches:
         records = affecting.get(key)
         if records is None:
             continue
-        version = key_of(package.ecosystem, newest_of_line(package.ecosystem, package.version))
-        saying = [record for record in records if is_affected(record, package.ecosystem, package.version, version)]
+        spoken_of = package.upstream_version or package.version
+        version = key_of(package.ecosystem, newest_of_line(package.ecosystem, spoken_of))
+        saying = [record for record in records if is_affected(record, package.ecosystem, spoken_of, version)]
         if saying:
             hits += _hits(position, package, saying, by_word=version is None)
         if version is None or any(record.opaque for record in records):
