@@ -183,7 +183,8 @@ def _decide(request: Request, context: Context, found: _Judgement) -> judge.Deci
     head = judge.Side(found.new, found.policies.head, narrowed=found.policies.narrowed, vex=found.policies.head_vex)
     if request.baseline is not None:
         known = request.baseline
-        base = judge.Side([row.finding for row in known.findings], found.policies.base, vex=found.policies.base_vex)
+        old = [*(row.finding for row in known.findings), *known.gaps]
+        base = judge.Side(old, found.policies.base, known.tried(), vex=found.policies.base_vex)
         now: dict[str, str] = {run.check: run.knowledge for run in found.results.runs}
         return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now))
     if request.whole:

@@ -33,6 +33,11 @@ class Looked(Struct, frozen=True):
         found = findings_of(self.planned.head, self.results, self.checks, scheme)
         return [finding for finding in found if finding.core.kind is not Kind.UNCHECKED]
 
+    def gaps(self) -> list[Finding]:
+        """What could not be checked."""
+        found = findings_of(self.planned.head, self.results, self.checks)
+        return [finding for finding in found if finding.core.kind is Kind.UNCHECKED]
+
 
 def look_at(comparison: Comparison, context: Context) -> Looked:
     """Look at the whole of head."""
@@ -60,6 +65,7 @@ def record(comparison: Comparison, context: Context, *, earlier: Baseline | None
         knowledge={run.check: run.knowledge for run in looked.results.runs},
         inputs=tuple(sorted({placed.key.digest for placed in looked.planned.head})),
         findings=_named(rows, looked, [scheme for scheme in schemes if scheme != CURRENT]),
+        gaps=tuple(looked.gaps()),
     )
 
 

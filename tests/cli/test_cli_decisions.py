@@ -89,6 +89,17 @@ def test_a_recorded_baseline_tells_old_debt_from_new_and_keeps_its_memory(repo: 
     assert "2026-11-23" in repo.assay("baseline", "show", "known.json").out
 
 
+def test_what_a_baseline_could_not_check_either_is_no_new_gap(repo: Repo) -> None:
+    plain = repo.path / "plain"
+    plain.mkdir()
+    (plain / "broken.py").write_text("def broken(:\n")
+    (plain / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["flask"]\n')
+    assert repo.assay("baseline", "write", "plain", "-o", "known.json").code == 0
+    assert repo.assay("check", "plain", "--baseline", "known.json").code == 0
+    (plain / "worse.py").write_text("def worse(:\n")
+    assert repo.assay("check", "plain", "--baseline", "known.json").code == 5
+
+
 def test_a_damaged_baseline_is_an_error_not_an_empty_one(repo: Repo) -> None:
     repo.commit("one", a_DOT_py=GOOD)
     (repo.path / "known.json").write_text('{"format": "assaymark-baseline/1"')

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from assaymark.errors import UsageError
 from assaymark.model.digest import Digest, canonical
-from assaymark.model.finding import Finding, Fingerprint
+from assaymark.model.finding import CheckId, Finding, Fingerprint
 from assaymark.verdict.compare import Matched
 
 FORMAT = "assaymark-baseline/1"
@@ -47,6 +47,12 @@ class Baseline(Struct, frozen=True, omit_defaults=True):
     inputs: tuple[Digest, ...]
     """Content that was looked at, sorted."""
     findings: tuple[Remembered, ...]
+    gaps: tuple[Finding, ...] = ()
+    """What could not be checked then; nobody remembers anything about it, but it is no new gap either."""
+
+    def tried(self) -> frozenset[tuple[CheckId, Digest]]:
+        """(check, input) of what could not be checked."""
+        return frozenset((gap.witnesses[0].check, gap.input) for gap in self.gaps)
 
 
 def dump(baseline: Baseline) -> bytes:

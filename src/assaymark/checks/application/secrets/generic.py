@@ -52,7 +52,9 @@ def is_open(candidate: Candidate) -> bool:
         return False
     if value.lower() == candidate.key.lower() and candidate.key.lower() not in _WEAK:
         return False  # "htpasswd": "htpasswd" names a thing
-    return not is_uuid(value) or any(word in candidate.word for word in ("key", "token", "secret"))
+    if not is_uuid(value):
+        return True
+    return candidate.separator not in {",", "("} and any(word in candidate.word for word in ("key", "token", "secret"))
 
 
 def _is_prose(candidate: Candidate) -> bool:

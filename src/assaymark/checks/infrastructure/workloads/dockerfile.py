@@ -20,7 +20,7 @@ _ID = CheckId("dockerfile")
 _NAME = re.compile(r"(?:[\w.-]*\.)?(?:dockerfile|containerfile)(?:[._-][\w-]*)?\Z", re.IGNORECASE)
 _PERHAPS = re.compile(r"[\w.-]*(?:dockerfile|containerfile)(?:[._-][\w.-]*)?\Z", re.IGNORECASE)
 _NO = re.compile(
-    r"(?:dockerfile|containerfile)[\w.-]*\.(?:md|rst|txt|py|go|rs|js|ts|tsx|rb|java|sh|json|ya?ml|html?|dockerignore|lock|snap|png|svg)\Z"
+    r"(?:dockerfile|containerfile)[\w.-]*\.(?:md|rst|txt|py|go|rs|js|ts|tsx|rb|java|sh|json|ya?ml|toml|ini|cfg|xml|css|php|html?|dockerignore|lock|snap|png|svg)\Z"
     r"|ignore\Z",
     re.IGNORECASE,
 )
