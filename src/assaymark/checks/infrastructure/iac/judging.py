@@ -71,10 +71,11 @@ class _Run:
         tree = Tree(root)
         for hit in self._in(World(root, tree)):
             yield "", hit
-        for name, child in root.children():
-            prefix = child.prefix
+        for name in sorted(root.declared.modules):
+            children = root.called(name)
+            prefix = f"{root.prefix}module.{name}."
             found = [hit for module in tree.modules if module.prefix.startswith(prefix) for hit in self._in(World(module, tree))]
-            known = self._known_alone(child.folder) if found else set()
+            known = self._known_alone(children[0].folder) if found else set()
             for hit in found:
                 address, *rest = hit.key
                 if (address.removeprefix(prefix), *rest) not in known:
