@@ -94,7 +94,9 @@ def test_a_row_gives_the_default_of_each_level(setting: str) -> None:
 
 
 def test_the_names_of_weakenings_are_those_of_the_code() -> None:
-    strict = policy.parse_policy(b'[policy]\nlevel = "regulated"\n[checks]\nmanifests = ["m"]\nsecret_rules = ["r"]\npolicies = ["p"]\nenable = ["checkov"]\n')
+    strict = policy.parse_policy(
+        b'[policy]\nlevel = "regulated"\n[checks]\nmanifests = ["m"]\nsecret_rules = ["r"]\npolicies = ["p"]\nenable = ["checkov"]\n'
+    )
     loose = policy.parse_policy(b'[policy]\nlevel = "prototype"\n[checks]\ndisable = ["d"]\ndisable_rules = ["u"]\nexclude = ["e"]\n')
     names = {weakening.name.partition(":")[0] for weakening in policy.weaknesses(strict, loose)}
     told = set(re.findall(r"`((?:policy|checks)\.[a-z_]+)(?::…)?`", sections(page("policy.md"))["What counts as a weakening"]))

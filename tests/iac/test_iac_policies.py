@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assaymark.checks.infrastructure.iac import terraform
+from assaymark.checks.infrastructure.iac import manifests, terraform
 from assaymark.checks.policies.files import read
 from assaymark.checks.settings import CheckSettings, NamedFile, Secret
 from assaymark.errors import PolicyInvalid
@@ -149,3 +149,82 @@ def test_a_file_that_asks_for_less_is_a_weakening(after: str, weaker: int) -> No
     found = narrowed("ci/p.toml", "policies", POLICY.encode(), after.encode())
     assert len(found) == weaker
     assert all(each.name == "checks.policies:ci/p.toml" for each in found)
+
+
+MANIFEST = """apiVersion: v1
+kind: Service
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+  labels: &labels {team: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: *labels}
+---
+kind: List
+apiVersion: v1
+items:
+  - {kind: Deployment, apiVersion: apps/v1, metadata: {name: second}, spec: {replicas: 3}}
+"""
+
+
+def of_file(text: str, require: str, target: str, dialect: str) -> Outcome:
+    check = manifests.make(
+        settings(POLICY.replace("{}", require).replace("terraform:aws_s3_*", target).replace('"tags"', '"spec.replicas"'))
+    )
+    content = text.encode()
+    ((_, outcome),) = check.run([Input(sha256(content), Dialect(dialect), (Part("", content),))])
+    return outcome
+
+
+def test_a_manifest_is_judged_object_by_object() -> None:
+    found = of_file(MANIFEST, "resource.spec.replicas >= 2", "kubernetes:Deployment", "manifest")
+    assert isinstance(found, Checked)
+    (only,) = found.sightings
+    assert only.rule == "manifest-policies/owner"
+    assert only.site == ConfigurationSite("Deployment/shop", "")
+    assert only.span
+    assert only.span.start_line == 11
+    assert of_file(MANIFEST, "resource.metadata.labels.team == 'web'", "kubernetes:Deploy*", "manifest") != Checked()
+    assert of_file(MANIFEST, "has(resource.metadata.name)", "kubernetes:*", "manifest") == Checked()
+
+
+def test_a_dockerfile_is_judged_by_its_instructions() -> None:
+    text = "# x\nFROM a\nRUN make \\\n  all\nRUN <<EOF\nUSER nobody\nEOF\nuser root\n"
+    asks = "resource.instructions.filter(i, i.name == 'USER').all(i, i.value != 'root')"
+    found = of_file(text, asks, "dockerfile", "dockerfile")
+    assert isinstance(found, Checked)
+    assert [sighting.site for sighting in found.sightings] == [ConfigurationSite("dockerfile", "")]
+    holds = "resource.instructions.size() == 4 && resource.instructions[1].value == 'make all'"
+    assert of_file(text, holds, "dockerfile", "dockerfile") == Checked()
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("a: 1\n", "other-format"),
+        ("apiVersion: v1\nkind: Pod\n  x: [\n", "syntax"),
+        (
+            "apiVersion: v1\nkind: Pod\nx: &a [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\ny: &b [" + "*a, " * 99 + "*a]\nz: [" + "*b, " * 99 + "*b]\n",
+            "complexity",
+        ),
+        ("apiVersion: v1\nkind: Pod\nx: &a [*a]\n", "complexity"),
+        ("apiVersion: v1\nkind: [Pod]\nmetadata: 3\n", ""),
+    ],
+)
+def test_what_is_no_manifest_or_a_bomb_has_its_outcome(text: str, outcome: str) -> None:
+    found = of_file(text, "true", "kubernetes:Pod", "manifest")
+    assert (found.reason_class if isinstance(found, Unchecked) else found.skipped) == outcome
+
+
+def test_only_files_that_a_policy_is_about_are_asked_for() -> None:
+    check = manifests.make(settings(POLICY.replace("terraform:aws_s3_*", "dockerfile")))
+    assert [check.select(name) for name in ("a/Dockerfile", "x.yaml", "main.tf")] == ["dockerfile", None, None]
+    check = manifests.make(settings(POLICY.replace("terraform:aws_s3_*", "kubernetes:Pod")))
+    assert [check.select(name) for name in ("a/Dockerfile", "x.yaml", "main.tf")] == [None, "manifest", None]
+    assert manifests.make(settings()).select("x.yaml") is None
+    with pytest.raises(PolicyInvalid):
+        manifests.make(settings(POLICY.replace("terraform:aws_s3_*", "dockerfile:x")))

@@ -21,6 +21,7 @@ BUILT_IN: dict[str, str] = {
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",
     "terraform": "assaymark.checks.infrastructure.iac.terraform:make",
     "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
+    "manifest-policies": "assaymark.checks.infrastructure.iac.manifests:make",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 OPTIONAL: dict[str, str] = {
