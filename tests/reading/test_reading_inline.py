@@ -72,6 +72,9 @@ def test_a_comment_reaches_as_far_as_in_the_tool_that_it_was_written_for(place: 
         ("inside", "# kics-scan ignore"),
         ("inside", "# kics-scan disable=38c5ee0d-7f22-4260-ab72-5073048df100"),
         ("inside", 'name = "checkov:skip=CKV_AWS_20"'),
+        ("same", "# see what nosec means"),
+        ("same", 'url = "https://example.org/nosec"'),
+        ("same", "# no trivy:ignore:AVD-AWS-0092 here"),
     ],
 )
 def test_a_comment_reaches_no_further_and_covers_no_other_rule(place: str, comment: str) -> None:

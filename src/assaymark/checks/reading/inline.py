@@ -24,7 +24,7 @@ LONGEST_MARKER = 200
 _STACK = 20
 """So many comments may stand above one another and still count for the line below."""
 _MARKER = re.compile(
-    r"(?:#|//|/\*)[^\n]*?(?P<name>\bassay:[ ]?allow\b|\bnosec\b|\bcheckov:skip[ ]?=|\bbridgecrew:skip[ ]?=|\bnosemgrep\b|\bNOSONAR\b"
+    r"(?:#|//|/\*)[ \t]*(?P<name>\bassay:[ ]?allow\b|\bnosec\b|\bcheckov:skip[ ]?=|\bbridgecrew:skip[ ]?=|\bnosemgrep\b|\bNOSONAR\b"
     r"|\btrivy:ignore:|\btfsec:ignore:|\bkics-scan[ ]+(?:ignore-line|ignore-block|ignore|disable[ ]?=))(?P<rest>[^\n]*)"
 )
 _QUICK = ("allow", "nosec", ":skip", "nosemgrep", "NOSONAR", ":ignore:", "kics-scan")
@@ -121,7 +121,6 @@ def _read(text: str, number: int) -> Asked | None:
     if found is None:
         return None
     name, rest = found["name"].replace(" ", ""), found["rest"]
-    # The words before the marker belong to a reviewer; what is recorded begins at the comment's own sign.
     marker = found.group().strip()[:LONGEST_MARKER]
     if name.startswith("assay:"):
         named = _NAMED.match(rest)
