@@ -89,6 +89,12 @@ def test_several_comments_above_one_another_all_count() -> None:
         assert found.line == line
 
 
+def test_our_own_comment_stands_directly_above() -> None:
+    lines = ["# assay:allow", "# a remark", "x = 1"]
+    assert requested(lines, Span(3, 1, 3, 2), "r") is None
+    assert requested(lines[:1] + lines[2:], Span(2, 1, 2, 2), "r") is not None
+
+
 def test_a_rule_without_known_aliases_is_covered_by_any_id() -> None:
     assert cover(None, same="# checkov:skip=CKV_XYZ_1") == 7
     assert cover((), same="# checkov:skip=CKV_XYZ_1") == 0

@@ -77,7 +77,7 @@ def decide(
         touched=touched,
     )
     stand = standing(policy, gate, today)
-    refs = dict(zip(map(id, new), apply(new, stand.valid, gate), strict=True))
+    refs = dict(zip(map(id, new), apply(new, stand.valid, gate, today), strict=True))
     gaps = [_gap(f, base.inputs, refs[id(f)]) for f in new if f.core.kind is Kind.UNCHECKED]
     blind = frozenset(gap.finding.witnesses[0].check for gap in gaps if gap.state is State.NEW)
     judged = [_judge(match, refs, gate, newly_known) if match.after else _vanished(match, blind) for match in matched]
@@ -98,7 +98,7 @@ def decide(
         outcome=_outcome(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
-        before=_posture(old, apply(old, standing(base.policy, gate, today).valid, gate), base.policy),
+        before=_posture(old, apply(old, standing(base.policy, gate, today).valid, gate, today), base.policy),
         after=_posture(new, [refs[id(f)] for f in new], policy),
         policy=policy,
         notices=(*stand.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
