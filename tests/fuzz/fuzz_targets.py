@@ -85,6 +85,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         "terraform json": Fuzzed(_terraform(settings, "main.tf.json"), (_TFJSON, *_TEXTS)),
         "terraform variables": Fuzzed(_terraform(settings, "x.tfvars"), (b'x = ["0.0.0.0/0"]\n', *_HCL)),
         "terraform policies": Fuzzed(lambda data: _policies(settings, data), (_POLICIES,)),
+        "manifest policies": Fuzzed(_manifests(settings), (_MANIFEST, *_TEXTS)),
         "cel": Fuzzed(_cel, _CEL, (AssayError, Unreadable)),
         "comments": Fuzzed(lambda d: _comments(d.decode("latin-1").split("\n")), (b"# checkov:skip=CKV_AWS_1:x\n# trivy:ignore:a\nx\n",)),
         "image config": Fuzzed(_check("image", "image-config", settings), (CONFIG,)),
@@ -293,6 +294,16 @@ def _policies(settings: CheckSettings, data: bytes) -> object:
     given = CheckSettings(settings.cache_dir, settings.installation_key, policies=(NamedFile("p.toml", data),))
     check = load(BUILT_IN["terraform-policies"])(given)
     return list(check.run([Input(sha256(data), Dialect("terraform"), (Part("main.tf", _HCL[0]),))]))
+
+
+_MANIFEST = b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: &s\n  x: [1, true, null]\n  y: *s\n---\nkind: List\nitems: []\n"
+
+
+def _manifests(settings: CheckSettings) -> Target:
+    policies = _POLICIES.replace(b'"terraform:*"', b'"kubernetes:*", "dockerfile"')
+    given = CheckSettings(settings.cache_dir, settings.installation_key, policies=(NamedFile("p.toml", policies),))
+    checks = {name: load(BUILT_IN[f"{name}-policies"])(given) for name in ("kubernetes", "dockerfile")}
+    return lambda data: [list(check.run([Input(sha256(data), Dialect(name), (Part("", data),))])) for name, check in checks.items()]
 
 
 def _cel(data: bytes) -> object:

@@ -97,6 +97,33 @@ def test_instances_are_one_finding_and_none_where_there_is_none(seen: Seen) -> N
     assert named(seen(disk.format('for_each = toset(["x"])', "false"))) == [("ebs-unencrypted", "aws_ebs_volume.v")]
 
 
+def test_instances_of_a_call_are_all_looked_at_and_told_once(seen: Seen) -> None:
+    each = '{ a = ["10.0.0.0/8"], b = ["0.0.0.0/0"], c = ["::/0"] }'
+    found = seen({"main.tf": call(for_each=each, networks="each.value"), "../net/main.tf": NET})
+    assert named(found) == [("ingress-ssh", "module.net.aws_security_group_rule.ssh")]
+    assert seen({"main.tf": call(count="0", networks='["0.0.0.0/0"]'), "../net/main.tf": NET}) == []
+    shared = 'variable "on" {}\noutput "on" { value = var.on }\noutput "one" { value = true }'
+    root = """
+module "m" {
+  for_each = { a = true, b = false }
+  source   = "../m"
+  on       = each.value
+}
+resource "aws_ebs_volume" "differs" { encrypted = module.m["a"].on }
+resource "aws_ebs_volume" "same" { encrypted = !module.m["b"].one }
+"""
+    assert named(seen({"main.tf": root, "../m/main.tf": shared})) == [("ebs-unencrypted", "aws_ebs_volume.same")]
+
+
+def test_calls_that_multiply_end_with_a_reason(judge: Judge) -> None:
+    def calls(level: int) -> str:
+        return "".join(f'module "m{n}" {{\n  source = "../l{level}"\n  count  = 16\n}}\n' for n in range(4))
+
+    found = judge({"main.tf": calls(1), **{f"../l{level}/main.tf": calls(level + 1) for level in range(1, 9)}})
+    assert isinstance(found, Unchecked)
+    assert found.reason_class == "complexity"
+
+
 def test_files_of_variables(seen: Seen) -> None:
     main = 'variable "on" { default = true }\nresource "aws_ebs_volume" "v" { encrypted = var.on }\n'
     assert seen({"main.tf": main, "terraform.tfvars": "on = true\n"}) == []

@@ -87,6 +87,13 @@ def test_a_resource_of_which_nothing_is_known_breaks_no_rule_about_what_is_writt
     assert [each.message for each in seen(text) if each.rule in of_tables] == []
 
 
+@pytest.mark.parametrize("attribute", ["raw_key", "kms_key_self_link"])
+def test_a_key_that_must_not_be_there_is_not_repeated_in_the_message(seen: Seen, attribute: str) -> None:
+    key = "c2VjcmV0" + "IGtleQ"
+    text = f'resource "google_compute_disk" "d" {{\n  disk_encryption_key {{\n    {attribute} = "{key}"\n  }}\n}}\n'
+    assert [each for each in seen(text) if key in each.message + str(each.site) + str(each.notes)] == []
+
+
 def test_the_ids_of_other_tools_have_their_forms() -> None:
     forms = re.compile(
         r"CKV2?_[A-Z]+_\d+|AVD-[A-Z]+-\d{4}|[a-z]+(-[a-z0-9]+)+|[0-9a-z]{8,9}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{12}"

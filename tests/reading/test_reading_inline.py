@@ -72,6 +72,9 @@ def test_a_comment_reaches_as_far_as_in_the_tool_that_it_was_written_for(place: 
         ("inside", "# kics-scan ignore"),
         ("inside", "# kics-scan disable=38c5ee0d-7f22-4260-ab72-5073048df100"),
         ("inside", 'name = "checkov:skip=CKV_AWS_20"'),
+        ("same", "# see what nosec means"),
+        ("same", 'url = "https://example.org/nosec"'),
+        ("same", "# no trivy:ignore:AVD-AWS-0092 here"),
     ],
 )
 def test_a_comment_reaches_no_further_and_covers_no_other_rule(place: str, comment: str) -> None:
@@ -84,6 +87,12 @@ def test_several_comments_above_one_another_all_count() -> None:
         found = Comments(lines).cover(Span(3, 1, 3, 5), "r", (alias,), Span(3, 1, 3, 5))
         assert found is not None
         assert found.line == line
+
+
+def test_our_own_comment_stands_directly_above() -> None:
+    lines = ["# assay:allow", "# a remark", "x = 1"]
+    assert requested(lines, Span(3, 1, 3, 2), "r") is None
+    assert requested(lines[:1] + lines[2:], Span(2, 1, 2, 2), "r") is not None
 
 
 def test_a_rule_without_known_aliases_is_covered_by_any_id() -> None:

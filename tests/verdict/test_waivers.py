@@ -91,6 +91,20 @@ def test_an_inline_comment_that_stood_in_base_is_honoured_and_counted() -> None:
     assert (decision.outcome, decision.after.waived) == (Outcome.PASS, 1)
 
 
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("", Outcome.PASS),
+        (f":exp:{TODAY.isoformat()}", Outcome.PASS),
+        (f":exp:{(TODAY - dt.timedelta(days=1)).isoformat()}", Outcome.FAIL),
+        (":exp:soon", Outcome.FAIL),
+    ],
+)
+def test_an_inline_comment_that_names_its_end_holds_no_longer(end: str, expected: Outcome) -> None:
+    commented = [finding(comment=f"# trivy:ignore:AVD-AWS-0092{end}")]
+    assert outcome(commented, inline_waivers=InlineWaivers.HONOUR) is expected
+
+
 def test_an_inline_comment_added_to_a_known_finding_is_a_weakening() -> None:
     decision = decide(Side([finding()], policy()), Side([finding(comment="# nosec")], policy()), today=TODAY)
     assert decision.outcome is Outcome.FAIL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from assaymark.checks.infrastructure.workloads import dockerfile
 from assaymark.checks.infrastructure.workloads.kubernetes import make_policies
 from assaymark.checks.reading.yaml_plain import plain
 from assaymark.checks.reading.yaml_tree import Unreadable, documents
@@ -101,3 +102,42 @@ def test_plain_values_are_those_of_kubernetes() -> None:
 def test_plain_values_of_circles_and_bombs_are_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         plain(documents(text)[0])
+
+
+# --- Dockerfiles -----------------------------------------------------------------------------------------------------
+
+RECIPE = "# x\nFROM a\nRUN make \\\n  all\nRUN <<EOF\nUSER nobody\nEOF\nuser root\n"
+
+
+def of_dockerfile(text: str, require: str) -> Outcome:
+    policy = POLICY.replace("{}", require).replace('["kubernetes:Deployment", "kubernetes:Shop*"]', '["dockerfile"]')
+    files = (NamedFile("p.toml", policy.replace('"metadata.labels"', '"USER"').encode()),)
+    check = dockerfile.make_policies(CheckSettings(cache_dir="", installation_key=Secret(b"k"), policies=files))
+    assert check.select("a/Dockerfile") == "dockerfile"
+    assert check.select("a.yaml") is None
+    content = text.encode()
+    ((_, outcome),) = check.run([Input(sha256(content), Dialect("dockerfile"), (Part("", content),))])
+    return outcome
+
+
+def test_policies_a_dockerfile_is_judged_by_its_instructions() -> None:
+    found = of_dockerfile(RECIPE, "resource.instructions.filter(i, i.name == 'USER').all(i, i.value != 'root')")
+    assert isinstance(found, Checked)
+    (only,) = found.sightings
+    assert only.rule == "dockerfile-policies/team"
+    assert only.site == ConfigurationSite("dockerfile", "USER")
+    assert only.span is not None
+    assert only.span.start_line == 8
+    assert of_dockerfile(RECIPE, "resource.instructions.size() == 4 && resource.instructions[0].value == 'a'") == Checked()
+
+
+def test_policies_a_dockerfile_without_instructions_is_counted_and_a_failing_policy_is_a_gap() -> None:
+    assert of_dockerfile("", "true") == Checked(skipped="empty")
+    failed = of_dockerfile(RECIPE, "resource.instructions[99].value == ''")
+    assert isinstance(failed, Unchecked)
+    assert "team" in failed.reason
+
+
+def test_policies_without_any_about_dockerfiles_nothing_is_asked_for() -> None:
+    check = dockerfile.make_policies(CheckSettings(cache_dir="", installation_key=Secret(b"k")))
+    assert check.select("Dockerfile") is None

@@ -35,6 +35,7 @@ BUILT_IN: dict[str, str] = {
     "terraform": "assaymark.checks.infrastructure.iac.terraform:make",
     "terraform-policies": "assaymark.checks.infrastructure.iac.terraform:make_policies",
     "image": "assaymark.checks.infrastructure.images.image:make",
+    "dockerfile-policies": "assaymark.checks.infrastructure.workloads.dockerfile:make_policies",
 }
 """Name -> ``module:function``; the function takes `CheckSettings` and returns a `model.check.Check`."""
 OPTIONAL: dict[str, str] = {

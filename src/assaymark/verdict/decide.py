@@ -83,7 +83,7 @@ def decide(
     )
     stand = standing(policy, gate, today)
     word = weigh(head.vex, gate, today)
-    refs = dict(zip(map(id, new), _waived(new, stand.valid, word, gate), strict=True))
+    refs = dict(zip(map(id, new), _waived(new, stand.valid, word, (gate, today)), strict=True))
     stood = Counter[str](f.fingerprint for f in old if _is_entry(f))
     gaps = [_gap(f, base.inputs, refs[id(f)], stood) for f in new if f.core.kind is Kind.UNCHECKED]
     blind = frozenset(gap.finding.witnesses[0].check for gap in gaps if gap.state is State.NEW)
@@ -102,22 +102,23 @@ def decide(
         *about_vex(added(base.vex, word.honoured) if not first else ()),
         *about_secret_left(judged, rotated),
     ]
+    waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
     return Decision(
         outcome=_outcome(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
-        before=_posture(old, _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), gate), base.policy),
+        before=_posture(old, waived_before, base.policy),
         after=_posture(new, [refs[id(f)] for f in new], policy),
         policy=policy,
         notices=(*stand.notices, *word.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
     )
 
 
-def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, gate: Gate) -> list[WaiverRef | None]:
+def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, by: tuple[Gate, dt.date]) -> list[WaiverRef | None]:
     """The waiver of each finding: the policy's, else a VEX statement, else an inline comment."""
     return [
-        ref if ref is not None and ref.source == "policy" else let_through(finding, word.honoured, gate) or ref
-        for finding, ref in zip(findings, apply(findings, valid, gate), strict=True)
+        ref if ref is not None and ref.source == "policy" else let_through(finding, word.honoured, by[0]) or ref
+        for finding, ref in zip(findings, apply(findings, valid, *by), strict=True)
     ]
 
 

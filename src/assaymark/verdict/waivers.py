@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from assaymark.verdict.globs import matches
 from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Waiver
 
 _WARN_DAYS = 14
+_END = re.compile(r":exp:([\w-]+)")
 
 
 class Standing(Struct, frozen=True):
@@ -63,13 +65,13 @@ def _names(text: str, finding: Finding) -> bool:
     return own.startswith(digits) and scheme in ("", own_scheme)
 
 
-def apply(findings: Sequence[Finding], valid: Sequence[Waiver], gate: Gate) -> list[WaiverRef | None]:
+def apply(findings: Sequence[Finding], valid: Sequence[Waiver], gate: Gate, today: dt.date) -> list[WaiverRef | None]:
     """The waiver of each finding, or None.
 
     A waiver of one finding covers `count` occurrences, in order of place; a rotated secret is worthless wherever it stands.
     """
     left = Counter({index: waiver.count for index, waiver in enumerate(valid) if waiver.finding})
-    return [_own(finding, valid, left) or _inline(finding, gate) for finding in findings]
+    return [_own(finding, valid, left) or _inline(finding, gate, today) for finding in findings]
 
 
 def _own(finding: Finding, valid: Sequence[Waiver], left: Counter[int]) -> WaiverRef | None:
@@ -80,7 +82,17 @@ def _own(finding: Finding, valid: Sequence[Waiver], left: Counter[int]) -> Waive
     return None
 
 
-def _inline(finding: Finding, gate: Gate) -> WaiverRef | None:
+def _inline(finding: Finding, gate: Gate, today: dt.date) -> WaiverRef | None:
     if finding.suppression is None or gate.inline_waivers is InlineWaivers.IGNORE or finding.core.kind is Kind.UNCHECKED:
         return None
-    return WaiverRef("inline", finding.suppression.marker)
+    marker = finding.suppression.marker
+    return None if _has_ended(marker, today) else WaiverRef("inline", marker)
+
+
+def _has_ended(marker: str, today: dt.date) -> bool:
+    """Whether a comment names its last day (``trivy:ignore:…:exp:2026-01-31``, tfsec likewise) and that is over, or is no day."""
+    ends = _END.findall(marker)
+    try:
+        return any(dt.date.fromisoformat(end) < today for end in ends)
+    except ValueError:
+        return True

@@ -19,8 +19,10 @@ from assaymark.errors import PolicyInvalid
 from assaymark.model.digest import Digest, digest_of
 from assaymark.model.severity import Confidence, Severity
 
-TARGETS = ("terraform", "kubernetes")
+TARGETS = ("terraform", "kubernetes", "dockerfile")
 """Kinds of documents that some check evaluates policies over; whoever adds one says so here."""
+_ALONE = ("dockerfile",)
+"""Those of which there is one kind only."""
 LONGEST_EXPRESSION = 4000
 MOST_LOOPS = 4
 DEEPEST_LOOPS = 2
@@ -34,7 +36,7 @@ class UserPolicy(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
 
     id: str
     applies_to: tuple[str, ...]
-    """``terraform:aws_s3_bucket``; the type may hold ``*``."""
+    """``terraform:aws_s3_bucket``, ``kubernetes:Deployment``, ``dockerfile``; the type may hold ``*``."""
     require: str
     """CEL expression over `resource` that must be true."""
     message: str
@@ -46,7 +48,8 @@ class UserPolicy(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
 
     def is_about(self, target: str, kind: str) -> bool:
         """Whether it is about documents of this kind, e.g. ``aws_s3_bucket`` among those of ``terraform``."""
-        return any(fnmatchcase(f"{target}:{kind}", pattern) for pattern in self.applies_to)
+        wanted = f"{target}:{kind}" if kind else target
+        return any(fnmatchcase(wanted, pattern) for pattern in self.applies_to)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,9 +91,11 @@ def _check(policy: UserPolicy, name: str) -> None:
         raise PolicyInvalid(f"{what} applies to nothing", advice='name resources, e.g. applies-to = ["terraform:aws_s3_bucket"]')
     for target in policy.applies_to:
         kind, colon, rest = target.partition(":")
-        if kind not in TARGETS or not colon or not rest:
+        if kind not in TARGETS or (kind in _ALONE) == bool(colon) or (kind not in _ALONE and not rest):
             raise PolicyInvalid(
-                f"{what} applies to {target!r}", why="no check reads that", advice=f"begin with {' or '.join(f'{t}:' for t in TARGETS)}"
+                f"{what} applies to {target!r}",
+                why="no check reads that",
+                advice="write terraform:<type>, kubernetes:<Kind> or dockerfile",
             )
     if not (policy.message.strip() and policy.fix.strip()):
         raise PolicyInvalid(f"{what} has no message or no fix", advice="say what is wrong and what to write instead")

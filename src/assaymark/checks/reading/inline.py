@@ -1,13 +1,14 @@
 """Comments that ask to overlook a finding, of whichever tool wrote the convention.
 
-A comment counts on the line where the sighting begins, or alone on the lines directly above it. Where the reader knows the block (the
-resource, the container) in which the sighting stands, the tools' own reach is kept: ``checkov:skip=`` counts anywhere inside of it,
-``trivy:ignore:``, ``tfsec:ignore:`` and ``kics-scan ignore-block`` directly above it. ``kics-scan disable=`` and ``kics-scan ignore``
-count for the whole file when they stand before anything else.
+A comment counts on the line where the sighting begins, or alone on the line directly above it; those of infrastructure's tools also with
+further comments between. Where the reader knows the block (the resource, the container) in which the sighting stands, the tools' own reach
+is kept: ``checkov:skip=`` counts anywhere inside of it, ``trivy:ignore:``, ``tfsec:ignore:`` and ``kics-scan ignore-block`` directly above
+it. ``kics-scan disable=`` and ``kics-scan ignore`` count for the whole file when they stand before anything else.
 
 Ids of other tools count where a rule says under which of them it is known (`aliases`); a rule that says nothing is covered by any id,
 since another tool's id is another vocabulary. Nothing is dropped here: the request is recorded, the policy decides.
-Does not read a clock: a comment with an end (``:exp:2026-01-31``) is recorded with its words, and does not honour ``kics-scan enable=``.
+Does not read a clock: a comment with an end (``:exp:2026-01-31``) is recorded with its words, and the verdict looks at the day. Does not
+honour ``kics-scan enable=``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LONGEST_MARKER = 200
 _STACK = 20
 """So many comments may stand above one another and still count for the line below."""
 _MARKER = re.compile(
-    r"(?:#|//|/\*)[^\n]*?(?P<name>\bassay:[ ]?allow\b|\bnosec\b|\bcheckov:skip[ ]?=|\bbridgecrew:skip[ ]?=|\bnosemgrep\b|\bNOSONAR\b"
+    r"(?:#|//|/\*)[ \t]*(?P<name>\bassay:[ ]?allow\b|\bnosec\b|\bcheckov:skip[ ]?=|\bbridgecrew:skip[ ]?=|\bnosemgrep\b|\bNOSONAR\b"
     r"|\btrivy:ignore:|\btfsec:ignore:|\bkics-scan[ ]+(?:ignore-line|ignore-block|ignore|disable[ ]?=))(?P<rest>[^\n]*)"
 )
 _QUICK = ("allow", "nosec", ":skip", "nosemgrep", "NOSONAR", ":ignore:", "kics-scan")
@@ -121,7 +122,6 @@ def _read(text: str, number: int) -> Asked | None:
     if found is None:
         return None
     name, rest = found["name"].replace(" ", ""), found["rest"]
-    # The words before the marker belong to a reviewer; what is recorded begins at the comment's own sign.
     marker = found.group().strip()[:LONGEST_MARKER]
     if name.startswith("assay:"):
         named = _NAMED.match(rest)
@@ -171,10 +171,12 @@ def _reaches(asked: Asked, lines: Sequence[str], target: int, block: Span | None
         return True
     if asked.reach is not Reach.NEXT and asked.line == target:
         return True
-    if _above(asked.line, target, lines):
-        return True
-    if block is None:
-        return False
+    if asked.reach is Reach.LINE:
+        return asked.line == target - 1 and _alone(lines, asked.line)
+    return _above(asked.line, target, lines) or (block is not None and _covers_block(asked, lines, block))
+
+
+def _covers_block(asked: Asked, lines: Sequence[str], block: Span) -> bool:
     if asked.reach is Reach.INSIDE:
         return block.start_line <= asked.line <= block.end_line
     return asked.reach is Reach.ABOVE and (asked.line == block.start_line or _above(asked.line, block.start_line, lines))

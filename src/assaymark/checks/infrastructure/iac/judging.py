@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from assaymark.checks.infrastructure.iac.folders import Declared, declared, grouped
 from assaymark.checks.infrastructure.iac.hcl import File
@@ -31,6 +31,7 @@ Examine = Callable[[World], Iterator[Hit | None]]
 """What is wrong in one module instance; None for each time that this depends on a value that is not known."""
 MOST_FLAWS = 20_000
 """Of one module; a file of a pipeline has fewer, but some modules hold hundreds of resources."""
+_LONGEST_SAID = 60
 MOST_WORLDS = 6
 """Files of variables that are tried one by one."""
 
@@ -71,10 +72,11 @@ class _Run:
         tree = Tree(root)
         for hit in self._in(World(root, tree)):
             yield "", hit
-        for name, child in root.children():
-            prefix = child.prefix
+        for name in sorted(root.declared.modules):
+            children = root.called(name)
+            prefix = f"{root.prefix}module.{name}."
             found = [hit for module in tree.modules if module.prefix.startswith(prefix) for hit in self._in(World(module, tree))]
-            known = self._known_alone(child.folder) if found else set()
+            known = self._known_alone(children[0].folder) if found else set()
             for hit in found:
                 address, *rest = hit.key
                 if (address.removeprefix(prefix), *rest) not in known:
@@ -188,7 +190,9 @@ def _said(hit: Hit) -> str:
         return f" (`{hit.attribute}` is not set)"
     if type(value) is bool or type(value) is int:
         return f" (`{hit.attribute}` is {str(value).lower()})"
-    if type(value) is str and hit.rule in table() and len(value) < 60:
+    row = table().get(hit.rule)
+    # Where something must not be there at all, what is there may be a secret.
+    if type(value) is str and row is not None and row.expect.present is UNSET and len(value) < _LONGEST_SAID:
         return f' (`{hit.attribute}` is "{value}")'
     return "" if isinstance(value, Unknown) else f" (`{hit.attribute}`)"
 

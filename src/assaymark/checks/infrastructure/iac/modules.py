@@ -9,6 +9,7 @@ Does not know providers: an attribute that is not written is missing, whatever i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from posixpath import normpath
 
 from msgspec import Struct
@@ -23,6 +24,9 @@ MOST_STEPS = 400_000
 MOST_INSTANCES = 16
 """Of one resource or call: whatever is wrong with the first is wrong with the rest."""
 DEEPEST_CALLS = 12
+_STEPS_OF_A_MODULE = 100
+"""What an instance of a module counts at least: calls within calls multiply."""
+_NO_ARGUMENTS = frozenset({"source", "version", "count", "for_each", "providers", "depends_on"})
 
 
 class Budget:
@@ -32,8 +36,8 @@ class Budget:
         self.left = MOST_STEPS
         self.refs: set[str] = set()
 
-    def tick(self) -> None:
-        self.left -= 1
+    def tick(self, steps: int = 1) -> None:
+        self.left -= steps
         if self.left < 0:
             raise Unreadable("complexity", f"evaluating the module takes more than {MOST_STEPS} steps; simplify its expressions")
 
@@ -55,6 +59,7 @@ class Module:
     def __init__(
         self, folders: Mapping[str, Declared], folder: str, budget: Budget, *, prefix: str = "", given: Given | None = None
     ) -> None:
+        budget.tick(_STEPS_OF_A_MODULE)
         self.declared = folders[folder]
         self.prefix = prefix
         self.budget = budget
@@ -62,7 +67,7 @@ class Module:
         self._folder = folder
         self._given = given if given is not None else {}
         self._memory: dict[tuple[str, str], Known] = {}
-        self._children: dict[str, Module | None] = {}
+        self._children: dict[str, Sequence[Module]] = {}
         self.documents: Callable[[Module, str], Value] | None = None
 
     # --- names -------------------------------------------------------------------------------------------------------
@@ -109,33 +114,26 @@ class Module:
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
-    def child(self, name: str) -> Module | None:
-        """What a call makes of a folder of this unit; None for modules from elsewhere, unread folders and circles."""
+    def called(self, name: str) -> Sequence[Module]:
+        """What a call makes of a folder of this unit, once per instance; nothing for modules from elsewhere, unread folders and circles."""
         if name not in self._children:
-            self._children[name] = None
-            self._children[name] = self._called(name)
+            self._children[name] = ()
+            self._children[name] = tuple(self._called(name))
         return self._children[name]
 
-    def _called(self, name: str) -> Module | None:
+    def _called(self, name: str) -> Iterator[Module]:
         block = self.declared.modules.get(name)
         source = block.body.attributes.get("source") if block else None
         if block is None or source is None or self.prefix.count("module.") >= DEEPEST_CALLS:
-            return None
+            return
         place = source.expression(Scope(self))
         folder = self._target(place) if isinstance(place, str) else None
         if folder is None:
-            return None
-        scope = next(iter(instances(self, block)), None)
-        if scope is None:
-            return None
-        given = {
-            key: (lambda attribute=attribute: self.traced(lambda: attribute.expression(scope)))
-            for key, attribute in block.body.attributes.items()
-            if key not in {"source", "version", "count", "for_each", "providers", "depends_on"}
-        }
-        child = Module(self._folders, folder, self.budget, prefix=f"{self.prefix}module.{name}.", given=given)
-        child.documents = self.documents
-        return child
+            return
+        for scope in instances(self, block):
+            child = Module(self._folders, folder, self.budget, prefix=f"{self.prefix}module.{name}.", given=_given(block, scope))
+            child.documents = self.documents
+            yield child
 
     def _target(self, source: str) -> str | None:
         if not source.startswith(("./", "../")) and source not in {".", ".."}:
@@ -148,13 +146,21 @@ class Module:
     def children(self) -> Iterator[tuple[str, Module]]:
         """The local modules that are called and exist."""
         for name in sorted(self.declared.modules):
-            child = self.child(name)
-            if child is not None:
+            for child in self.called(name):
                 yield name, child
 
     @property
     def folder(self) -> str:
         return self._folder
+
+
+def _given(block: Block, scope: Scope) -> Given:
+    """The arguments of a call."""
+
+    def value(attribute: Attribute) -> Known:
+        return scope.module.traced(lambda: attribute.expression(scope))
+
+    return {name: partial(value, attribute) for name, attribute in block.body.attributes.items() if name not in _NO_ARGUMENTS}
 
 
 class Scope:
@@ -192,12 +198,14 @@ class Scope:
         return self._of_resource("resource", root, names), len(steps)
 
     def _of_module(self, name: str, steps: Sequence[Step]) -> tuple[Value, int]:
-        child = self.module.child(name)
         at = next((n for n, each in enumerate(steps) if n > 0 and isinstance(each, str)), None)
-        if child is None or at is None:
+        if at is None:
             return UNKNOWN, len(steps)
-        output = steps[at]
-        return (child.output(output) if isinstance(output, str) else UNKNOWN), at + 1
+        # Which instance is meant is not looked at: what all of them say is known, the rest is not.
+        values = [child.output(str(steps[at])) for child in self.module.called(name)]
+        if not values or any(type(value) is not type(values[0]) or value != values[0] for value in values[1:]):
+            return UNKNOWN, len(steps)
+        return values[0], at + 1
 
     def _of_resource(self, mode: str, kind: str, names: Sequence[str]) -> Value:
         """A resource's attribute: what is written there if that is plain, otherwise unknown; and the address is noted."""

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from assaymark.checks.settings import CheckSettings
 from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked, UnitKind
 from assaymark.model.digest import Digest, digest_of
 from assaymark.model.finding import CheckId, Layer
+
+if TYPE_CHECKING:
+    from assaymark.checks.policies.files import UserPolicy
 
 _ID = CheckId("dockerfile")
 _NAME = re.compile(r"(?:[\w.-]*\.)?(?:dockerfile|containerfile)(?:[._-][\w-]*)?\Z", re.IGNORECASE)
@@ -52,7 +56,49 @@ class DockerfileCheck:
             if each.dialect == "dockerfile-perhaps" and not _BEGINS.search(each.content):
                 yield each.digest, Checked(skipped="other-format")
             else:
-                yield each.digest, _judge(each.content)
+                yield each.digest, self.judge(each.content)
+
+    def judge(self, content: bytes) -> Outcome:
+        """One file by our own rules."""
+        return _judge(content)
+
+
+class DockerfilePolicies(DockerfileCheck):
+    """The user's policies over the same files: a check of its own, so that one that can't be evaluated is no gap in the other."""
+
+    id = CheckId("dockerfile-policies")
+
+    def __init__(self, policies: Sequence[UserPolicy], asked: str) -> None:
+        self._policies = tuple(policies)
+        self._asked = asked
+
+    def knowledge(self) -> str:
+        """What the policies say."""
+        return digest_of([self.id, self._asked])
+
+    def select(self, path: str) -> Dialect | None:
+        """Nothing where there is no policy."""
+        return super().select(path) if self._policies else None
+
+    def judge(self, content: bytes) -> Outcome:
+        """One file by the user's policies."""
+        from assaymark.checks.infrastructure.workloads.dockerfile_policies import judged  # noqa: PLC0415
+
+        return judged(self.id, content, self._policies)
+
+
+def make_policies(settings: CheckSettings) -> DockerfilePolicies:
+    """The check of the user's policies that are about Dockerfiles.
+
+    Raises:
+        PolicyInvalid: when a file of policies is wrong.
+    """
+    if not settings.policies:
+        return DockerfilePolicies((), "")
+    from assaymark.checks.policies.files import knowledge, read  # noqa: PLC0415  few have policies
+
+    mine = [policy for policy in read(settings.policies) if policy.is_about("dockerfile", "")]
+    return DockerfilePolicies(mine, knowledge(settings.policies))
 
 
 def make(settings: CheckSettings) -> DockerfileCheck:  # noqa: ARG001  the door is the same for every check
