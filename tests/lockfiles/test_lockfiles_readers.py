@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import pytest
@@ -326,6 +327,13 @@ def test_both_ways_through_yaml_give_the_same() -> None:
     marked = text_of("pnpm-lock", "---\n" + sample.text.replace("{}", "&anchor {}", 1))
     assert shown(marked) == shown(plain)
     assert marked.needs == plain.needs
+
+
+@pytest.mark.parametrize("space", ["\u2028", "\u2029", "\x85", "\x0c", "\t"])
+def test_other_spaces_do_not_make_a_line_of_yaml_empty(space: str) -> None:
+    for text in (f"packages:\n  a: {space}\n", f"packages:\n  {space}\n", f"packages:\n  - {space} \n", f"{space}a:\n"):
+        with contextlib.suppress(Unreadable):
+            text_of("pubspec-lock", text)
 
 
 def test_a_lock_file_of_two_documents_is_read_whole() -> None:
