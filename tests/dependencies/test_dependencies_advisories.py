@@ -149,6 +149,11 @@ def test_equal_advisories_are_one_snapshot_whatever_the_order_and_the_day(tmp_pa
     assert compiled(tmp_path / "d.db", rows, {}, {"CVE-1": (0.1, 0.1)}).snapshot == first.snapshot  # of no advisory here
 
 
+def test_a_record_about_commits_alone_is_said(tmp_path: Path) -> None:
+    vanilla = {"id": "OSV-1", "affected": [{"ranges": [{"type": "GIT", "repo": "x", "events": [{"introduced": "0"}]}]}]}
+    assert compiled(tmp_path / "index.db", [vanilla]).elsewhere == (("commits of a repository", 1),)
+
+
 def test_what_is_no_record_is_counted_and_named(tmp_path: Path) -> None:
     android = record("ASB-1", "lib", *until("1"), ecosystem="Android")
     made = compiled(tmp_path / "index.db", [b"{", b"[]", b'{"id": 5}', b"\xff", android, record("GHSA-1", "a", *until("1"))])

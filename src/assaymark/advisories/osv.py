@@ -21,6 +21,10 @@ from assaymark.checks.application.dependencies.versions.keys import key_of
 _MOST_IMPORTS = 40
 
 
+_NO_PACKAGE = "commits of a repository"
+"""What a record is about that names no package."""
+
+
 class Rating(Struct, frozen=True):
     """An entry of ``severity``."""
 
@@ -95,12 +99,13 @@ def told(record: Record) -> Iterator[Told | str]:
     for affected in record.affected or ():
         package = affected.package
         if package is None or not package.name:
+            yield _NO_PACKAGE
             continue
         name, _, release = package.ecosystem.partition(":")
         try:
             ecosystem = Ecosystem(name)
         except ValueError:
-            yield name or "none"
+            yield name or _NO_PACKAGE
             continue
         written = _python_name(package.name) if ecosystem is Ecosystem.PYPI else package.name
         key = package_key(ecosystem, written, release if ecosystem in RELEASED else "")
