@@ -133,6 +133,18 @@ OTHERS = (
         ((0, 1),),
     ),
     sample(
+        "packages-config",
+        "legacy/packages.config",
+        """
+        <?xml version="1.0" encoding="utf-8"?>
+        <packages>
+          <package id="Alpha" version="1.0.0" targetFramework="net48" />
+          <package id="Gamma" version="3.0.0" targetFramework="net48" developmentDependency="true" />
+        </packages>
+        """,
+        "Alpha 1.0.0, ~Gamma 3.0.0",
+    ),
+    sample(
         "deps-json",
         "bin/project.deps.json",
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 from collections.abc import Callable
 from functools import cache
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.lockfiles.lock_form import Sample
+from tests.lockfiles.lock_form import SRI, Sample
 from tests.lockfiles.lock_samples import SAMPLES
 
 from assaymark.checks.application.dependencies.bom.bill import Bill, joined
@@ -23,6 +24,7 @@ from assaymark.checks.application.dependencies.bom.spdx import spdx
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.readers import read
 from assaymark.checks.application.dependencies.readers.gathering import Gathering
+from assaymark.checks.application.dependencies.readers.texts import sri_of
 from assaymark.model.check import Dialect
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -102,6 +104,13 @@ def test_the_graph_is_in_the_document() -> None:
     assert [row["scope"] for row in document["components"] if row["name"] == "gamma"] == ["excluded"]
 
 
+def test_hashes_of_npm_are_in_hexadecimal_there_and_as_npm_writes_them_here() -> None:
+    bill = bill_of(SAMPLES[0])
+    assert [p.hashes for p in bill.packages.packages if p.name == "alpha"] == [(SRI,)]
+    row = next(each for each in json.loads(cyclonedx(bill))["components"] if each["name"] == "alpha")
+    assert row["hashes"] == [{"alg": "SHA-512", "content": binascii.a2b_base64(SRI[7:]).hex()}]
+
+
 def test_gaps_are_in_the_document() -> None:
     bill = Bill("project", PackageSet((), problems=((3, "alpha names no exact version"),)))
     document = json.loads(written("cyclonedx", bill))
@@ -112,7 +121,7 @@ def test_gaps_are_in_the_document() -> None:
 # --- any set ---------------------------------------------------------------------------------------------------------
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r", categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
-SUMS = st.sampled_from(["sha256:" + "0f" * 32, "sha1:" + "a0" * 20, "sha224:" + "1b" * 28, "odd:1", "sha512:ff"])
+SUMS = st.sampled_from(["sha256:" + "0f" * 32, "sha1:" + "a0" * 20, "sha224:" + "1b" * 28, "odd:1", "sha512:ff", SRI, "sha1-x"])
 PACKAGES = st.builds(
     Package,
     name=WORDS | st.sampled_from(["a:b", "@a/b", "example.org/Upper/Case", "A_b.c"]),
@@ -127,13 +136,18 @@ PACKAGES = st.builds(
 )
 
 
+def as_written(package: Package) -> tuple[str, ...]:
+    """Only npm's tools write hashes in base64."""
+    if package.ecosystem is Ecosystem.NPM:
+        return tuple(sorted(map(sri_of, package.hashes)))
+    return tuple(each for each in package.hashes if ":" in each)
+
+
 @st.composite
 def sets(draw: st.DrawFn) -> PackageSet:
     gathering = Gathering(knows_direct=draw(st.booleans()), knows_needs=True)
-    places = [
-        gathering.add(package)
-        for package in draw(st.lists(PACKAGES, max_size=6, unique_by=lambda p: (p.ecosystem, p.name, p.version, p.source)))
-    ]
+    rows = draw(st.lists(PACKAGES, max_size=6, unique_by=lambda p: (p.ecosystem, p.name, p.version, p.source)))
+    places = [gathering.add(msgspec.structs.replace(row, hashes=as_written(row))) for row in rows]
     for _ in range(draw(st.integers(0, 5)) if places else 0):
         gathering.need(draw(st.sampled_from(places)), draw(st.sampled_from(places)))
     return gathering.finished(draw(st.sampled_from(["", "12", "v3.19"])))

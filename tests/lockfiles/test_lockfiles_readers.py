@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import pytest
@@ -290,9 +291,22 @@ def test_one_package_in_several_folders_is_one_and_for_production_if_one_is() ->
     )
     (package,) = text_of("package-lock", f'{{"lockfileVersion": 3, "packages": {{{rows}}}}}').packages
     assert not package.development
-    assert package.hashes == (
-        "sha512:f7fbba6e0636f890e56fbbf3283e524c6fa3204ae298382d624741d0dc6638326e282c41be5e4254d8820772c5518a2c5a8c0c7f7eda19594a7eb539453e1ed7",
-    )
+    assert package.hashes == (SRI,)
+
+
+@pytest.mark.parametrize(
+    ("address", "version"),
+    [
+        ("https://registry.example.org/a/-/a-1.2.3.tgz", "1.2.3"),
+        ("https://registry.example.org/a/-/a-1.2.3-beta.1.tgz", "1.2.3-beta.1"),
+        ("https://registry.example.org/b/-/b-1.2.3.tgz", ""),
+        ("https://example.org/a-1.2.3.tgz", ""),
+    ],
+)
+def test_only_a_registrys_own_address_tells_a_version(address: str, version: str) -> None:
+    packages = text_of("package-lock", f'{{"dependencies": {{"a": {{"version": "{address}"}}}}}}')
+    assert [p.version for p in packages.packages] == ([version] if version else [])
+    assert len(packages.problems) == (not version)
 
 
 def test_cycles_are_edges_like_others() -> None:
@@ -315,6 +329,13 @@ def test_both_ways_through_yaml_give_the_same() -> None:
     assert marked.needs == plain.needs
 
 
+@pytest.mark.parametrize("space", ["\u2028", "\u2029", "\x85", "\x0c", "\t"])
+def test_other_spaces_do_not_make_a_line_of_yaml_empty(space: str) -> None:
+    for text in (f"packages:\n  a: {space}\n", f"packages:\n  {space}\n", f"packages:\n  - {space} \n", f"{space}a:\n"):
+        with contextlib.suppress(Unreadable):
+            text_of("pubspec-lock", text)
+
+
 def test_a_lock_file_of_two_documents_is_read_whole() -> None:
     text = "---\nlockfileVersion: '9.0'\npackages:\n  a@1.0.0: {}\n---\nlockfileVersion: '9.0'\npackages:\n  b@2.0.0: {}\n"
     assert [p.name for p in text_of("pnpm-lock", text).packages] == ["a", "b"]
@@ -327,6 +348,23 @@ def test_the_number_of_packages_is_bounded(many: int, reason: str) -> None:
         assert refused("gradle-lock", text.encode()).reason_class == reason
     else:
         assert len(text_of("gradle-lock", text).packages) == many
+
+
+@pytest.mark.parametrize("dialect", ["cargo-lock", "uv-lock", "poetry-lock", "gemfile-lock"])
+def test_a_name_that_stands_often_does_not_multiply_without_end(dialect: str) -> None:
+    rows = range(3_000)
+    if dialect == "gemfile-lock":
+        text = "GEM\n  specs:\n" + "".join(f"    a ({n})\n      a\n" for n in rows)
+    else:
+        needs = {
+            "cargo-lock": 'dependencies = ["a"]',
+            "uv-lock": 'dependencies = [{name = "a"}]',
+            "poetry-lock": '[package.dependencies]\na = "*"',
+        }
+        head = "version = 1\n" if dialect == "uv-lock" else ""
+        source = {"cargo-lock": 'source = "registry+https://x"', "uv-lock": 'source = {registry = "https://x"}'}.get(dialect, "")
+        text = head + "".join(f'[[package]]\nname = "a"\nversion = "{n}.0.0"\n{source}\n{needs[dialect]}\n' for n in rows)
+    assert refused(dialect, text.encode()).reason_class == "size"
 
 
 def test_sorted_as_promised() -> None:

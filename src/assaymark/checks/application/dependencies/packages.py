@@ -63,7 +63,8 @@ class Package(Struct, frozen=True, omit_defaults=True, gc=False):
     upstream: str = ""
     """Name under which the distribution's advisories speak of it (Debian's source package), when it differs."""
     hashes: tuple[str, ...] = ()
-    """``sha256:<hex>`` and the like, as far as the lock file gives them."""
+    """``sha256:<hex>`` and the like, as far as the lock file gives them; npm's as npm writes them (``sha512-<base64>``), because turning
+    a thousand of them around costs as much as all the rest."""
 
 
 class PackageSet(Struct, frozen=True, omit_defaults=True):

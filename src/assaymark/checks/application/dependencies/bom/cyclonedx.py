@@ -12,6 +12,7 @@ import msgspec
 
 from assaymark.checks.application.dependencies.bom.bill import Bill, Facts, Url, facts_of, identity, references, urls
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package
+from assaymark.checks.application.dependencies.readers.texts import hex_of
 
 ROOT = "assaymark:subject"
 _ALGORITHMS = {
@@ -108,7 +109,7 @@ def _hashes(package: Package) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     """Hashes that the format has a name for, and the others."""
     named, unnamed = [], []
     for each in package.hashes:
-        kind, _, value = each.partition(":")
+        kind, _, value = (each if ":" in each else hex_of(each)).partition(":")
         known = _ALGORITHMS.get(kind)
         if known and len(value) == known[1]:
             named.append({"alg": known[0], "content": value})

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from assaymark.checks.application.dependencies.bom.bill import EPOCH, Bill, Facts, Url, facts_of, identity, references, urls
 from assaymark.checks.application.dependencies.packages import Package
+from assaymark.checks.application.dependencies.readers.texts import hex_of
 
 ROOT = "SPDXRef-Subject"
 DOCUMENT = "SPDXRef-DOCUMENT"
@@ -110,7 +111,7 @@ def _package(bill: Bill, at: int, name: str, purl: Url) -> dict[str, Any]:
 def _hashes(package: Package) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     named, unnamed = [], []
     for each in package.hashes:
-        kind, _, value = each.partition(":")
+        kind, _, value = (each if ":" in each else hex_of(each)).partition(":")
         known = _ALGORITHMS.get(kind)
         if known and len(value) == known[1]:
             named.append({"algorithm": known[0], "checksumValue": value})

@@ -16,7 +16,7 @@ from assaymark.checks.reading.yaml_tree import Unreadable
 _LOOSE = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _KEY_PART = re.compile(r"@[^/]+/[^/]+|[^/]+")
 _NEWEST = 2
-_DEEPEST = 100
+_DEEPEST = 30
 _OWN = ("workspace:", "root:", "link:")
 _PRODUCTION = ("dependencies", "optionalDependencies", "peerDependencies")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
-from assaymark.checks.application.dependencies.readers.gathering import Gathering
+from assaymark.checks.application.dependencies.readers.gathering import Gathering, counted
 from assaymark.checks.application.dependencies.readers.texts import lines_or_none, shaped, table_lines, text_of, toml_of
 
 
@@ -40,7 +40,7 @@ def read_cargo(content: bytes) -> PackageSet:
     for at, row in enumerate(rows):
         for word in (row.name, f"{row.name} {row.version}", f"{row.name} {row.version} ({row.source})"):
             at_word.setdefault(word, []).append(at)
-    needs = [[part for word in row.dependencies for part in at_word.get(word, ())] for row in rows]
+    needs = counted((part for word in row.dependencies for part in at_word.get(word, ())) for row in rows)
     own = {at for at, row in enumerate(rows) if not row.source}
     direct = {part for at in own for part in needs[at]}
     gathering = Gathering(knows_direct=bool(own), knows_needs=True)

@@ -5,7 +5,7 @@ A component is a package when its package URL is of an ecosystem with advisories
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
@@ -13,7 +13,7 @@ from assaymark.checks.application.dependencies.bom.cyclonedx import ROOT
 from assaymark.checks.application.dependencies.bom.purl import Purl, PurlInvalid, package_of, parse
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
-from assaymark.checks.application.dependencies.readers.texts import Lines, json_of
+from assaymark.checks.application.dependencies.readers.texts import Lines, json_of, sri_of
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", "BLAKE2b-512": "blake2b"}
@@ -156,9 +156,14 @@ def _add(gathering: Gathering, each: _Component, line: int, *, direct: bool) -> 
             each.scope == "excluded",
             _SOURCES.get(each.fact("source"), Source.REGISTRY),
             package.upstream,
-            tuple(sorted({*hashes, *each.properties_of("hash")})),
+            tuple(sorted({*written(package.ecosystem, hashes), *each.properties_of("hash")})),
         )
     )
+
+
+def written(ecosystem: Ecosystem, hashes: Iterable[str]) -> Iterable[str]:
+    """Hashes as the ecosystem's lock files write them."""
+    return map(sri_of, hashes) if ecosystem is Ecosystem.NPM else hashes
 
 
 def unnamed(purl: str, name: str) -> str:

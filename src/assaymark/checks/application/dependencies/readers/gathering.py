@@ -7,6 +7,7 @@ those of the sorted packages, and neither packages, edges nor problems pass thei
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -43,8 +44,8 @@ class Gathering:
         key = (name, version, package.source._value_, package.ecosystem._value_)
         at = self._places.get(key)
         if at is None:
-            if not self._is_exact(package):
-                return -1
+            if not name or not version or len(name) + len(version) > _LONGEST or len(self._packages) >= MOST_PACKAGES:
+                return self._refused(package)
             at = self._places[key] = len(self._packages)
             self._packages.append(package)
         elif package.hashes != self._packages[at].hashes:
@@ -55,16 +56,15 @@ class Gathering:
             self._production.add(at)
         return at
 
-    def _is_exact(self, package: Package) -> bool:
-        name, version, line = package.name, package.version, package.line
-        if not name or not version:
-            self.problem(line, f"{one_line(name) or 'an entry'} names no exact version; have its tool write the file anew")
-            return False
-        if len(name) > _LONGEST or len(version) > _LONGEST:
-            raise Unreadable("size", f"a name or version has more than {_LONGEST} characters", line)
+    def _refused(self, package: Package) -> int:
+        """Why a package is not taken in: a problem, or an end of reading."""
+        name, line = package.name, package.line
+        if len(name) + len(package.version) > _LONGEST:
+            raise Unreadable("size", f"a name and its version have more than {_LONGEST} characters", line)
         if len(self._packages) >= MOST_PACKAGES:
             raise Unreadable("size", f"the file names more than {MOST_PACKAGES} packages", line)
-        return True
+        self.problem(line, f"{one_line(name) or 'an entry'} names no exact version; have its tool write the file anew")
+        return -1
 
     def in_production(self, at: int) -> None:
         """A package that was added before is needed for more than development; -1 is nothing."""
@@ -104,20 +104,31 @@ class Gathering:
         keys = [f"{p.ecosystem._value_}\0{p.name}\0{p.version}\0{p.source._value_}" for p in packages]
         order = sorted(range(len(packages)), key=keys.__getitem__)
         return PackageSet(
-            packages=tuple([self._package(at) for at in order]),
+            packages=tuple(self._packages_in(order)),
             needs=self._needs(order) if self._knows_needs else (),
             knows_direct=self.knows_direct,
             release=release,
             problems=tuple(sorted(set(self._problems))),
         )
 
-    def _package(self, at: int) -> Package:
+    def _packages_in(self, order: list[int]) -> list[Package]:
+        """The packages with what was found out about them later."""
+        packages = self._packages
+        direct = self._direct if self.knows_direct else set()
+        return [
+            packages[at]
+            if at not in direct
+            and packages[at].development is (at not in self._production)
+            and at not in self._hashes
+            and not packages[at].direct
+            else self._settled(at, direct=at in direct)
+            for at in order
+        ]
+
+    def _settled(self, at: int, *, direct: bool) -> Package:
         package = self._packages[at]
-        direct, development = self.knows_direct and at in self._direct, at not in self._production
-        if package.direct is direct and package.development is development and at not in self._hashes:
-            return package
         hashes = tuple(sorted(self._hashes[at])) if at in self._hashes else package.hashes
-        return msgspec.structs.replace(package, direct=direct, development=development, hashes=hashes)
+        return msgspec.structs.replace(package, direct=direct, development=at not in self._production, hashes=hashes)
 
     def _needs(self, order: list[int]) -> tuple[tuple[int, ...], ...]:
         place = [0] * len(order)
@@ -127,6 +138,22 @@ class Gathering:
         for whole, parts in self._edges.items():
             needs[place[whole]] = tuple(sorted({place[part] for part in parts if part >= 0 and part != whole}))
         return tuple(needs)
+
+
+def counted(rows: Iterable[Iterable[int]]) -> list[list[int]]:
+    """The needs of each package, as long as all of them together are not too many: a name that stands often multiplies.
+
+    Raises:
+        Unreadable: when they are.
+    """
+    made: list[list[int]] = []
+    left = MOST_EDGES
+    for row in rows:
+        made.append(list(islice(row, left + 1)))
+        left -= len(made[-1])
+        if left < 0:
+            raise Unreadable("size", f"the file has more than {MOST_EDGES} dependencies between packages")
+    return made
 
 
 def reachable(start: Iterable[int], needs: list[list[int]]) -> set[int]:

@@ -79,7 +79,7 @@ def read_npm_lock(content: bytes) -> PackageSet:
         raise Unreadable("unsupported", f"lockfileVersion {file.lockfileVersion} is not known; versions 1 to 3 are")
     if file.packages is not UNSET:
         # A key that stands twice leaves fewer entries than keys; looking at every object costs more than all the rest.
-        if content.count(b'"node_modules/') > sum(_MODULES in path for path in file.packages):
+        if content.count(b'"node_modules/') >= len(file.packages):
             without_double_keys(content)
         return _Tree(content, file.packages).gathered()
     try:
@@ -120,13 +120,19 @@ class _Tree:
             modules[name] = at
             if entry.dependencies or entry.peerDependencies or entry.optionalDependencies:
                 asking.append((at, folder, path, entry))
-        for path, entry in own:
-            for names in (entry.dependencies, entry.optionalDependencies, entry.peerDependencies, entry.devDependencies):
-                for at in self._found(path, f"{path}/" if path else "", names or ()):
-                    gathering.asked_for(at)
+        self._ask(own)
         for at, folder, path, entry in asking:
             gathering.need_all(at, self._found(path, folder, entry.asked()))
         return gathering.finished()
+
+    def _ask(self, own: list[tuple[str, _Entry]]) -> None:
+        """What the project and its workspaces ask for."""
+        for path, entry in own:
+            if isinstance(entry.resolved, str) and entry.resolved.startswith("http"):
+                self._add(path, entry.name or path, entry)  # not where npm puts it, but nobody's own folder either
+            for names in (entry.dependencies, entry.optionalDependencies, entry.peerDependencies, entry.devDependencies):
+                for at in self._found(path, f"{path}/" if path else "", names or ()):
+                    self._gathering.asked_for(at)
 
     def _add(self, path: str, name: str, entry: _Entry) -> int:
         """Position of the package; what stands in several folders is made once."""

@@ -15,6 +15,8 @@ _COMMIT = re.compile(r"#(?:commit=|semver:[^#]*&commit=)?(?P<commit>[0-9a-f]{7,6
 _GIT = re.compile(r"git[+:@]|(?:github|gitlab|bitbucket|gist):|ssh://|[^:]+://[^#]*\.git(?:#|\Z)")
 _ALIAS = re.compile(r"npm:(?P<name>@?[^@]+)@(?P<version>.+)\Z")
 _CODELOAD = re.compile(r"https://codeload\.github\.com/[^/]+/[^/]+/(?:tar\.gz|legacy\.tar\.gz|zip)/(?:refs/)?(?P<commit>[0-9a-f]{40})\b")
+_ARCHIVE = re.compile(r"https?://[^?#]+/-/(?P<file>[^/?#]+?)-(?P<version>\d+\.\d+\.\d[^/?#]*)\.tgz\Z")
+"""Where registries keep a version: the only address that tells it, because npm itself makes it of name and version."""
 _OWN = ("link:", "workspace:", "portal:")
 _PACKED = (".tgz", ".tar.gz", ".tar")
 
@@ -41,6 +43,9 @@ def pinned(name: str, version: str) -> Pinned:
         return Pinned(name, "", Source.PATH, own=True)
     if version.startswith("file:"):
         return Pinned(name, "", Source.PATH)
+    archive = _ARCHIVE.match(version)
+    if archive and archive["file"] == name.rpartition("/")[2]:
+        return Pinned(name, archive["version"])
     source = source_of_url(version)
     return (
         Pinned(name, commit_of(version), source) if source is not Source.REGISTRY else Pinned(name, version if ":" not in version else "")

@@ -1,4 +1,4 @@
-"""NuGet's ``packages.lock.json`` and the ``*.deps.json`` that a build leaves beside a program."""
+"""NuGet's ``packages.lock.json`` and ``packages.config``, and the ``*.deps.json`` that a build leaves beside a program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from msgspec import Struct, field
 
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
 from assaymark.checks.application.dependencies.readers.gathering import Gathering
-from assaymark.checks.application.dependencies.readers.texts import Lines, integrity, json_of, without_double_keys
+from assaymark.checks.application.dependencies.readers.texts import Lines, hex_of, json_of, without_double_keys
+from assaymark.checks.application.dependencies.readers.xml_text import elements
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 
@@ -115,4 +116,21 @@ def _add(gathering: Gathering, key: str, row: _Library, line: int) -> int:
     if row.type not in {"package", "runtimepack"}:
         return -1
     name = name.removeprefix("runtimepack.")
-    return gathering.add(Package(name, version, Ecosystem.NUGET, line, hashes=integrity(row.sha512)))
+    return gathering.add(Package(name, version, Ecosystem.NUGET, line, hashes=tuple(filter(None, (hex_of(row.sha512),)))))
+
+
+def read_packages_config(content: bytes) -> PackageSet:
+    """``packages.config``, which names every package that is installed, also those that others bring.
+
+    Raises:
+        Unreadable: when it is none.
+    """
+    root = elements(content)
+    if root.name != "packages":
+        raise Unreadable("schema", "the root is no list of packages; restore the file that NuGet wrote")
+    gathering = Gathering()
+    for each in root.all("package"):
+        development = each.attributes.get("developmentDependency", "").lower() == "true"
+        name, version = each.attributes.get("id", ""), each.attributes.get("version", "")
+        gathering.add(Package(name, version if version[:1].isdigit() else "", Ecosystem.NUGET, each.line, development=development))
+    return gathering.finished()

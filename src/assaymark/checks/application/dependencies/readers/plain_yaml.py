@@ -20,6 +20,8 @@ _NOT_KEY = frozenset("&*!|>%@`{}[],#?-:")
 _SINGLE = re.compile(r"'((?:[^']|'')*)'")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _QUOTE_OR_MARK = re.compile(r"['\"{}\[\]#&*!|%`\\?]")
+_OTHER_SPACE = re.compile("[\t\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029\ufeff]")
+"""Line ends and spaces that YAML and Python do not take for the same."""
 _BLOCK = re.compile(r"[|>][+-]?\Z")
 
 
@@ -77,7 +79,7 @@ class _Plain:
     """Mappings by indentation, with scalars, one-line collections and sequences of scalars below the keys."""
 
     def __init__(self, text: str) -> None:
-        if "\t" in text or "\r" in text or "\n---" in text or "\n..." in text:
+        if _OTHER_SPACE.search(text) or "\n---" in text or "\n..." in text:
             raise _UnusualError
         self._text = text
         self._root = Table()
@@ -105,7 +107,7 @@ class _Plain:
             if body[0] == "#":
                 continue
             if body[-1] == " ":
-                body = body.rstrip()
+                body = body.rstrip(" ")
             top = self._container(indent, body)
             if isinstance(top, list):
                 top.append(self._item(body))
@@ -184,12 +186,12 @@ def _key_of(body: str) -> tuple[str, str]:
         rest = body[quoted.end() + 1 :]
         if rest and rest[0] != " ":
             raise _UnusualError
-        return _unquoted(quoted.group()), rest.strip()
+        return _unquoted(quoted.group()), rest.strip(" ")
     if first in _NOT_KEY:
         raise _UnusualError
     key, colon, rest = body.partition(": ")
     if colon:
-        return key.rstrip(" "), rest.strip()
+        return key.rstrip(" "), rest.strip(" ")
     if not body.endswith(":") or " #" in body:
         raise _UnusualError
     return body[:-1].rstrip(" "), ""
@@ -201,7 +203,7 @@ def _scalar(text: str) -> Any:
         quoted = (_SINGLE if first == "'" else _DOUBLE).match(text)
         if quoted is None:
             raise _UnusualError
-        rest = text[quoted.end() :].lstrip()
+        rest = text[quoted.end() :].lstrip(" ")
         if rest and rest[0] != "#":
             raise _UnusualError
         return _unquoted(quoted.group())
@@ -212,7 +214,7 @@ def _scalar(text: str) -> Any:
     if text in {"~", "null"}:
         return None
     cut = text.find(" #")
-    return text if cut < 0 else text[:cut].rstrip()
+    return text if cut < 0 else text[:cut].rstrip(" ")
 
 
 def _unquoted(quoted: str) -> str:
@@ -230,7 +232,7 @@ def _flow(text: str) -> Any:
     """``{a: b}`` and ``[a, b]`` with scalars inside, on one line."""
     if text in {"{}", "[]"}:
         return Table() if text == "{}" else []
-    inner = text[1:-1].strip()
+    inner = text[1:-1].strip(" ")
     if not text.endswith("}" if text[0] == "{" else "]"):
         raise _UnusualError
     parts = _split(inner)
@@ -248,7 +250,7 @@ def _flow(text: str) -> Any:
 def _split(inner: str) -> list[str]:
     """The parts between commas; commas in quotes are none."""
     if not _QUOTE_OR_MARK.search(inner):
-        return [part.strip() for part in inner.split(",") if part.strip()]
+        return [part.strip(" ") for part in inner.split(",") if part.strip(" ")]
     parts, at, start = [], 0, 0
     while at < len(inner):
         mark = inner[at]
@@ -260,11 +262,11 @@ def _split(inner: str) -> list[str]:
         elif mark in "{}[]#&*!|%`\\?":
             raise _UnusualError
         elif mark == ",":
-            parts.append(inner[start:at].strip())
+            parts.append(inner[start:at].strip(" "))
             at = start = at + 1
         else:
             at += 1
-    parts.append(inner[start:].strip())
+    parts.append(inner[start:].strip(" "))
     return [part for part in parts if part]
 
 

@@ -126,16 +126,17 @@ def _names(key: str, major: int) -> tuple[str, str, Source]:
     """Name, version and source as far as the key tells."""
     if key.startswith(("file:", "link:")):
         return key, "", Source.PATH
-    new = _NEW_KEY.match(key) if major > _OLDEST else None
+    # An old key may hold the newer sign in the version of a peer, and a new one a slash in an address: each is tried where it is written.
+    old, new = _OLD_KEY.match(key) or _HOST_KEY.match(key), _NEW_KEY.match(key)
+    if old and (major <= _OLDEST or new is None):
+        return old["name"], old["version"], Source.REGISTRY
     if new and "/" not in new["version"] and ":" not in new["version"]:
         return new["name"], new["version"].partition("_")[0], Source.REGISTRY
-    old = _OLD_KEY.match(key) or _HOST_KEY.match(key)
     if old:
         return old["name"], old["version"], Source.REGISTRY
     if new:
-        address = new["version"]
-        source = source_of_url(address)
-        return new["name"], commit_of(address) if source is Source.GIT else "", source
+        source = source_of_url(new["version"])
+        return new["name"], commit_of(new["version"]) if source is Source.GIT else "", source
     host, _, rest = key.partition("/")
     commit = rest.rpartition("/")[2]
     is_commit = re.fullmatch(r"[0-9a-f]{40}(?:[_(].*)?", commit) is not None

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from assaymark.checks.application.dependencies.bom.purl import PurlInvalid, package_of, parse
 from assaymark.checks.application.dependencies.bom.spdx import DOCUMENT, Part, Whole
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
-from assaymark.checks.application.dependencies.readers.cyclonedx import unnamed
+from assaymark.checks.application.dependencies.readers.cyclonedx import unnamed, written
 from assaymark.checks.application.dependencies.readers.gathering import Gathering, one_line
 from assaymark.checks.application.dependencies.readers.texts import Lines, json_of
 from assaymark.checks.reading.yaml_tree import Unreadable
@@ -140,6 +140,7 @@ def _add(gathering: Gathering, row: _Row, line: int, *, direct: bool, developmen
             gathering.problem(line, unnamed(_purl(row), row.name))
         return -1
     hashes = {f"{_HASHES[each.algorithm]}:{each.checksum_value.lower()}" for each in row.checksums if each.algorithm in _HASHES}
+    hashes = set(written(package.ecosystem, hashes))
     if part is not None:
         hashes |= set(part.facts.hashes)
         line = part.facts.line or (part.places[0][1] if len(part.places) == 1 else 0)

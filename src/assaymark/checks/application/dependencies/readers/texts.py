@@ -22,7 +22,7 @@ MOST_MISSES = 16
 _T = TypeVar("_T")
 _AT_BYTE = re.compile(r"\(byte (\d+)\)\Z")
 _AT_LINE = re.compile(r" at line (\d+)(?: column \d+)?\Z")
-_SHA512 = len("sha512-") + 88
+_OF_NPM = frozenset({"sha1", "sha256", "sha384", "sha512"})
 
 
 def text_of(content: bytes) -> str:
@@ -204,17 +204,28 @@ def lines_or_none(lines: list[int], count: int) -> Iterable[int]:
 
 
 def integrity(text: str) -> tuple[str, ...]:
-    """Hashes of a subresource integrity value (``sha512-<base64> sha1-…``) as ``sha512:<hex>``; what is none is left out."""
-    if text.startswith("sha512-") and len(text) == _SHA512:
-        try:
-            return ("sha512:" + binascii.a2b_base64(text[7:]).hex(),)
-        except ValueError:
-            return ()
-    made = []
-    for part in text.split():
-        name, _, value = part.partition("-")
-        try:
-            made.append(f"{name}:{binascii.a2b_base64(value).hex()}")
-        except (binascii.Error, ValueError):
-            continue
-    return tuple(sorted(set(made)))
+    """The hashes of a subresource integrity value (``sha512-<base64> sha1-…``), as written."""
+    if " " not in text:
+        return (text,) if text else ()
+    return tuple(sorted(set(text.split())))
+
+
+def hex_of(hashed: str) -> str:
+    """``sha512-<base64>`` as ``sha512:<hex>``; empty when it is none."""
+    name, _, value = hashed.partition("-")
+    try:
+        digits = binascii.a2b_base64(value).hex()
+    except ValueError:
+        return ""
+    return f"{name}:{digits}" if digits and sri_of(f"{name}:{digits}") == hashed else ""
+
+
+def sri_of(hashed: str) -> str:
+    """``sha512:<hex>`` as ``sha512-<base64>``; what npm's tools do not write stays as it is."""
+    name, _, digits = hashed.partition(":")
+    if name not in _OF_NPM:
+        return hashed
+    try:
+        return f"{name}-{binascii.b2a_base64(binascii.a2b_hex(digits), newline=False).decode()}"
+    except ValueError:
+        return hashed

@@ -6,12 +6,13 @@ reach is ``development``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
 from msgspec import Struct, field
 
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet, Source
-from assaymark.checks.application.dependencies.readers.gathering import Gathering, reachable
+from assaymark.checks.application.dependencies.readers.gathering import Gathering, counted, reachable
 from assaymark.checks.application.dependencies.readers.python_names import hash_of, normal
 from assaymark.checks.application.dependencies.readers.texts import lines_or_none, shaped, table_lines, text_of, toml_of
 from assaymark.checks.reading.yaml_tree import Unreadable
@@ -71,8 +72,8 @@ def read_uv(content: bytes) -> PackageSet:
     named: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
         named.setdefault(normal(row.name), []).append(at)
-    needs = [list(_found(rows, named, _runtime(row))) for row in rows]
-    groups = [list(_found(rows, named, chain.from_iterable(row.dev_dependencies.values()))) for row in rows]
+    needs = counted(_found(rows, named, _runtime(row)) for row in rows)
+    groups = counted(_found(rows, named, chain.from_iterable(row.dev_dependencies.values())) for row in rows)
     direct = {part for at in own for part in (*needs[at], *groups[at])}
     production = reachable(own, needs)
     gathering = Gathering(knows_direct=bool(own), knows_needs=True)
@@ -95,9 +96,10 @@ def _runtime(row: _Row) -> chain[_Wanted]:
     return chain(row.dependencies, chain.from_iterable(row.optional_dependencies.values()))
 
 
-def _found(rows: list[_Row], named: dict[str, list[int]], wanted: chain[_Wanted]) -> list[int]:
+def _found(rows: list[_Row], named: dict[str, list[int]], wanted: chain[_Wanted]) -> Iterator[int]:
     """Positions of what is asked for; a version is written only where several are locked."""
-    return [at for each in wanted for at in named.get(normal(each.name), ()) if not each.version or rows[at].version == each.version]
+    for each in wanted:
+        yield from (at for at in named.get(normal(each.name), ()) if not each.version or rows[at].version == each.version)
 
 
 def _package(row: _Row, line: int, *, direct: bool, development: bool) -> Package:
