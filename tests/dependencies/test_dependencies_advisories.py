@@ -7,6 +7,7 @@ import http.server
 import json
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.dependencies.advisory_samples import CRITICAL, compiled, record, said
 from assaymark.advisories import archives, download
 from assaymark.advisories.fleet import Fleet, news
 from assaymark.advisories.groups import Groups
-from assaymark.advisories.osv import Event, spans_of
+from assaymark.advisories.osv import Affected, Event, PackageName, Range, Record, Told, spans_of, told
 from assaymark.advisories.severities import base_score
 from assaymark.advisories.updating import from_address, from_folder
 from assaymark.advisories.urgency import read_epss, read_kev
@@ -87,6 +88,35 @@ def test_ranges_are_evaluated_as_the_schema_says(
     assert affected(events[::-1], ".".join(map(str, at))) == by_the_schema(events, at)
 
 
+@given(st.lists(st.tuples(places, places, st.booleans()), max_size=5), places)
+def test_listed_versions_are_kept_exactly_when_no_range_holds_them(
+    rows: list[tuple[tuple[int, ...], tuple[int, ...], bool]], at: tuple[int, ...]
+) -> None:
+    def text(point: tuple[int, ...]) -> str:
+        return ".".join(map(str, point))
+
+    ranges = [
+        Range("ECOSYSTEM", (Event(introduced=text(low)), Event(last_affected=text(high)) if last else Event(fixed=text(high))))
+        for low, high, last in rows
+    ]
+    affected = Affected(PackageName("npm", "a"), tuple(ranges), (text(at),))
+    (one,) = told(Record("X", affected=(affected,)))
+    assert isinstance(one, Told)
+    key = key_of(Ecosystem.NPM, text(at))
+    assert key is not None
+    assert (one.versions == ()) is any(span.holds(key) for span in one.spans)
+
+
+def test_thousands_of_ranges_and_versions_cost_no_product_of_both(tmp_path: Path) -> None:
+    many = record(
+        "GHSA-1", "lantern", *({kind: f"{number}.{half}"} for number in range(4000) for half, kind in ((0, "introduced"), (5, "fixed")))
+    )
+    many["affected"][0]["versions"] = [f"{number}.{minor}" for number in range(4000) for minor in range(10)]
+    start = time.process_time()
+    compiled(tmp_path / "index.db", [many])
+    assert time.process_time() - start < 5
+
+
 def test_commits_alone_are_no_range_and_are_counted(tmp_path: Path) -> None:
     git = record("GHSA-1", "lantern")
     git["affected"][0]["ranges"] = [{"type": "GIT", "repo": "https://example.org/x", "events": [{"introduced": "0"}]}]
@@ -147,6 +177,11 @@ def test_equal_advisories_are_one_snapshot_whatever_the_order_and_the_day(tmp_pa
     assert compiled(tmp_path / "b.db", [*rows[::-1], rows[0]]).snapshot == first.snapshot
     assert compiled(tmp_path / "c.db", rows[1:]).snapshot != first.snapshot
     assert compiled(tmp_path / "d.db", rows, {}, {"CVE-1": (0.1, 0.1)}).snapshot == first.snapshot  # of no advisory here
+
+
+def test_a_record_about_commits_alone_is_said(tmp_path: Path) -> None:
+    vanilla = {"id": "OSV-1", "affected": [{"ranges": [{"type": "GIT", "repo": "x", "events": [{"introduced": "0"}]}]}]}
+    assert compiled(tmp_path / "index.db", [vanilla]).elsewhere == (("commits of a repository", 1),)
 
 
 def test_what_is_no_record_is_counted_and_named(tmp_path: Path) -> None:

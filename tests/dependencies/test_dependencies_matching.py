@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -272,6 +273,16 @@ def test_a_malicious_package_is_removed_not_raised(index: Path) -> None:
     (one,) = said(index, "requirements", "evil==1.0\n")
     assert one.severity is Severity.CRITICAL
     assert advice(one).startswith("Remove evil now")
+
+
+def test_a_package_with_thousands_of_advisories_is_judged_in_seconds(index: Path) -> None:
+    rows = [record(f"CVE-2026-{number}", "linux", *until(f"6.{number % 200}"), ecosystem="PyPI") for number in range(2_000)]
+    compiled(index, [*rows, record("CVE-2025-1", "linux", {"introduced": "0"})])
+    start = time.process_time()
+    found = said(index, "requirements", "linux==6.1\n")
+    assert time.process_time() - start < 10
+    assert len(found) > 1_900
+    assert "Raise linux to 6.199" in advice(found[5])
 
 
 # --- the index -------------------------------------------------------------------------------------------------------

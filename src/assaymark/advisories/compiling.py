@@ -220,12 +220,15 @@ def _store(path: Path, packages: list[tuple[str, bytes]], advisories: list[tuple
     try:
         with closing(sqlite3.connect(draft)) as database, database:
             database.execute("PRAGMA journal_mode = OFF")
+            database.execute("PRAGMA synchronous = OFF")
             database.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
             database.execute("CREATE TABLE package (name TEXT PRIMARY KEY, affects BLOB NOT NULL) WITHOUT ROWID")
             database.execute("CREATE TABLE advisory (id TEXT PRIMARY KEY, about BLOB NOT NULL) WITHOUT ROWID")
             database.executemany("INSERT INTO package VALUES (?, ?)", packages)
             database.executemany("INSERT INTO advisory VALUES (?, ?)", advisories)
             database.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

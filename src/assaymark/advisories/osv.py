@@ -8,6 +8,7 @@ used: a package that has nothing else is marked as told in no order known here.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from assaymark.checks.application.dependencies.packages import Ecosystem
 from assaymark.checks.application.dependencies.versions.keys import key_of
 
 _MOST_IMPORTS = 40
+
+
+_NO_PACKAGE = "commits of a repository"
+"""What a record is about that names no package."""
 
 
 class Rating(Struct, frozen=True):
@@ -95,12 +100,13 @@ def told(record: Record) -> Iterator[Told | str]:
     for affected in record.affected or ():
         package = affected.package
         if package is None or not package.name:
+            yield _NO_PACKAGE
             continue
         name, _, release = package.ecosystem.partition(":")
         try:
             ecosystem = Ecosystem(name)
         except ValueError:
-            yield name or "none"
+            yield name or _NO_PACKAGE
             continue
         written = _python_name(package.name) if ecosystem is Ecosystem.PYPI else package.name
         key = package_key(ecosystem, written, release if ecosystem in RELEASED else "")
@@ -164,10 +170,25 @@ def _within(span: Span, limit: bytes) -> Span:
 
 def _unspanned(ecosystem: Ecosystem, versions: Iterable[str], spans: Sequence[Span]) -> Iterator[str]:
     """Listed versions that no span holds: the others need not be kept."""
+    joined = _joined(spans)
+    lows = [span.low for span in joined]
     for version in dict.fromkeys(versions):
         key = key_of(ecosystem, version)
-        if key is None or not any(span.holds(key) for span in spans):
+        at = bisect_right(lows, key) - 1 if key is not None else -1
+        if key is None or at < 0 or not joined[at].holds(key):
             yield version
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """The same versions in spans that do not overlap, in order, so that a version is sought and not compared with each."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda each: each.low):
+        last = joined[-1] if joined else None
+        if last is None or (last.high is not None and span.low > last.high):
+            joined.append(Span(span.low, span.high, span.closed))
+        elif last.high is not None and (span.high is None or (span.high, span.closed) > (last.high, last.closed)):
+            joined[-1] = Span(last.low, span.high, span.closed)
+    return joined
 
 
 def _imports(specific: object) -> Iterator[str]:

@@ -194,6 +194,9 @@ def render_explanation(
     lines += [f"  {location(finding.place)}", *_indented(finding.statement, "      "), "", *_wrapped(one_line(finding.message), pen)]
     if finding.fix:
         lines += ["", pen.strong("Fix"), *_wrapped(one_line(finding.fix.advice), pen), *_indented(finding.fix.replacement or "", "      ")]
+    if finding.notes:
+        lines += ["", pen.strong("Facts")]
+        lines += [line for name, value in finding.notes for line in _wrapped(f"{one_line(name)}: {one_line(value)}", pen)]
     if page:
         lines += _page_lines(page, language or language_of(finding.place.path), platform_of(finding.place.path), pen)
     elif rule.url:

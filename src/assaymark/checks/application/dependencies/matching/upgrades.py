@@ -37,6 +37,8 @@ def smallest_upgrade(package: Package, records: Sequence[Affects]) -> Upgrade:
         left = frozenset(record.advisory for record in records if is_affected(record, package.ecosystem, version, key))
         if len(left) < len(best.left):
             best = Upgrade(version, left)
+        if not left:
+            break
     return best
 
 

@@ -37,9 +37,9 @@ class _Case(Struct, frozen=True):
     hits: tuple[Hit, ...]
     advisory: Advisory
     records: tuple[Affects, ...]
-    """Everything that is said of the package."""
-    holes: tuple[Affects, ...]
-    """Of these what an upgrade has to clear: all but notices."""
+    """What this alias group says of the package."""
+    upgrade: Upgrade
+    """What clears everything that is said of it, as far as that is possible."""
 
     @property
     def package(self) -> Package:
@@ -60,13 +60,22 @@ def sightings(packages: PackageSet, dialect: str, matches: Matches, index: Advis
 
 def _found(words: _Words, matches: Matches, index: Advisories) -> Iterator[Sighting]:
     known = index.about({record.advisory for records in matches.affecting.values() for record in records})
-    notices = {advisory.id for advisory in known.values() if advisory.nature is Nature.NOTICE}
-    holes = {key: tuple(record for record in records if record.advisory not in notices) for key, records in matches.affecting.items()}
-    groups: dict[tuple[str, str], list[Hit]] = {}
+    notices = frozenset(advisory.id for advisory in known.values() if advisory.nature is Nature.NOTICE)
+    packages: dict[str, dict[str, list[Hit]]] = {}
     for hit in matches.hits:
-        groups.setdefault((key_in(words.packages, hit.package), hit.advisory), []).append(hit)
-    for (key, advisory), hits in sorted(groups.items()):
-        yield _sighting(words, _Case(tuple(hits), known.get(advisory, Advisory(advisory)), matches.affecting[key], holes[key]))
+        packages.setdefault(key_in(words.packages, hit.package), {}).setdefault(hit.advisory, []).append(hit)
+    for key, groups in sorted(packages.items()):
+        # Once per package: a distribution's kernel has thousands of advisories.
+        said: dict[str, list[Affects]] = {}
+        for record in matches.affecting[key]:
+            said.setdefault(record.advisory, []).append(record)
+        holes = tuple(record for record in matches.affecting[key] if record.advisory not in notices)
+        upgrades: dict[tuple[int, ...], Upgrade] = {}
+        for advisory, hits in sorted(groups.items()):
+            places = tuple(hit.position for hit in hits)
+            if places not in upgrades:
+                upgrades[places] = _upgrade(hits, holes)
+            yield _sighting(words, _Case(tuple(hits), known.get(advisory, Advisory(advisory)), tuple(said[advisory]), upgrades[places]))
 
 
 def _sighting(words: _Words, case: _Case) -> Sighting:
@@ -110,12 +119,11 @@ def _message(name: str, versions: str, advisory: Advisory) -> str:
 
 def _notes(words: _Words, case: _Case, versions: str, *, development: bool) -> Iterator[tuple[str, str]]:
     advisory, package = case.advisory, case.package
-    saying = [record for record in case.records if record.advisory == advisory.id]
     yield VERSION, versions
     yield ALIASES, ", ".join(advisory.aliases)
     yield ACCORDING, ", ".join(sorted({record for hit in case.hits for record in hit.records}))
     yield "brought in by", _way(words, case)
-    yield "fixed in", fixed_in(package, saying) or "no version that its advisories name"
+    yield "fixed in", fixed_in(package, case.records) or "no version that its advisories name"
     yield "severity", " ".join(filter(None, (advisory.basis, advisory.vector)))
     if advisory.exploited is not None:
         use = " in ransomware campaigns" if advisory.exploited.ransomware else ""
@@ -149,7 +157,7 @@ def _advice(words: _Words, case: _Case) -> str:
     package = max((hit.package for hit in case.hits), key=lambda one: (len(one.version), one.version))
     if case.advisory.nature is Nature.MALICIOUS:
         return f"Remove {package.name} now, and treat every secret of the machines that installed it as stolen."
-    upgrade = _upgrade(case)
+    upgrade = case.upgrade
     if not upgrade.version or case.advisory.id in upgrade.left:
         return f"No repaired version of {package.name} is published: replace it, or switch off what is affected and record it."
     how = command(words.dialect, package, upgrade.version)
@@ -161,10 +169,11 @@ def _advice(words: _Words, case: _Case) -> str:
     return raised
 
 
-def _upgrade(case: _Case) -> Upgrade:
+def _upgrade(hits: Sequence[Hit], holes: Sequence[Affects]) -> Upgrade:
     """For every version that is there: the largest of the smallest upgrades."""
-    found = [smallest_upgrade(hit.package, case.holes) for hit in case.hits]
-    version = max((one.version for one in found), key=lambda text: key_of(case.package.ecosystem, text) or b"")
+    found = [smallest_upgrade(hit.package, holes) for hit in hits]
+    ecosystem = hits[0].package.ecosystem
+    version = max((one.version for one in found), key=lambda text: key_of(ecosystem, text) or b"")
     return Upgrade(version, frozenset().union(*(one.left for one in found)))
 
 
