@@ -9,6 +9,7 @@ Not done: other files, fields of objects that outlive the function, aliasing.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -19,7 +20,6 @@ from assaymark.checks.application.patterns.shapes import (
     Computed,
     Definition,
     Either,
-    Function,
     Gathered,
     Joined,
     Literal,
@@ -34,6 +34,7 @@ from assaymark.checks.application.patterns.values import (
     EVERYTHING,
     HARMLESS,
     LONGEST_TEXT,
+    SETTING,
     UNKNOWN,
     Value,
     either,
@@ -47,7 +48,12 @@ if TYPE_CHECKING:
 DEEPEST = 40
 MOST_STEPS = 40_000
 _MOST_SITES = 12
+_MOST_DEFINITIONS = 40
+"""Of one variable in one function that are looked at; a variable with more is a register of a compiler."""
+_CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]+")
 _MOST_INLINED = 3
+_LONGEST_INLINED = 6_000
+"""Bytes of a function whose result is looked at."""
 _NOT_TEXT = frozenset({"length", "size", "byteLength"})
 
 
@@ -64,6 +70,7 @@ class Flow:
         self._known: dict[int, Value] = {}
         self._given: dict[tuple[int, str], Value] = {}
         self._open: set[int] = set()
+        self._sites: dict[str, list[Called]] = {}
 
     def value(self, node: Node, depth: int = 0) -> Value:
         """The value of an expression.
@@ -74,7 +81,7 @@ class Flow:
         self._steps += 1
         if self._steps > MOST_STEPS:
             raise TooComplex
-        if node.id in self._known and not self._given:
+        if node.id in self._known:
             return self._known[node.id]
         if depth > DEEPEST or node.id in self._open:
             return UNKNOWN
@@ -83,8 +90,7 @@ class Flow:
             found = self._judge(node, self._speech.shape(node), depth + 1)
         finally:
             self._open.discard(node.id)
-        if not self._given:
-            self._known[node.id] = found
+        self._known[node.id] = found
         return found
 
     def _judge(self, node: Node, shape: Shape, depth: int) -> Value:  # noqa: C901, PLR0911 - one return per shape
@@ -131,7 +137,9 @@ class Flow:
         if isinstance(shape, Gathered) and name in shape.keys:
             return self.value(shape.parts[shape.keys.index(name)], depth)
         found = self.value(of, depth)
-        return replace(found, text=None, prefix="", built=False) if found.foreign else UNKNOWN
+        if found.foreign:
+            return replace(found, text=None, prefix="", built=False)
+        return SETTING if _CONSTANT_NAME.fullmatch(name) else UNKNOWN
 
     def resolved(self, node: Node) -> Shape:
         """The shape of a node, or of what its variable was last set to as a whole."""
@@ -154,7 +162,7 @@ class Flow:
     def _variable(self, name: str, node: Node, depth: int) -> Value:
         reaching = self._reaching(name, node)
         if not reaching:
-            return UNKNOWN
+            return SETTING if _CONSTANT_NAME.fullmatch(name) else UNKNOWN
         return self._set_by(reaching, len(reaching) - 1, depth)
 
     def _set_by(self, reaching: list[Definition], at: int, depth: int) -> Value:
@@ -162,49 +170,46 @@ class Flow:
         values: list[Value] = []
         while at >= 0:
             each = reaching[at]
-            if each.how == "parameter":
-                values.append(self._parameter(each, depth))
-            elif each.value is None:
-                values.append(UNKNOWN)
-            elif each.how == "add":
-                before = self._set_by(reaching, at - 1, depth) if at else UNKNOWN
-                values.append(joined([before, self.value(each.value, depth)]))
+            if each.how == "add":
+                before = self._set_by(reaching, at - 1, depth + 1) if at else UNKNOWN
+                added = self.value(each.value, depth) if each.value is not None else UNKNOWN
+                values.append(joined([before, added]))
                 break
-            elif each.member:
-                values.append(self._member(each.value, each.member, depth))
-            else:
-                values.append(self.value(each.value, depth))
+            values.append(self._given_by(each, depth))
             at -= 1
         return either(values)
 
+    def _given_by(self, each: Definition, depth: int) -> Value:
+        """The value that one definition gives."""
+        if each.how == "parameter":
+            found = Value(foreign=each.source) if each.source else self._parameter(each, depth)
+        elif each.value is None:
+            found = HARMLESS if each.how == "declared" else UNKNOWN
+        elif each.member:
+            found = self._member(each.value, each.member, depth)
+        else:
+            found = self.value(each.value, depth)
+        return Value(text=found.text, prefix=found.prefix) if each.kind in self._speech.harmless else found
+
     def _reaching(self, name: str, use: Node) -> list[Definition]:
         """The definitions that may have set a variable where it is used, in order of the text."""
-        rows = self._speech.definitions().get(name)
-        if not rows:
+        homes = self._speech.homes(name)
+        if not homes:
             return []
-        at = use.start_byte
-        around = [function for function in self._speech.functions() if function.start <= at < function.end]
-        places: list[Function | None] = [*reversed(around), None]
+        places = [*(function.start for function in self._speech.functions_around(use.start_byte)), -1]
         for place in places:
-            own = [row for row in rows if self._home(row.at) == (place.start if place else -1)]
-            if own:
-                inside = (place.start if place else -1) == self._home(at)
-                return self._visible(own, use, inside=inside)
+            if place in homes:
+                return self._visible(homes[place], use, inside=place == places[0])
         return []
 
     def _home(self, at: int) -> int:
         """Start of the innermost function around a byte, -1 for none."""
-        home = -1
-        for function in self._speech.functions():
-            if function.start > at:
-                break
-            if at < function.end:
-                home = function.start
-        return home
+        around = self._speech.functions_around(at)
+        return around[0].start if around else -1
 
     def _visible(self, rows: list[Definition], use: Node, *, inside: bool) -> list[Definition]:
-        if not inside:
-            return rows
+        if not inside or len(rows) > _MOST_DEFINITIONS:
+            return rows[-_MOST_DEFINITIONS:]
         before = [row for row in rows if row.node.start_byte < use.start_byte and not _within(use, row.value)]
         found: list[Definition] = []
         for row in reversed(before or rows):
@@ -257,16 +262,27 @@ class Flow:
         home = self._home(definition.at)
         if (home, definition.name) in self._given:
             return self._given[home, definition.name]
-        function = next((each for each in self._speech.functions() if each.start == home), None)
+        function = next((each for each in self._speech.functions_around(definition.at) if each.start == home), None)
         if function is None or not function.name or definition.name not in function.parameters or self._given:
             return UNKNOWN
         position = function.parameters.index(definition.name)
-        values: list[Value] = []
-        for word, leaf in self._speech.text.leaves([function.name]):
-            call = self._speech.call_at(leaf) if len(values) < _MOST_SITES else None
-            if word == function.name and call is not None and len(call.args) > position and not call.makes and self._is_local(call):
-                values.append(self.value(call.args[position], depth + 4))
+        calls = [call for call in self._calls(function.name) if len(call.args) > position]
+        values = [self.value(call.args[position], depth + 4) for call in calls]
         return either([UNKNOWN, *values]) if values else UNKNOWN
+
+    def _calls(self, name: str) -> list[Called]:
+        """Calls in this text that may be of a function of the text; none when there are too many to tell anything."""
+        if name not in self._sites:
+            self._steps += 20
+            found: list[Called] = []
+            for _, leaf in self._speech.text.leaves([name]):
+                call = self._speech.call_at(leaf)
+                if call is not None and not call.makes and self._speech.is_local(call):
+                    found.append(call)
+                if len(found) > _MOST_SITES:
+                    break
+            self._sites[name] = found if len(found) <= _MOST_SITES else []
+        return self._sites[name]
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
@@ -277,20 +293,22 @@ class Flow:
         special = self._speech.result(call, self, depth)
         if special is not None:
             return special
-        parts = [self.value(arg, depth) for arg in call.args]
-        if call.receiver is not None and not self._is_named(call.receiver):
-            parts.insert(0, self.value(call.receiver, depth))
+        args = [self.value(arg, depth) for arg in call.args]
+        named = call.receiver is None or self._is_named(call.receiver)
+        receiver = HARMLESS if named or call.receiver is None else self.value(call.receiver, depth)
+        parts = args if named else [receiver, *args]
         if safe is not None:
             return made_safe(joined(parts), safe)
         if self._speech.carries(call):
             return joined(parts)
-        inlined = self._inlined(call, parts[-len(call.args) :] if call.args else [], depth)
+        inlined = self._inlined(call, args, depth)
         if inlined is not None:
             return inlined
-        receiver = self.value(call.receiver, depth) if call.receiver is not None else HARMLESS
         if receiver.foreign:
             return replace(receiver, text=None, prefix="", built=False)
         foreign = next((part for part in parts if part.foreign), None)
+        if foreign is None and receiver.constant | receiver.mild and all(part.constant or part.mild for part in parts):
+            return SETTING
         if foreign is None or self._speech.filters(call):
             return UNKNOWN
         return replace(foreign, text=None, prefix="", weak=True, unknown=True)
@@ -298,20 +316,22 @@ class Flow:
     def _is_named(self, node: Node) -> bool:
         """True for a receiver that stands for a module or class and is no value."""
         shape = self._speech.shape(node)
+        for _ in range(10):
+            if not isinstance(shape, Member):
+                break
+            shape = self._speech.shape(shape.of)
         return isinstance(shape, Name) and shape.name not in self._speech.definitions()
-
-    def _is_local(self, call: Called) -> bool:
-        return call.receiver is None or call.path.startswith(("this.", "self.", "$this", "static.")) or call.path == call.name
 
     def _inlined(self, call: Called, args: list[Value], depth: int) -> Value | None:
         """The result of a function of this text, with the arguments put in."""
-        if not self._is_local(call) or len(self._given) > _MOST_INLINED * 8:
+        if not self._speech.is_local(call) or len(self._given) > _MOST_INLINED * 8:
             return None
-        found = [function for function in self._speech.functions() if function.name == call.name]
-        if len(found) != 1 or found[0].node.id in self._open:
+        found = self._speech.named_functions(call.name)
+        if len(found) != 1 or found[0].node.id in self._open or found[0].end - found[0].start > _LONGEST_INLINED:
             return None
         (function,) = found
-        before = self._given
+        before, known = self._given, self._known
+        self._known = {}
         self._given = {**before, **{(function.start, name): value for name, value in zip(function.parameters, args, strict=False)}}
         self._given.setdefault((function.start, ""), HARMLESS)
         self._open.add(function.node.id)
@@ -320,7 +340,7 @@ class Flow:
             return either([self.value(node, depth + 2) for node in returned]) if returned else None
         finally:
             self._open.discard(function.node.id)
-            self._given = before
+            self._given, self._known = before, known
 
 
 def _within(node: Node, around: Node | None) -> bool:

@@ -34,7 +34,7 @@ MOST_LEAVES = 60_000
 MOST_BROKEN = 0.25
 """Part of the bytes that may stand in what could not be read, when no rule looks there. Public code with syntax of its own (Flow,
 macros of templates) stays below; a file in another language does not."""
-GENERATED_LINE = 600
+GENERATED_LINE = 250
 """Mean characters of a line. Written code has about 30; what has more was put together by a bundler, whose input is checked instead."""
 _SMALL = 8_000
 _STEPS = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)

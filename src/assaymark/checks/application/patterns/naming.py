@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,57 @@ class Gathering:
     def functions(self) -> list[Function]:
         return self._functions
 
+    @cached_property
+    def _nesting(self) -> tuple[list[int], list[int]]:
+        """Starts of the functions in order, and for each the index of the one around it, or -1."""
+        around: list[int] = []
+        open_ones: list[int] = []
+        for at, row in enumerate(self._functions):
+            while open_ones and self._functions[open_ones[-1]].end <= row.start:
+                open_ones.pop()
+            around.append(open_ones[-1] if open_ones else -1)
+            open_ones.append(at)
+        return [row.start for row in self._functions], around
+
+    def functions_around(self, offset: int) -> list[Function]:
+        """The functions around a byte, innermost first."""
+        starts, around = self._nesting
+        at = bisect_right(starts, offset) - 1
+        found: list[Function] = []
+        while at >= 0:
+            if offset < self._functions[at].end:
+                found.append(self._functions[at])
+            at = around[at]
+        return found
+
+    @cached_property
+    def _by_home(self) -> dict[str, dict[int, list[Definition]]]:
+        found: dict[str, dict[int, list[Definition]]] = {}
+        for name, rows in self._definitions.items():
+            homes = found.setdefault(name, {})
+            for row in rows:
+                around = self.functions_around(row.at)
+                homes.setdefault(around[0].start if around else -1, []).append(row)
+        return found
+
+    def homes(self, name: str) -> dict[int, list[Definition]]:
+        """The definitions of a variable by the start of the function they stand in, -1 for none."""
+        return self._by_home.get(name, {})
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Function]]:
+        found: dict[str, list[Function]] = {}
+        for row in self._functions:
+            found.setdefault(row.name, []).append(row)
+        return found
+
+    def named_functions(self, name: str) -> list[Function]:
+        """The functions of this name."""
+        return self._by_name.get(name, [])
+
     def comments(self) -> list[Node]:
         return [node for nodes in self.text.captures(self.comment_query).values() for node in nodes]
 
     def inside(self, nodes: list[Node], function: Function) -> list[Node]:
         """Those nodes whose innermost function is this one."""
-        others = [row for row in self._functions if function.start < row.start < function.end]
-        return [
-            node
-            for node in nodes
-            if function.start <= node.start_byte < function.end and not any(row.start <= node.start_byte < row.end for row in others)
-        ]
+        return [node for node in nodes if self.functions_around(node.start_byte)[:1] == [function]]

@@ -87,7 +87,7 @@ class Pack(Struct, frozen=True, dict=True):
 
 
 class Targets:
-    """Patterns of what is called, such as ``child_process.exec``, ``*.query``, ``new Function``; ``*`` stands for anything.
+    """Patterns of what is called, such as ``child_process.exec``, ``*.query``, ``new Function``; ``*`` stands for anything but the end.
 
     A pattern with ``new`` matches only the making of an object, one without only a call; ``new?`` matches both.
     """
@@ -98,6 +98,8 @@ class Targets:
         for pattern in patterns:
             makes, bare = _kind(pattern)
             self._rows.append((re.compile(re.escape(bare).replace(r"\*", ".*")), makes))
+            if bare.endswith("*"):
+                raise ValueError(f"{pattern}: the last part must be a word, or nothing would lead to the rule")
             words.add(_IDENTIFIER.findall(bare.replace("*", " "))[-1])
         self.words = frozenset(words)
 
@@ -132,7 +134,7 @@ def judged(value: Value, kind: str, worth: Worth) -> tuple[Steps, str] | None:
     if value.foreign and worth.foreign is not None:
         return worth.foreign + (1 if value.weak else 0), value.foreign
     if value.built and worth.built is not None:
-        return worth.built, ""
+        return worth.built + (1 if value.mild else 0), ""
     return (worth.unknown, "") if worth.unknown is not None else None
 
 
@@ -243,8 +245,8 @@ _GUARD = r"(?:includes|has|test|matches|match|indexOf|contains|containsKey|start
 
 def guarded(place: Place, node: Node) -> bool:
     """True when a name of the expression was asked about before, in a condition of the same function: perhaps a list of what is allowed."""
-    function = next((f for f in reversed(place.speech.functions()) if f.start <= node.start_byte < f.end), None)
-    start = max(function.start if function else 0, node.start_byte - 4_000)
+    functions = place.speech.functions_around(node.start_byte)
+    start = max(functions[0].start if functions else 0, node.start_byte - 4_000)
     before = place.speech.text.content[start : node.start_byte].decode("utf-8", "replace")
     for name in _names(place, node, 3):
         word = re.escape(name)

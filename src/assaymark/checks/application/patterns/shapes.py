@@ -104,9 +104,11 @@ class Definition(Struct, frozen=True):
     member: str = ""
     """When only this property of the value is taken (destructuring)."""
     how: str = "set"
-    """``set``, ``add`` (joined to what was there), ``each`` (an element of the value) or ``parameter``."""
+    """``set``, ``add`` (joined to what was there), ``each`` (an element of the value), ``parameter``, or ``declared`` (nothing yet)."""
     kind: str = ""
     """The declared type, last word only."""
+    source: str = ""
+    """For a parameter that a framework fills from the request: the words of the source."""
 
 
 class Function(Struct, frozen=True):
@@ -127,6 +129,8 @@ class Speech(Protocol):
     """Kinds of nodes whose parts run only sometimes."""
     rivals: frozenset[str]
     """Those of them of whose parts at most one runs."""
+    harmless: frozenset[str]
+    """Declared types that hold no text of others: numbers, truth values, dates."""
     bounds: frozenset[str]
     """Kinds of nodes that are functions: control flow is not looked at across them."""
 
@@ -168,7 +172,21 @@ class Speech(Protocol):
 
     def functions(self) -> list[Function]: ...
 
+    def functions_around(self, offset: int) -> list[Function]:
+        """The functions around a byte, innermost first."""
+        ...
+
+    def homes(self, name: str) -> Mapping[int, list[Definition]]:
+        """The definitions of a variable by the start of the function they stand in, -1 for none."""
+        ...
+
+    def named_functions(self, name: str) -> list[Function]: ...
+
     def returns(self, function: Function) -> list[Node]: ...
+
+    def is_local(self, call: Called) -> bool:
+        """True when the call may be one of a function of this text."""
+        ...
 
     def aliases(self) -> Mapping[str, str]:
         """Names of this text for what it imports: ``e`` -> ``child_process.exec``."""

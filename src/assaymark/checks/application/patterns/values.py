@@ -23,6 +23,8 @@ class Value(Struct, frozen=True, omit_defaults=True):
     weak: bool = False
     """Foreign only if a call that was not looked into passes it on."""
     unknown: bool = False
+    mild: bool = False
+    """Unknown, but by its name or its constant arguments more likely a setting than text of others."""
     built: bool = False
     """Put together of constant text and something else."""
     safe: frozenset[str] = frozenset()
@@ -41,6 +43,7 @@ class Value(Struct, frozen=True, omit_defaults=True):
 
 
 UNKNOWN = Value(unknown=True)
+SETTING = Value(unknown=True, mild=True)
 HARMLESS = Value()
 
 
@@ -64,6 +67,7 @@ def joined(parts: Iterable[Value]) -> Value:
         foreign=foreign.foreign if foreign else "",
         weak=bool(foreign) and all(row.weak for row in rows if row.foreign),
         unknown=any(row.unknown for row in rows),
+        mild=_mild(rows),
         built=bool(moving) and (len(rows) > 1 or any(row.built for row in rows)),
         safe=_shared([row for row in rows if row.foreign] or moving),
     )
@@ -83,9 +87,15 @@ def either(arms: Iterable[Value]) -> Value:
         foreign=foreign[0].foreign if foreign else "",
         weak=bool(foreign) and all(row.weak for row in foreign),
         unknown=any(row.unknown for row in rows),
+        mild=_mild(rows),
         built=any(row.built for row in rows),
         safe=_shared([row for row in rows if row.foreign] or moving),
     )
+
+
+def _mild(rows: list[Value]) -> bool:
+    unknown = [row for row in rows if row.unknown]
+    return bool(unknown) and all(row.mild for row in unknown)
 
 
 def _shared(moving: list[Value]) -> frozenset[str]:

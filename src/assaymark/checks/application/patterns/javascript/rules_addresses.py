@@ -96,8 +96,8 @@ def _entry_path(place: Place, call: Called) -> bool | int | None:
     if not call.args:
         return None
     written = place.speech.text.of(call.args[0])
-    function = next((f for f in reversed(place.speech.functions()) if f.start <= call.node.start_byte < f.end), None)
-    body = place.speech.text.content[function.start if function else 0 : call.node.start_byte].decode("utf-8", "replace")
+    functions = place.speech.functions_around(call.node.start_byte)
+    body = place.speech.text.content[functions[0].start if functions else 0 : call.node.start_byte].decode("utf-8", "replace")
     names = re.findall(r"[A-Za-z_$][\w$]*", written)
     joined = _ENTRY.search(written) or any(re.search(rf"\b{re.escape(n)}\s*=\s*[^;\n]{{0,80}}{_ENTRY.pattern}", body) for n in names[:6])
     archives = re.search(rb"unzip|yauzl|adm-zip|jszip|\btar\b|archive|decompress", place.speech.text.content)

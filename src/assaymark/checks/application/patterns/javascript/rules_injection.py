@@ -228,7 +228,6 @@ RULES: tuple[Rule, ...] = (
         {
             **{f"vm.{name}": (0,) for name in ("runInNewContext", "runInThisContext", "runInContext", "compileFunction")},
             "new vm.Script": (0,),
-            "vm2.*": (0,),
             "*.NodeVM().run": (0,),
             "*.VM().run": (0,),
             "safe-eval": (0,),

@@ -109,7 +109,7 @@ def _message_listener(place: Place) -> Iterator[Hit]:
         body = place.speech.text.of(handler)
     else:
         name = place.speech.text.of(handler).rpartition(".")[2]
-        found = [f for f in place.speech.functions() if f.name == name]
+        found = place.speech.named_functions(name)
         body = place.speech.text.of(found[0].node) if len(found) == 1 else "origin"
     if not _ORIGIN_CHECK.search(body):
         yield Hit(call.node)

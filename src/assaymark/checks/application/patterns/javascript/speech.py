@@ -52,6 +52,8 @@ _DEFINITIONS = """
 (assignment_expression left: [(identifier) (object_pattern) (array_pattern)] @name right: (_) @value)
 (augmented_assignment_expression left: (identifier) @name right: (_) @add)
 (for_in_statement left: (_) @name right: (_) @each)
+(call_expression function: (member_expression object: (identifier) @name property: (property_identifier) @_p)
+  arguments: (arguments (_) @add) (#any-of? @_p "push" "unshift" "append"))
 (formal_parameters) @parameters
 (arrow_function parameter: (identifier) @parameter)
 """
@@ -66,6 +68,7 @@ class Script(Naming):
                           "catch_clause", "ternary_expression", "binary_expression"})  # fmt: skip
     rivals = frozenset({"if_statement", "ternary_expression"})
     bounds = _FUNCTIONS
+    harmless = frozenset({"number", "boolean", "bigint", "Date"})
 
     # --- values ------------------------------------------------------------------------------------------------------
 
@@ -162,6 +165,9 @@ class Script(Naming):
 
     def filters(self, call: Called) -> bool:
         return bool(FILTERS.search(call.name))
+
+    def is_local(self, call: Called) -> bool:
+        return call.receiver is None or call.path.startswith("this.") or call.path == call.name
 
     def result(self, call: Called, flow: Flow, depth: int) -> Value | None:
         """Methods of text and lists."""
