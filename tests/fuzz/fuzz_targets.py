@@ -54,6 +54,8 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
+        **{f"patterns {d}": Fuzzed(_check("javascript", d, settings), _SCRIPTS) for d in ("javascript", "typescript", "tsx")},
+        "patterns java": Fuzzed(_check("java", "java", settings), _JAVA),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -82,6 +84,17 @@ _TEXTS = (
     b"a: &x [1, *x]\nb: |\n  key: value\n",
     b"machine h login u password p\nh:1:d:u:p\nu:$apr1$x$y\n",
     b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
+)
+_SCRIPTS = (
+    b"const cp = require('child_process');\nfunction f(req, res) {\n  const { a, b: c = 1 } = req.query;\n  let q = `ls ${a}`; q += c;\n"
+    b"  if (x) { cp.exec(q); } else { eval(a ? b : c); }\n  return res.send('<p>' + [a, c].join(' ')); // nosemgrep\n}\n",
+    b"import { exec as e } from 'child_process';\nclass A<T> { constructor(private x: string) {} m = async (r: Request) => e(r.body!.x as any); }\n"
+    b"const B = () => <p dangerouslySetInnerHTML={{ __html: location.hash }}>{t}</p>;\n",
+)
+_JAVA = (
+    b'class A { void f(HttpServletRequest q, @RequestParam String n) throws E {\n  Map<String, Object> m = new HashMap<>(); m.put("a", q.getHeader(n));\n'
+    b'  StringBuilder s = new StringBuilder("select "); s.append(m.get("a")).append(n);\n  switch (k) { case \'A\': n = "x"; break; default: n += s; }\n'
+    b'  for (String e : l) st.executeQuery(s.toString() + e); // NOSONAR\n  Runtime.getRuntime().exec(b ? n : "ls"); } }\n',
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'

@@ -56,7 +56,7 @@ def judge(pack: Pack, given: Input) -> Outcome:  # noqa: PLR0911 - one return pe
         return Checked(skipped="generated")
     try:
         text = _read(pack, given)
-        broken = _broken(text, live)
+        broken = _broken(text, live - pack.keywords)
         return broken or Checked(_sightings(pack, text, live, str(given.dialect)))
     except NoTreeError:
         return Unchecked("syntax", f"This is no {pack.check} that can be read; correct its syntax.", 1)

@@ -76,6 +76,9 @@ class Pack(Struct, frozen=True, dict=True):
     grammars: Mapping[str, tuple[str, ...]]
     """Dialect -> grammars to try, the first that reads the text without errors wins."""
 
+    keywords: frozenset[str] = frozenset()
+    """Words of rules that are words of the language as well: their standing in what could not be read says nothing."""
+
     @cached_property
     def by_word(self) -> dict[str, tuple[Rule, ...]]:
         words = {word for rule in self.rules for word in rule.words}

@@ -156,6 +156,8 @@ def _host_keys(place: Place, call: Called) -> bool | int | None:
 
 
 def _open_file(place: Place, call: Called) -> bool | int | None:
+    if statement_of(place, call.node).lstrip().partition(" ")[2].lstrip().startswith("assert"):
+        return None
     if call.name == "fromString":
         text = argument(place, 0)
         return SURE if text is not None and re.fullmatch(r"[rwx-]{7}w.", text) else None

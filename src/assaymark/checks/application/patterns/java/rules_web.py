@@ -244,8 +244,8 @@ RULES: tuple[Rule, ...] = (
         "url",
         {
             "new URL": (0,),
-            "URI.create": (0,),
-            "new URI": (0,),
+            "HttpRequest.newBuilder": (0,),
+            "HttpRequest.newBuilder().uri": (0,),
             "new HttpGet": (0,),
             "new HttpPost": (0,),
             "new HttpPut": (0,),

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _UP = 12
+_SHORT = 240
+"""Characters of a statement whose names all tell what its value is for."""
 
 
 def around(node: Node, *kinds: str, levels: int = _UP) -> Node | None:
@@ -83,4 +85,8 @@ def in_call(place: Place, node: Node, *names: str) -> bool:
 def statement_of(place: Place, node: Node) -> str:
     """The text of the statement around a node and the name of its function: where names tell what a value is for."""
     found = place.speech.text.outline.at(node.start_byte)
-    return f"{found.scope[-1] if found.scope else ''} {found.statement[:400]}"
+    statement = found.statement
+    if len(statement) > _SHORT:
+        holder = around(node, "variable_declarator", "assignment_expression", "pair", "statement_block")
+        statement = place.speech.text.of(holder)[:_SHORT] if holder is not None and holder.type != "statement_block" else ""
+    return f"{found.scope[-1] if found.scope else ''} {statement}"

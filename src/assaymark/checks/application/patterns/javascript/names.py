@@ -10,7 +10,7 @@ SOURCES = re.compile(
         \.(?:query|params|body|headers?|cookies|signedCookies|url|originalUrl|hostname|querystring|rawBody|files?|get|param|search)
       | request\.(?:query|params|body|headers|cookies|signedCookies|originalUrl|hostname|querystring|payload|rawBody|files?)
       | event\.(?:queryStringParameters|multiValueQueryStringParameters|pathParameters|rawQueryString|body)
-      | (?:.*\.)?searchParams\.get | URLSearchParams\(\)\.get | NextRequest\(\)\.nextUrl
+      | (?:req|request)\.nextUrl
       | (?:window\.|document\.|self\.|top\.|parent\.|globalThis\.)*location\.(?:hash|search|href|pathname)
       | (?:window\.)?document\.(?:URL|documentURI|baseURI|referrer|cookie)
       | window\.name
@@ -34,7 +34,7 @@ CLEANERS = (
         r"|(?:.*\.)?ObjectI[dD](?:\.\w+)?|bcrypt(?:js)?\.\w+|argon2\.\w+|Object\.keys\(\)\.length",
         "*",
     ),
-    _row(r"encodeURIComponent|querystring\.(?:escape|stringify)|qs\.stringify|URLSearchParams(?:\(\)\.toString)?", "html", "url", "path"),
+    _row(r"encodeURIComponent|querystring\.(?:escape|stringify)|qs\.stringify|URLSearchParams\(\)\.toString", "html", "url", "path"),
     _row(r"encodeURI", "html"),
     _row(
         r"(?:.*[./])?(?:escapeHtml|escapeHTML|escape-html|htmlEscape|htmlescape|encodeHTML|encodeHtml|html-entities\.\w+|sanitize-html"
@@ -63,7 +63,7 @@ CARRIERS = re.compile(
     r"String|decodeURIComponent|decodeURI|unescape|atob|btoa|JSON\.parse|Object\.(?:assign|values|entries|fromEntries|create)"
     r"|(?:path|path/posix|path\.posix|path\.win32|upath)\.(?:join|resolve|normalize|format|relative|dirname)|util\.format"
     r"|Buffer\.from|Buffer"
-    r"|Array\.(?:from|of)|Promise\.(?:resolve|all)|url\.(?:parse|resolve|format)|URL|(?:querystring|qs)\.parse|structuredClone"
+    r"|Array\.(?:from|of)|Promise\.(?:resolve|all)|url\.(?:parse|resolve|format)|URL|URLSearchParams|(?:querystring|qs)\.parse|structuredClone"
     r"|(?:lodash|_)\.(?:get|merge|assign|template|trim|pick|omit|cloneDeep|toString)|express\.\w+"
 )
 METHODS_THAT_CARRY = frozenset({"concat"})

@@ -10,6 +10,7 @@ PACK = Pack(
     check="javascript",
     rules=(*rules_injection.RULES, *rules_pages.RULES, *rules_addresses.RULES, *rules_settings.RULES),
     speech=Script,
+    keywords=frozenset({"import", "require"}),
     grammars={"javascript": ("javascript", "tsx"), "typescript": ("typescript", "tsx"), "tsx": ("tsx",)},
 )
 """JavaScript that its grammar cannot read is often written with the types of Flow, which the grammar of TSX mostly can."""

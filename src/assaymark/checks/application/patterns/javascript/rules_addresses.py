@@ -65,7 +65,10 @@ def _fixed_host(place: Place, value: Value) -> bool:
 
 def _fixed_target(place: Place, value: Value) -> bool:
     del place
-    return bool(_FIXED.match(value.prefix)) or value.foreign in ("req.url", "req.originalUrl", "request.originalUrl", "ctx.url")
+    from_header = value.foreign.endswith((".get", ".headers", ".header"))  # which no link can set
+    return (
+        from_header or bool(_FIXED.match(value.prefix)) or value.foreign in ("req.url", "req.originalUrl", "request.originalUrl", "ctx.url")
+    )
 
 
 def _navigates(place: Place) -> Iterator[Hit]:
