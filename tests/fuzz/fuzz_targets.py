@@ -86,15 +86,26 @@ _TEXTS = (
     b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
 )
 _SCRIPTS = (
-    b"const cp = require('child_process');\nfunction f(req, res) {\n  const { a, b: c = 1 } = req.query;\n  let q = `ls ${a}`; q += c;\n"
-    b"  if (x) { cp.exec(q); } else { eval(a ? b : c); }\n  return res.send('<p>' + [a, c].join(' ')); // nosemgrep\n}\n",
-    b"import { exec as e } from 'child_process';\nclass A<T> { constructor(private x: string) {} m = async (r: Request) => e(r.body!.x as any); }\n"
-    b"const B = () => <p dangerouslySetInnerHTML={{ __html: location.hash }}>{t}</p>;\n",
+    b"""const cp = require('child_process');
+function f(req, res) {
+  const { a, b: c = 1 } = req.query; let q = `ls ${a}`; q += c;
+  if (x) { cp.exec(q); } else { eval(a ? b : c); }
+  return res.send('<p>' + [a, c].join(' ')); // nosemgrep
+}
+""",
+    b"""import { exec as e } from 'child_process';
+class A<T> { constructor(private x: string) {} m = async (r: Request) => e(r.body!.x as any); }
+const B = () => <p dangerouslySetInnerHTML={{ __html: location.hash }}>{t}</p>;
+""",
 )
 _JAVA = (
-    b'class A { void f(HttpServletRequest q, @RequestParam String n) throws E {\n  Map<String, Object> m = new HashMap<>(); m.put("a", q.getHeader(n));\n'
-    b'  StringBuilder s = new StringBuilder("select "); s.append(m.get("a")).append(n);\n  switch (k) { case \'A\': n = "x"; break; default: n += s; }\n'
-    b'  for (String e : l) st.executeQuery(s.toString() + e); // NOSONAR\n  Runtime.getRuntime().exec(b ? n : "ls"); } }\n',
+    b"""class A { void f(HttpServletRequest q, @RequestParam String n) throws E {
+  Map<String, Object> m = new HashMap<>(); m.put("a", q.getHeader(n));
+  StringBuilder s = new StringBuilder("select "); s.append(m.get("a")).append(n);
+  switch (k) { case 'A': n = "x"; break; default: n += s; }
+  for (String e : l) st.executeQuery(s.toString() + e); // NOSONAR
+  Runtime.getRuntime().exec(b ? n : "ls"); } }
+""",
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'

@@ -1,4 +1,6 @@
-"""The laws of identity for the languages that are read by their grammars. Each example goes through planning, rules, scopes, joining, judging.
+"""The laws of identity for the languages that are read by their grammars.
+
+Each example goes through planning, rules, scopes, joining and judging.
 
 The corpus is made of the true samples of the rules, each in a function of its own: what public code holds may not be copied here.
 """
@@ -39,7 +41,10 @@ FILLING = {
 }
 DEFECTS = {
     "javascript": "function brought{n}(req, db) {{\n  db.query('SELECT * FROM t{n} WHERE a = ' + req.query.a);\n}}\n",
-    "java": 'class Brought{n} {{ void f(HttpServletRequest q, Statement s) {{ s.execute("select a from t{n} where b=\'" + q.getHeader("b") + "\'"); }} }}\n',
+    "java": (
+        "class Brought{n} {{ void f(HttpServletRequest q, Statement s) {{ "
+        's.execute("select a from t{n} where b=\'" + q.getHeader("b") + "\'"); }} }}\n'
+    ),
 }
 
 
@@ -49,7 +54,7 @@ def chunks(language: str) -> list[str]:
     texts = [text for row in rows.values() for text in row["true"] if not re.search(r"^\s*(?:import|package)\b|<\?php", text)]
     if language == "javascript":
         return [f"async function piece{number}(req, res) {{\n  {text}\n}}\n" for number, text in enumerate(texts) if "import " not in text]
-    return [re.sub(r"\bclass (\w+)", lambda match: f"class {match[1]}{number}", text, count=1) + "\n" for number, text in enumerate(texts)]
+    return [re.sub(r"\bclass (\w+)", rf"class \g<1>{number}", text, count=1) + "\n" for number, text in enumerate(texts)]
 
 
 def new(verdict: Verdict) -> list[Judged]:
@@ -128,7 +133,8 @@ def test_stillness_layout_is_no_difference(assays: dict[str, Assay], language: s
 
 def test_stillness_a_condition_around_a_statement_moves_nothing(assays: dict[str, Assay]) -> None:
     before = "function f(req, db) {\n  db.query('SELECT a FROM t WHERE b = ' + req.query.b);\n}\n"
-    after = "function f(req, db) {\n  if (ready) {\n    try {\n      db.query('SELECT a FROM t WHERE b = ' + req.query.b)\n    } finally { end(); }\n  }\n}\n"
+    wrapped = "  if (ready) {\n    try {\n      db.query('SELECT a FROM t WHERE b = ' + req.query.b)\n    } finally { end(); }\n  }\n"
+    after = f"function f(req, db) {{\n{wrapped}}}\n"
     assert not new(assays["javascript"]({"a.js": before}, {"a.js": after}))
 
 

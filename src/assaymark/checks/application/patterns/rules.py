@@ -246,11 +246,16 @@ def argument(place: Place, position: int) -> str | None:
 _GUARD = r"(?:includes|has|test|matches|match|indexOf|contains|containsKey|startsWith|in_array|equals|\w*(?:[vV]alid|[aA]llow|[sS]afe)\w*)"
 
 
+_CONDITION = re.compile(r"\b(?:if|while|unless)\b")
+
+
 def guarded(place: Place, node: Node) -> bool:
     """True when a name of the expression was asked about before, in a condition of the same function: perhaps a list of what is allowed."""
     functions = place.speech.functions_around(node.start_byte)
     start = max(functions[0].start if functions else 0, node.start_byte - 4_000)
     before = place.speech.text.content[start : node.start_byte].decode("utf-8", "replace")
+    if not _CONDITION.search(before):
+        return False
     for name in _names(place, node, 3):
         word = re.escape(name)
         if re.search(rf"\b(?:if|while|unless)\b[^;\n]{{0,120}}\b{_GUARD}\s*\(\s*[^()\n]{{0,60}}(?<![\w$]){word}(?![\w$])", before):
