@@ -52,10 +52,13 @@ _DEFINITIONS = """
 (assignment_expression left: [(identifier) (object_pattern) (array_pattern)] @name right: (_) @value)
 (augmented_assignment_expression left: (identifier) @name right: (_) @add)
 (for_in_statement left: (_) @name right: (_) @each)
-(call_expression function: (member_expression object: (identifier) @name property: (property_identifier) @_p)
-  arguments: (arguments (_) @add) (#any-of? @_p "push" "unshift" "append"))
 (formal_parameters) @parameters
 (arrow_function parameter: (identifier) @parameter)
+"""
+_GROWS = re.compile(rb"\.(?:push|unshift|append)\(")
+_GROWING = """
+(call_expression function: (member_expression object: (identifier) @name property: (property_identifier) @_p)
+  arguments: (arguments (_) @add) (#any-of? @_p "push" "unshift" "append"))
 """
 _FUNCTION_QUERY = "[" + " ".join(f"({kind})" for kind in sorted(_FUNCTIONS)) + "] @function"
 
@@ -207,7 +210,8 @@ class Script(Naming):
 
     def define(self) -> list[Definition]:
         found: list[Definition] = []
-        for _, captured in self.text.matches(_DEFINITIONS):
+        growing = self.text.matches(_GROWING) if _GROWS.search(self.text.content) else []
+        for _, captured in [*self.text.matches(_DEFINITIONS), *growing]:
             single = captured.get("parameter", ())
             found += [Definition(self.text.of(node), node.start_byte, None, node, how="parameter") for node in single]
             for node in captured.get("parameters", ()):
