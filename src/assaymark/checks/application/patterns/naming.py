@@ -23,6 +23,7 @@ class Gathering:
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self._homes: dict[str, dict[int, list[Definition]]] = {}
 
     def define(self) -> list[Definition]:
         raise NotImplementedError
@@ -70,19 +71,15 @@ class Gathering:
             at = around[at]
         return found
 
-    @cached_property
-    def _by_home(self) -> dict[str, dict[int, list[Definition]]]:
-        found: dict[str, dict[int, list[Definition]]] = {}
-        for name, rows in self._definitions.items():
-            homes = found.setdefault(name, {})
-            for row in rows:
-                around = self.functions_around(row.at)
-                homes.setdefault(around[0].start if around else -1, []).append(row)
-        return found
-
     def homes(self, name: str) -> dict[int, list[Definition]]:
         """The definitions of a variable by the start of the function they stand in, -1 for none."""
-        return self._by_home.get(name, {})
+        if name not in self._homes:
+            found: dict[int, list[Definition]] = {}
+            for row in self._definitions.get(name, ()):
+                around = self.functions_around(row.at)
+                found.setdefault(around[0].start if around else -1, []).append(row)
+            self._homes[name] = found
+        return self._homes[name]
 
     @cached_property
     def _by_name(self) -> dict[str, list[Function]]:
