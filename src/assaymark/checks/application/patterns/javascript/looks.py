@@ -90,3 +90,16 @@ def statement_of(place: Place, node: Node) -> str:
         holder = around(node, "variable_declarator", "assignment_expression", "pair", "statement_block")
         statement = place.speech.text.of(holder)[:_SHORT] if holder is not None and holder.type != "statement_block" else ""
     return f"{found.scope[-1] if found.scope else ''} {statement}"
+
+
+def purpose_of(place: Place, node: Node) -> str:
+    """The name that a value is given and that of its function; without one, the statement when it is short."""
+    found = place.speech.text.outline.at(node.start_byte)
+    holder = around(
+        node, "variable_declarator", "assignment_expression", "augmented_assignment_expression", "pair", "statement_block", levels=40
+    )
+    name = None
+    if holder is not None:
+        name = next((part for field in ("name", "left", "key") if (part := holder.child_by_field_name(field)) is not None), None)
+    written = place.speech.text.of(name) if name is not None else found.statement if len(found.statement) <= _SHORT else ""
+    return f"{found.scope[-1] if found.scope else ''} {written}"

@@ -128,10 +128,6 @@ def _yaml_full(place: Place, call: Called) -> bool | int | None:
     return None
 
 
-def _vm2(place: Place, call: Called) -> bool | int | None:
-    return SURE if call.args and judged(place.flow.value(call.args[0]), "code", FOREIGN) else None
-
-
 _PARAMETERS = "Write the statement as constant text with placeholders and hand the values over beside it (`query(sql, [value])`)."
 _PROGRAM = "Call `execFile` or `spawn` with a constant program and the values as list, without `shell`; check values that could be options."
 _CODE = "Choose the action from a map of functions in the program; read data with JSON.parse."

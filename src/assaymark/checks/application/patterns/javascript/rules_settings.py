@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assaymark.checks.application.patterns.javascript.looks import around, entries, in_call, pair_at, set_property, statement_of
+from assaymark.checks.application.patterns.javascript.looks import around, entries, in_call, pair_at, purpose_of, set_property, statement_of
 from assaymark.checks.application.patterns.rules import (
     LEAST,
     LESS,
@@ -77,7 +77,7 @@ def _constant_iv(place: Place, call: Called) -> bool | int | None:
 
 
 def _random(place: Place, call: Called) -> bool | int | None:
-    return SURE if _RANDOM_USE.search(statement_of(place, call.node)) else None
+    return SURE if _RANDOM_USE.search(purpose_of(place, call.node)) else None
 
 
 def _key_size(place: Place, call: Called) -> bool | int | None:
