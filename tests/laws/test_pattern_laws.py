@@ -51,10 +51,18 @@ DEFECTS = {
 def chunks(language: str) -> list[str]:
     """Pieces of text that may stand in any order."""
     rows = tomllib.loads((SAMPLES / f"{language}.toml").read_text("utf-8"))
-    texts = [text for row in rows.values() for text in row["true"] if not re.search(r"^\s*(?:import|package)\b|<\?php", text)]
+    texts = [re.sub(r"\A\s*<\?php\s", "", text) for row in rows.values() for text in row["true"]]
     if language == "javascript":
         return [f"async function piece{number}(req, res) {{\n  {text}\n}}\n" for number, text in enumerate(texts) if "import " not in text]
-    return [re.sub(r"\bclass (\w+)", rf"class \g<1>{number}", text, count=1) + "\n" for number, text in enumerate(texts)]
+    if language == "java":
+        texts = [text for text in texts if not re.search(r"^\s*(?:import|package)\b", text)]
+        return [re.sub(r"\bclass (\w+)", rf"class \g<1>{number}", text, count=1) + "\n" for number, text in enumerate(texts)]
+    return [f"{text}\n" for text in texts if "?>" not in text]
+
+
+def whole(language: str, pieces: list[str]) -> str:
+    """A file of such pieces."""
+    return ("<?php\n" if language == "php" else "") + "".join(pieces)
 
 
 def new(verdict: Verdict) -> list[Judged]:
@@ -68,7 +76,7 @@ def assays(make_assay: Callable[[frozenset[str]], Assay]) -> dict[str, Assay]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_corpus_has_enough_findings_to_prove_something(assays: dict[str, Assay], language: str) -> None:
-    verdict = assays[language]({}, {f"a.{SUFFIX[language]}": "".join(chunks(language))})
+    verdict = assays[language]({}, {f"a.{SUFFIX[language]}": whole(language, chunks(language))})
     assert len(new(verdict)) >= 30
     assert not [j for j in verdict.findings if j.finding.core.kind is Kind.UNCHECKED]
 
@@ -81,7 +89,7 @@ def test_stillness_edits_between_statements_yield_nothing_new(assays: dict[str, 
     pieces = chance.sample(chunks(language), 12)
     edited = [text for piece in pieces for text in (chance.choice(FILLING[language]), piece)]
     path = f"a.{SUFFIX[language]}"
-    assert not new(assays[language]({path: "".join(pieces)}, {path: "".join(edited)}))
+    assert not new(assays[language]({path: whole(language, pieces)}, {path: whole(language, edited)}))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -91,15 +99,15 @@ def test_movement_other_order_other_file_and_other_name_yield_nothing_new(assays
     chance = random.Random(seed)
     pieces = chance.sample(chunks(language), 10)
     suffix = SUFFIX[language]
-    moved = {f"lib/b.{suffix}": "".join(pieces[5:]), f"c.{suffix}": "".join(reversed(pieces[:5]))}
-    assert not new(assays[language]({f"a.{suffix}": "".join(pieces)}, moved))
+    moved = {f"lib/b.{suffix}": whole(language, pieces[5:]), f"c.{suffix}": whole(language, pieces[4::-1])}
+    assert not new(assays[language]({f"a.{suffix}": whole(language, pieces)}, moved))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @some
 @given(seeds)
 def test_a_copy_yields_exactly_the_copies(assays: dict[str, Assay], language: str, seed: int) -> None:
-    text = "".join(random.Random(seed).sample(chunks(language), 6))
+    text = whole(language, random.Random(seed).sample(chunks(language), 6))
     first, second = f"a.{SUFFIX[language]}", f"copy/a.{SUFFIX[language]}"
     held = new(assays[language]({}, {first: text}))
     assert len(new(assays[language]({first: text}, {first: text, second: text}))) == len(held)
@@ -126,8 +134,10 @@ def as_broken(text: str) -> str:
 @pytest.mark.parametrize("change", [as_crlf, as_indented, as_allman, as_broken])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_stillness_layout_is_no_difference(assays: dict[str, Assay], language: str, change: Callable[[str], str]) -> None:
-    text, path = "".join(chunks(language)), f"a.{SUFFIX[language]}"
-    assert change(text) != text or change is as_allman
+    text, path = whole(language, chunks(language)), f"a.{SUFFIX[language]}"
+    if language == "go" and change is as_allman:
+        return  # a line end ends a statement there
+    assert change(text) != text or change in (as_allman, as_broken)
     assert not new(assays[language]({path: text}, {path: change(text)}))
 
 
@@ -147,7 +157,7 @@ def test_honesty_one_real_defect_anywhere_is_exactly_one_new_finding(assays: dic
     path = f"a.{SUFFIX[language]}"
     head = [*pieces]
     head.insert(chance.randrange(len(pieces)), DEFECTS[language].format(n=seed))
-    (found,) = new(assays[language]({path: "".join(pieces)}, {path: "".join(head)}))
+    (found,) = new(assays[language]({path: whole(language, pieces)}, {path: whole(language, head)}))
     assert found.finding.core.rule_class == "sql-injection"
 
 
@@ -160,15 +170,15 @@ def test_honesty_taking_the_sanitiser_away_is_new_although_the_line_was_not_touc
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_closure_a_file_that_cannot_be_read_where_a_rule_would_look_closes_nothing(assays: dict[str, Assay], language: str) -> None:
-    text, path = "".join(chunks(language)[:3]), f"a.{SUFFIX[language]}"
-    verdict = assays[language]({path: text}, {path: "}}}) ( class { " + text.replace("(", "( ( {", 3)})
+    text, path = whole(language, chunks(language)[:3]), f"a.{SUFFIX[language]}"
+    verdict = assays[language]({path: text}, {path: text[:6] + "}}}) ( class { " + text[6:].replace("(", "( ( {", 3)})
     assert str(verdict.outcome) == "unproven"
     assert not [j for j in verdict.findings if j.state is State.FIXED]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_agreement_a_tool_that_tells_only_line_and_column_names_the_same_site(assays: dict[str, Assay], language: str) -> None:
-    text, path = "".join(chunks(language)), f"a.{SUFFIX[language]}"
+    text, path = whole(language, chunks(language)), f"a.{SUFFIX[language]}"
     where = locator(text, SUFFIX[language])
     for judged in new(assays[language]({}, {path: text})):
         place = judged.finding.place

@@ -140,6 +140,14 @@ def test_annotations_of_java_count_for_the_rules_they_name(annotation: str, comm
     assert (only(text, "java").suppression is not None) is covers
 
 
+def test_a_parameter_that_a_framework_fills_from_the_request_is_foreign_unless_its_type_is_no_text() -> None:
+    text = "class A { @Get() find(@Query('n') n: string) { return this.db.query(`SELECT a FROM t WHERE n = '${n}'`); } }\n"
+    found = outcome(text, dialect="typescript")
+    assert isinstance(found, Checked)
+    assert [(s.rule, s.message.rpartition(" ")[2]) for s in found.sightings] == [("javascript/sql-built", "@Query.")]
+    assert outcome(text.replace("n: string", "n: number"), dialect="typescript") == Checked()
+
+
 def test_a_value_that_was_asked_about_is_reported_less_surely() -> None:
     plain = "app.get('/', (req, res) => { const f = req.query.f; res.sendFile(f); });\n"
     asked = plain.replace("res.sendFile", "if (!FILES.includes(f)) return; res.sendFile")

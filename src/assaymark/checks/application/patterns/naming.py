@@ -6,7 +6,7 @@ from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from assaymark.checks.application.patterns.shapes import Definition, Function
+from assaymark.checks.application.patterns.shapes import Called, Definition, Function
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -20,10 +20,15 @@ class Gathering:
     """Definitions, functions and comments of one text, each gathered when first asked for."""
 
     comment_query: str
+    harmless: frozenset[str] = frozenset()
 
     def __init__(self, text: Text) -> None:
         self.text = text
         self._homes: dict[str, dict[int, list[Definition]]] = {}
+
+    def is_local(self, call: Called) -> bool:
+        """True when the call may be one of a function of this text; languages with methods say it better."""
+        return call.receiver is None
 
     def define(self) -> list[Definition]:
         raise NotImplementedError

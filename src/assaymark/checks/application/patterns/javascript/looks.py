@@ -101,5 +101,11 @@ def purpose_of(place: Place, node: Node) -> str:
     name = None
     if holder is not None:
         name = next((part for field in ("name", "left", "key") if (part := holder.child_by_field_name(field)) is not None), None)
-    written = place.speech.text.of(name) if name is not None else found.statement if len(found.statement) <= _SHORT else ""
+    written = (
+        place.speech.text.of(name)
+        if name is not None
+        else found.statement
+        if len(found.statement) <= _SHORT and "=>" not in found.statement
+        else ""
+    )
     return f"{found.scope[-1] if found.scope else ''} {written}"

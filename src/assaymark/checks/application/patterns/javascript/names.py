@@ -18,6 +18,8 @@ SOURCES = re.compile(
     )(?![\w$])"""
 )
 """Matched against dotted paths from their beginning."""
+FROM_REQUEST = re.compile(r"@(?:Query|Param|Body|Headers|QueryParam|PathParam|BodyParam|HeaderParam|CookieParam|UploadedFile|Cookies)\b")
+"""Decorators by which frameworks fill parameters from the request."""
 BROWSER = re.compile(r"(?:window|document|self|top|parent|globalThis|location)\b")
 
 _ALL = frozenset({"*"})

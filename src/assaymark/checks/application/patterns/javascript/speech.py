@@ -13,6 +13,7 @@ from assaymark.checks.application.patterns.javascript.names import (
     CARRIERS,
     CLEANERS,
     FILTERS,
+    FROM_REQUEST,
     KEEPS,
     METHODS_THAT_CARRY,
     SOURCES,
@@ -224,9 +225,11 @@ class Script(Naming):
 
     def _bound(self, pattern: Node, value: Node | None, how: str) -> list[Definition]:
         kind = pattern.child_by_field_name("type")
+        asked = [self.text.of(child) for child in pattern.named_children if child.type == "decorator"]
+        source = next((match[0] for written in asked if (match := FROM_REQUEST.match(written))), "")
         declared = re.findall(r"\w+", self.text.of(kind))[-1:] if kind is not None else []
         return [
-            Definition(self.text.of(node), node.start_byte, value, node, member, how, "".join(declared))
+            Definition(self.text.of(node), node.start_byte, value, node, member, how, "".join(declared), source)
             for node, member in self.pattern(pattern)
         ]
 
