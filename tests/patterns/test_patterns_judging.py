@@ -78,9 +78,14 @@ def test_an_error_around_the_word_of_a_rule_is_not() -> None:
     assert (found.reason_class, found.line) == ("syntax", 41)
 
 
-def test_bundles_and_binary_data_are_skipped_by_name_of_the_reason() -> None:
-    assert outcome("eval(a+b);" * 2_000) == Checked(skipped="generated")
+def test_binary_data_are_skipped_by_name_of_the_reason() -> None:
     assert outcome(b"eval(\x00)") == Checked(skipped="binary")
+
+
+def test_bundles_are_judged_less_surely_and_a_long_line_closes_nothing() -> None:
+    text = "app.get('/', (req, res) => { eval(req.query.x); });\n"
+    assert (only(text).confidence, only(text + "//" + "x" * 20_000).confidence) == (Confidence.HIGH, Confidence.MEDIUM)
+    assert only(text).site == only(text + "//" + "x" * 20_000).site
 
 
 def test_types_of_flow_are_read_by_the_other_grammar() -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from assaymark.checks.application.patterns.flow import Flow, TooComplex
 from assaymark.checks.application.patterns.rules import Hit, Pack, Place, Rule
 from assaymark.checks.application.patterns.shapes import Speech
@@ -35,7 +37,8 @@ MOST_BROKEN = 0.25
 """Part of the bytes that may stand in what could not be read, when no rule looks there. Public code with syntax of its own (Flow,
 macros of templates) stays below; a file in another language does not."""
 GENERATED_LINE = 250
-"""Mean characters of a line. Written code has about 30; what has more was put together by a bundler, whose input is checked instead."""
+"""Mean characters of a line. Written code has about 30; what has more was put together by a bundler, and is judged one step less surely.
+It is not skipped: a file could be made to look generated, and that would close what was found in it."""
 _SMALL = 8_000
 _STEPS = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 
@@ -52,8 +55,6 @@ def judge(pack: Pack, given: Input) -> Outcome:  # noqa: PLR0911 - one return pe
         return Checked()
     if b"\0" in content[:8_192]:
         return Checked(skipped="binary")
-    if len(content) > _SMALL and len(content) > GENERATED_LINE * (content.count(b"\n") + 1):
-        return Checked(skipped="generated")
     try:
         text = _read(pack, given)
         broken = _broken(text, live - pack.keywords)
@@ -122,6 +123,8 @@ def _sightings(pack: Pack, text: Text, live: frozenset[str], dialect: str) -> tu
         raise TooComplex
     requests = Requests(speech) if found else None
     language = LANGUAGES.get(dialect, dialect)
+    if len(text.content) > max(_SMALL, GENERATED_LINE * (text.content.count(b"\n") + 1)):
+        found = {key: (rule, replace(hit, less=hit.less + 1)) for key, (rule, hit) in found.items()}
     made = [
         _sighting(text, RuleId(f"{pack.check}/{rule.id}"), hit, rule, language=language, requests=requests) for rule, hit in found.values()
     ]
