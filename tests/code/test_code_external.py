@@ -287,6 +287,7 @@ def test_knowledge_follows_the_manifest_and_the_program_and_asks_for_its_version
 needs_bandit = pytest.mark.skipif(
     shutil.which("bandit", path=str(Path(sys.executable).parent)) is None, reason="bandit[sarif] is not installed"
 )
+needs_ast_grep = pytest.mark.skipif(shutil.which("ast-grep") is None, reason="ast-grep is not on PATH")
 needs_semgrep = pytest.mark.skipif(shutil.which("semgrep") is None, reason="semgrep is not on PATH")
 
 
@@ -339,6 +340,12 @@ def test_semgrep_runs_with_its_own_rules_only(tmp_path: Path) -> None:
     inputs = [an_input("const cp = require('child_process')\nfunction f(a) {\n  cp.exec('ls ' + a)\n}\n", "js"), an_input("x = 1\n", "py")]
     outcomes = list(ready("semgrep", tmp_path).run(inputs))
     assert [kind(outcome) for _, outcome in outcomes] == ["semgrep/javascript-child-process-shell", ""]
+
+
+@needs_ast_grep
+def test_ast_grep_runs_with_the_rules_of_its_manifest(tmp_path: Path) -> None:
+    outcomes = list(ready("ast-grep", tmp_path).run([an_input("box.innerHTML = a;\n", "js"), an_input("box.innerHTML = 'a';\n", "js")]))
+    assert [kind(outcome) for _, outcome in outcomes] == ["ast-grep/javascript-html-of-variable", ""]
 
 
 def test_a_rule_that_nobody_mapped_is_a_class_of_its_own(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_report_in_semgrep_s_form_is_understood() -> None:
     first, second = outcomes
     assert isinstance(first, Checked)
     (sighting,) = first.sightings
-    assert sighting.site == CodeSite(("f",), "eval(a) // nosemgrep", "javascript")
+    assert sighting.site == CodeSite(("f",), "eval(a)", "javascript")
     assert (sighting.severity, sighting.confidence, sighting.notes) == (Severity.HIGH, Confidence.MEDIUM, (("cwe", "CWE-94"),))
     assert sighting.suppression is not None
     assert catalogue().class_of(RuleId(sighting.rule)) == "code-injection"

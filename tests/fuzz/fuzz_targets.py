@@ -91,6 +91,8 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         "image config": Fuzzed(_check("image", "image-config", settings), (CONFIG,)),
         "image files": Fuzzed(_check("image", "image-files", settings), (FILES,)),
         **image_targets(Fuzzed),
+        **{f"patterns {d}": Fuzzed(_check("javascript", d, settings), _SCRIPTS) for d in ("javascript", "typescript", "tsx")},
+        "patterns java": Fuzzed(_check("java", "java", settings), _JAVA),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -119,6 +121,28 @@ _TEXTS = (
     b"a: &x [1, *x]\nb: |\n  key: value\n",
     b"machine h login u password p\nh:1:d:u:p\nu:$apr1$x$y\n",
     b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
+)
+_SCRIPTS = (
+    b"""const cp = require('child_process');
+function f(req, res) {
+  const { a, b: c = 1 } = req.query; let q = `ls ${a}`; q += c;
+  if (x) { cp.exec(q); } else { eval(a ? b : c); }
+  return res.send('<p>' + [a, c].join(' ')); // nosemgrep
+}
+""",
+    b"""import { exec as e } from 'child_process';
+class A<T> { constructor(private x: string) {} m = async (r: Request) => e(r.body!.x as any); }
+const B = () => <p dangerouslySetInnerHTML={{ __html: location.hash }}>{t}</p>;
+""",
+)
+_JAVA = (
+    b"""class A { void f(HttpServletRequest q, @RequestParam String n) throws E {
+  Map<String, Object> m = new HashMap<>(); m.put("a", q.getHeader(n));
+  StringBuilder s = new StringBuilder("select "); s.append(m.get("a")).append(n);
+  switch (k) { case 'A': n = "x"; break; default: n += s; }
+  for (String e : l) st.executeQuery(s.toString() + e); // NOSONAR
+  Runtime.getRuntime().exec(b ? n : "ls"); } }
+""",
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _KUBERNETES = (

@@ -72,6 +72,8 @@ TOOLS = (
     "github-scripts",
     "gitlab-ci",
     "image",
+    "java",
+    "javascript",
     "jenkins",
     "kubernetes",
     "nginx",

@@ -2,7 +2,8 @@ r"""Sites in source text: from a line number to the scope and the statement that
 
 Guarantees
 * Lines are split at ``\n``, ``\r\n`` and ``\r`` only, as compilers and analysers count them; never at U+2028 or form feed.
-* Python is read with `ast` once per text; what `ast` cannot read, and every other language, is read by layout (`scope_text`).
+* Python is read with `ast` once per text, JavaScript, TypeScript, Java, Go and PHP with their grammars (`scope_tree`); what these cannot
+  read, and every other language, is read by layout (`scope_text`).
 * Linear time, and never an exception: thousand-fold nesting, half a file and binary text all give an answer.
 * Editing text outside a statement and outside its scope headers leaves the site equal, as long as the text still parses.
 * Credentials that can be told by their form are masked: a site is kept for ever and shown to people.
@@ -21,6 +22,8 @@ from assaymark.model.finding import CodeSite
 from assaymark.model.scope_mask import mask
 from assaymark.model.scope_python import PythonOutline, UnparsableError
 from assaymark.model.scope_text import Found, TextOutline
+from assaymark.model.scope_tree import TreeOutline
+from assaymark.model.syntax_tree import GRAMMARS, NoTreeError, parse
 
 LONGEST_STATEMENT = 4_000
 """Characters. Generated and minified lines are cut here, with a digest of the whole, or one file could fill the memory with copies."""
@@ -71,13 +74,17 @@ class Locator:
         """
         found = self._outline.find(line, max(line, end_line), column)
         if id(found) not in self._made:
-            site = CodeSite(found.scope, mask(_bounded(found.statement)), self._language)
-            self._made[id(found)] = Located(site, found.first_line, found.last_line)
+            self._made[id(found)] = Located(site_of(found, self._language), found.first_line, found.last_line)
         return self._made[id(found)]
 
     def site(self, line: int, end_line: int = 0, *, column: int = 0) -> CodeSite:
         """The site alone."""
         return self.locate(line, end_line, column=column).site
+
+
+def site_of(found: Found, language: str) -> CodeSite:
+    """The site of a statement, however it was found."""
+    return CodeSite(found.scope, mask(_bounded(found.statement)), language)
 
 
 def locator(text: str, dialect: str) -> Locator:
@@ -88,6 +95,12 @@ def locator(text: str, dialect: str) -> Locator:
         try:
             return Locator(PythonOutline(text), language, parsed=True)
         except UnparsableError:
+            pass
+    elif dialect in GRAMMARS:
+        source = text.encode("utf-8", "replace")
+        try:
+            return Locator(TreeOutline(source, parse(source, GRAMMARS[dialect]), GRAMMARS[dialect]), language, parsed=True)
+        except NoTreeError:
             pass
     return Locator(TextOutline(text, is_python=language == "python"), language, parsed=False)
 

@@ -37,12 +37,14 @@ from assaymark.checks.application.code.external_report import attribute, words
 from assaymark.checks.application.code.process import Ran, run_bounded
 from assaymark.checks.application.code.sarif_in import NotSarifError, Report, read_sarif
 from assaymark.checks.application.code.source import plain
+from assaymark.checks.reading.installed import grammars
 from assaymark.checks.settings import CheckSettings, NamedFile
 from assaymark.errors import EngineMissing, PolicyInvalid
 from assaymark.model import rules
 from assaymark.model.check import Dialect, Input, Outcome, Unchecked, UnitKind
 from assaymark.model.digest import Digest, digest_of, sha256
 from assaymark.model.finding import CheckId, Layer
+from assaymark.model.syntax_tree import PLACES
 
 LONGEST_REPORT = 64 << 20
 MOST_RUNS = 64
@@ -121,7 +123,7 @@ def read_manifest(manifest: NamedFile) -> Manifest:
 class External:
     """The check."""
 
-    version = "1"
+    version = "2"
     starts_processes = True
 
     def __init__(self, manifest: Manifest, digest: Digest, cache_dir: str) -> None:
@@ -136,7 +138,7 @@ class External:
         """Manifest, program, version, and the class data that we hold for the tool; the version is asked for once per program file."""
         mapped = Path(rules.__file__).parent / "rule_data" / f"{self.id}.toml"
         known = sha256(mapped.read_bytes()) if mapped.is_file() else ""
-        return digest_of([self._digest, self._version(), known, sys.version_info[:2]])
+        return digest_of([self._digest, self._version(), known, sys.version_info[:2], grammars(*PLACES)])
 
     def select(self, path: str) -> Dialect | None:
         name = path.rpartition("/")[2]

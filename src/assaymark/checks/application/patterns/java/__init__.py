@@ -1,0 +1,1 @@
+"""Java: servlets, Spring, JAX-RS, JDBC, JPA and the standard library."""

@@ -1,0 +1,1 @@
+"""JavaScript and TypeScript, for Node and for browsers, JSX included."""
