@@ -116,6 +116,9 @@ class _One:
     def about(self, ids: Iterable[str]) -> dict[str, Advisory]:
         return {each: Advisory(each) for each in ids}
 
+    def covers(self, prefix: str) -> bool:
+        return any(key.startswith(prefix) for key in self._record)
+
 
 @pytest.mark.parametrize(
     ("uses", "hit"),
@@ -139,7 +142,7 @@ def test_a_vulnerable_action_is_told_with_its_repair_and_an_address_without_vers
     packages = read_github_actions(steps("own/files@v45.0.7"))
     (found,) = sightings(packages, "github-workflow", match(packages, index), index)
     assert isinstance(found.site, ComponentSite)
-    assert found.site.package == "pkg:githubactions/own/files"
+    assert found.site.package == "pkg:github/own/files"
     assert found.fix is not None
     assert "46.0.1" in found.fix.advice
     assert found.span is not None

@@ -111,6 +111,20 @@ def test_an_inline_comment_added_to_a_known_finding_is_a_weakening() -> None:
     assert [r.kind for r in decision.reasons] == [ReasonKind.WEAKENED]
 
 
+def test_an_inline_comment_that_stood_covers_nothing_worse_than_it_did() -> None:
+    worse = finding(comment="# nosec")
+    mild = msgspec.structs.replace(worse, severity=Severity.INFO)
+    decision = decide(Side([mild], policy()), Side([worse], policy()), today=TODAY)
+    assert decision.outcome is Outcome.FAIL
+    assert ReasonKind.WEAKENED in {r.kind for r in decision.reasons}
+
+
+def test_of_two_findings_at_one_place_the_order_does_not_say_which_has_the_comment() -> None:
+    both = [finding(), finding(comment="# nosec")]
+    given = [decide(Side((), policy()), Side(rows, policy()), today=TODAY) for rows in (both, both[::-1])]
+    assert given[0] == given[1]
+
+
 def test_a_secret_that_left_the_tree_stays_a_matter_until_its_rotation_is_recorded() -> None:
     secret = finding(site=SecretSite("ab" * 32, "key"))
     left = decide(Side([secret], policy()), Side([], policy()), today=TODAY)

@@ -123,8 +123,24 @@ def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, by
 
 
 def _seen(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
+    """What the policy lets be seen, in an order of its own: of two findings at one place, the order given must not say which is which."""
     off = frozenset(policy.checks.disable_rules)
-    return [in_context(f) for f in findings if not off or not (f.core.rule_class in off or all(w.rule in off for w in f.witnesses))]
+    kept = [in_context(f) for f in findings if not off or not (f.core.rule_class in off or all(w.rule in off for w in f.witnesses))]
+    return sorted(kept, key=_canonical)
+
+
+def _canonical(finding: Finding) -> tuple[object, ...]:
+    asked = finding.suppression
+    return (
+        finding.place,
+        finding.fingerprint,
+        finding.severity.rank,
+        finding.confidence.rank,
+        finding.statement,
+        finding.witnesses,
+        (asked.line, asked.marker) if asked else (-1, ""),
+        finding.input,
+    )
 
 
 def _judge(match: Matched, refs: Mapping[int, WaiverRef | None], gate: Gate, newly_known: frozenset[str]) -> Judged:

@@ -22,6 +22,7 @@ from msgspec import Struct
 from assaymark.model.finding import Finding
 from assaymark.verdict.compare import Matched
 from assaymark.verdict.policy import Gate, InlineWaivers, Policy, RecordedException, Waiver, Weakening
+from assaymark.verdict.weight import weight
 
 
 class Allowed(Struct, frozen=True):
@@ -60,7 +61,7 @@ def exceptions(policy: Policy, gate: Gate, today: dt.date) -> Allowed:
 
 
 def inline_weakenings(matched: Sequence[Matched], own_waived: Sequence[bool], gate: Gate) -> tuple[tuple[Weakening, Finding], ...]:
-    """Inline comments that the change added, under a policy that does not let them grow.
+    """Inline comments that the change added, or that cover something worse now, under a policy that does not let them grow.
 
     `own_waived` says for each match whether a waiver with reason, owner and end covers it: then the comment changes nothing.
     """
@@ -71,9 +72,14 @@ def inline_weakenings(matched: Sequence[Matched], own_waived: Sequence[bool], ga
         after = match.after
         if after is None or after.suppression is None or waived:
             continue
+        marker = after.suppression.marker
         if match.before is None or match.before.suppression is None:
-            text = f"the comment `{after.suppression.marker}` was added and would hide {after.rule}"
-            found.append((Weakening(f"waivers.inline:{after.place.path}", text), after))
+            text = f"the comment `{marker}` was added and would hide {after.rule}"
+        elif weight(after, gate) > weight(match.before, gate):
+            text = f"the comment `{marker}` would hide more of {after.rule} than it did"
+        else:
+            continue
+        found.append((Weakening(f"waivers.inline:{after.place.path}", text), after))
     return tuple(found)
 
 
