@@ -50,6 +50,7 @@ class Stage:
         kept = {name: value for name, value in build_sample.git_environment().items() if not name.startswith("ASSAYMARK_")}
         self.environment = kept | {
             "ASSAYMARK_CACHE": str(folder / "cache"),
+            "ASSAYMARK_ADVISORIES": str(folder / "advisories"),
             # Fixed, so that the ids of the show are the same everywhere; a real key is random and made at the first run.
             "ASSAYMARK_KEY": "the key of the show, known to all",
             "ASSAYMARK_DAEMON": "off",
@@ -118,6 +119,9 @@ BURIED = {
 def preparation(stage: Stage) -> None:
     words = "Once per machine: what the checks need is looked for, and rules are compiled (this takes half a minute, the first time)."
     stage.play(Scene("0  Is everything here?", words, ("doctor",), PASS))
+    words = "What is known of other people's packages: fetched once a day in real life, three advisories of the recipe here."
+    source = str(build_sample.RECIPE / "advisories")
+    stage.play(Scene("   … and the advisories", words, ("advisories", "update", "--from", source), PASS, says=("3 advisories",)))
 
 
 def first_check(stage: Stage) -> None:
@@ -126,7 +130,7 @@ def first_check(stage: Stage) -> None:
         "It is April. Harbour is six weeks old, works, and nobody has ever looked. Everything is judged, not only a change:\n"
         "the application, its configuration, its three pipelines."
     )
-    stage.play(Scene("1  The first check", words, ("check", "--all"), FAIL, says=("new findings",)))
+    stage.play(Scene("1  The first check", words, ("check", "--all"), FAIL, says=("open findings",)))
     missed = BURIED - families(stage.verdict("--all"))
     if missed:
         raise Unexpected(f"\nthe show fails: the first check did not see {', '.join(sorted(missed))}")
@@ -158,9 +162,24 @@ def repaired_change(stage: Stage) -> None:
     stage.play(Scene("4  The repaired change passes", words, ("check", "main...feature/export-fixed"), PASS, says=("pass",)))
 
 
+def ship(stage: Stage) -> None:
+    words = (
+        "Harbour goes to a machine of its own: a lock file that brings an old urllib3 along, a firewall that is open to the world,\n"
+        "a container that runs as root. Three layers, one verdict, each with its fix."
+    )
+    says = ("urllib3", "CVE-2023-43804", "requests", "1.26.18", "network.tf", "Dockerfile")
+    span = "main...feature/ship"
+    stage.play(Scene("5  Dependencies, infrastructure, container", words, ("check", span), FAIL, says=says))
+    found = new_finding(stage.verdict(span), "known-vulnerable-component")
+    words = "Who brought it in, how bad it is, and the command that clears it."
+    stage.play(Scene("   … with the way out", words, ("explain", found), PASS, says=("urllib3",)))
+    words = "Monday: a current urllib3, a user without rights, the office instead of the world."
+    stage.play(Scene("   … and repaired", words, ("check", "main...feature/ship-fixed"), PASS, says=("pass",)))
+
+
 def history(stage: Stage) -> None:
     words = "Three months, commit by commit. Every content is looked at once, whatever the number of commits that hold it."
-    stage.play(Scene("5  The history that got better", words, ("history",), PASS))
+    stage.play(Scene("6  The history that got better", words, ("history",), PASS))
     told = stage.ask("history", "--json")
     heights = [sum(point["open"].values()) for point in msgspec.json.decode(told)["points"]]
     if not heights or heights[-1] * 2 > max(heights):
@@ -171,14 +190,14 @@ def report(stage: Stage) -> None:
     target = stage.folder / "report.html"
     words = "The bad change once more, as one file for people who do not live in a terminal."
     arguments = ("check", "main...feature/fast-export", "--format", "html", "--output", str(target))
-    stage.play(Scene("6  The report", words, arguments, FAIL))
+    stage.play(Scene("7  The report", words, arguments, FAIL))
     page = target.read_text("utf-8") if target.is_file() else ""
     if "</html>" not in page.lower():
         raise Unexpected(f"\nthe show fails: {target} is no whole page")
     print(f"{target} ({len(page) // 1024} KiB, no request to anywhere)")
 
 
-SCENES = (preparation, first_check, harmless_refactor, bad_change, repaired_change, history, report)
+SCENES = (preparation, first_check, harmless_refactor, bad_change, repaired_change, ship, history, report)
 
 
 def find_assay() -> str:

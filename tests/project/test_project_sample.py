@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "demo" / "recipe"
-BRANCHES = ("main", "refactor/tidy", "feature/fast-export", "feature/export-fixed")
+BRANCHES = ("main", "refactor/tidy", "feature/fast-export", "feature/export-fixed", "feature/ship", "feature/ship-fixed")
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
