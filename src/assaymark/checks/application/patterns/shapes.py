@@ -105,7 +105,7 @@ class Definition(Struct, frozen=True):
     """When only this property of the value is taken (destructuring)."""
     how: str = "set"
     """``set``, ``add`` (joined to what was there), ``each`` (an element of the value), ``parameter``, ``declared`` (nothing yet),
-    or ``empty`` (the empty text)."""
+    ``empty`` (the empty text) or ``given`` (by the call in `value`, which got the variable's address)."""
     kind: str = ""
     """The declared type, last word only."""
     source: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,9 @@ _QUERY = """
 (parameter_declaration) @parameter
 (variadic_parameter_declaration) @parameter
 (call_expression function: (selector_expression field: (_) @name) arguments: (argument_list (_))) @call
+(call_expression arguments: (argument_list (unary_expression operator: "&" operand: (identifier) @pointed))) @into
 """
+_ADDS = re.compile(r"\.(?:Fprint\w*|WriteString|Copy)$")
 _LAST = {"err": "error", "ok": "bool", "found": "bool", "exists": "bool"}
 """Names of second results that hold no text."""
 
@@ -41,6 +44,10 @@ def defined(speech: Paths) -> list[Definition]:
             found += _parameter(speech, node)
         if "left" in captured:
             found += _assigned(speech, captured)
+        for name in captured.get("pointed", ()):
+            call = captured["into"][0]
+            if not _ADDS.search(speech.text.of(call.child_by_field_name("function") or call)):
+                found.append(Definition(speech.text.of(name), name.start_byte, call, name, how="given"))
         for node in captured.get("call", ()):
             found += _filled(speech, node, speech.text.of(captured["name"][0]))
     return found
@@ -125,12 +132,8 @@ def _filled(speech: Paths, call: Node, name: str) -> Iterator[Definition]:
         target = args[0].child_by_field_name("operand") if args[0].type == "unary_expression" else args[0]
         if target is not None and target.type == "identifier" and len(args) > 1:
             yield Definition(speech.text.of(target), target.start_byte, call, target, how="add")
-    elif FILLS.fullmatch(name):
-        for arg in args:
-            target = arg.child_by_field_name("operand") if arg.type == "unary_expression" else arg
-            pointed = arg.type == "unary_expression" or arg == args[-1]
-            if target is not None and target.type == "identifier" and pointed:
-                yield Definition(speech.text.of(target), target.start_byte, call, target, how="add")
+    elif FILLS.fullmatch(name) and args[-1].type == "identifier":
+        yield Definition(speech.text.of(args[-1]), args[-1].start_byte, call, args[-1], how="given")
 
 
 def functions_of(speech: Paths) -> list[Function]:

@@ -72,6 +72,7 @@ CLEANERS = (
         r"html\.EscapeString|(?:html|text)/template\.(?:HTMLEscape\w*|JSEscape\w*|URLQueryEscaper)|encoding/json\.Marshal\w*"
         r"|.*\.(?:Sanitize(?:Bytes)?|EscapeHTML)",
         "html",
+        "log",
     ),
     _row(r"net/url\.(?:QueryEscape|PathEscape)", "url", "html", "path", "shell", "log"),
     _row(r".*\.QuoteIdentifier|.*\.QuoteLiteral|.*pgx\.Identifier.*\.Sanitize|.*\.Rebind", "sql"),

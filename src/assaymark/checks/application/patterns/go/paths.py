@@ -160,7 +160,7 @@ class Paths(Gathering):
         if not homes:
             return ""
         for place in [*(function.start for function in self.functions_around(name.start_byte)), -1]:
-            before = [row for row in homes.get(place, ()) if row.how != "add" and (row.at <= name.start_byte or place == -1)]
+            before = [row for row in homes.get(place, ()) if row.how not in ("add", "given") and (row.at <= name.start_byte or place == -1)]
             for row in reversed(before):
                 if row.kind:
                     return row.kind

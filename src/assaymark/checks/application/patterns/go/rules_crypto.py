@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from assaymark.checks.application.patterns.go.looks import field_set, function_text, of_type, speech_of, statement_of
 from assaymark.checks.application.patterns.rules import LEAST, LESS, SURE, Hit, Place, Rule, argument, called, looked, text_of
 from assaymark.checks.application.patterns.shapes import Called, Gathered
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _SECRET_USE = re.compile(
     r"pass(?:word|wd|phrase)?\b|passw|pwd|secret|token|signature|\bsign|credential|otp\b|apikey|api_key", re.IGNORECASE
@@ -41,19 +45,26 @@ def _constant_nonce(place: Place, call: Called) -> bool | int | None:
     if len(call.args) <= at or (call.name in ("Seal", "Open") and len(call.args) != 4):
         return None
     node = call.args[at]
+    if _is_filled(place, call, node):
+        return None
+    shape = place.flow.resolved(node)
     if place.flow.value(node).text is not None:
         return SURE
-    body = function_text(place, call.node)
-    written = place.speech.text.of(node)
-    shape = place.flow.resolved(node)
     if isinstance(shape, Gathered):
         return SURE if shape.parts and all(text_of(place, part) is not None for part in shape.parts) else None
-    if isinstance(shape, Called) and shape.path == "make":
-        filled = re.search(
-            rf"(?:Read|ReadFull|copy|Put\w+|Fill\w*|\w*[rR]and\w*)\s*\([^)\n]*\b{re.escape(written)}\b|\b{re.escape(written)}\s*\[", body
-        )
-        return None if filled else SURE
-    return None
+    return SURE if isinstance(shape, Called) and shape.path == "make" else None
+
+
+def _is_filled(place: Place, call: Called, node: Node) -> bool:
+    """True when the variable goes somewhere that may fill it: into a call of its own, or behind a pointer."""
+    written = place.speech.text.of(node)
+    name = re.match(r"\w+", written)
+    if name is None:
+        return not written.startswith(("[]byte", "[", "("))
+    before = function_text(place, call.node).partition(place.speech.text.of(call.node))[0]
+    return bool(re.search(rf"\w\([^()\n]*(?<!\w){name[0]}\b[^()\n]*\)|&{name[0]}\b|\b{name[0]}\[[^\]\n]*\]\s*[\^|+]?=", before)) and name[
+        0
+    ] not in ("byte", "append")
 
 
 def _random(place: Place, call: Called) -> bool | int | None:
@@ -87,9 +98,22 @@ def _unverified(place: Place) -> Iterator[Hit]:
     for setting, value in field_set(place):
         if text_of(place, value) != "true":
             continue
-        body = function_text(place, setting)
-        checked = re.search(r"VerifyPeerCertificate|VerifyConnection", body)
-        yield Hit(setting, LEAST if checked else SURE)
+        checked = re.search(r"VerifyPeerCertificate|VerifyConnection", function_text(place, setting))
+        yield Hit(setting, LEAST if checked or _is_asked_for(place, setting) else SURE)
+
+
+def _is_asked_for(place: Place, setting: Node) -> bool:
+    """True where somebody asked for it by a flag or a directive, as in ``if insecure {`` or ``case "skip_verify":``."""
+    branch = setting.parent
+    for _ in range(12):
+        if branch is None or branch.type in ("function_declaration", "method_declaration"):
+            return False
+        if branch.type in ("if_statement", "expression_case"):
+            test = branch.child_by_field_name("condition") or branch.child_by_field_name("value")
+            if test is not None and re.search(r"insecure|skip|verify|unsafe|trust", place.speech.text.of(test), re.IGNORECASE):
+                return True
+        branch = branch.parent
+    return False
 
 
 def _old_tls(place: Place) -> Iterator[Hit]:
@@ -99,10 +123,10 @@ def _old_tls(place: Place) -> Iterator[Hit]:
         shape = place.flow.resolved(value)
         path = shape.path if isinstance(shape, Called) else written
         text = text_of(place, value) or ""
+        if "tls" not in f"{of_type(place)} {path}".lower():
+            continue
         if re.search(r"Version(?:SSL30|TLS10|TLS11)$", path) or text.lower() in ("0x0300", "0x0301", "0x0302", "769", "770", "768"):
             yield Hit(setting)
-        elif text == "0" and place.leaf.text == b"MinVersion" and "tls" in of_type(place):
-            yield Hit(setting, LESS)
 
 
 def _weak_suites(place: Place) -> Iterator[Hit]:

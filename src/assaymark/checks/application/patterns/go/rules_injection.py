@@ -155,9 +155,13 @@ def _objects(place: Place, call: Called) -> bool | int | None:
 
 def _log(place: Place) -> Iterator[Hit]:
     call = place.call
-    if call is None or not re.fullmatch(r"log\.(?:Logger\.|\w+\(\)\.)?\w+|.*/(?:logrus|logr|log)\.(?:\w+(?:\(\))?\.)*\w+", call.path):
+    if call is None or not re.fullmatch(
+        r"log\.(?:Logger\.|\w+\(\)\.)?\w+|log/slog\.\w+|.*/(?:logrus|logr|log)\.(?:\w+(?:\(\))?\.)*\w+", call.path
+    ):
         return
     for node in (call.node,) if call.name.endswith("f") else call.args:
+        if call.path.startswith("log/slog.") and node not in call.args[:1]:
+            return
         found = judged(place.flow.value(node), "log", FOREIGN)
         if found is not None:
             yield Hit(call.node, *found)

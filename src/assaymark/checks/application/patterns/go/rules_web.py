@@ -122,7 +122,9 @@ def _address(place: Place, value: Value) -> bool:
 
 def _redirected(place: Place, value: Value) -> bool:
     del place
-    return bool(_FIXED.match(value.prefix)) or bool(re.search(r"Request\.(?:URL|RequestURI|Referer)", value.foreign))
+    return bool(_FIXED.match(value.prefix)) or bool(
+        re.search(r"Request\.(?:URL(?:\.(?:Path|RawPath|RawQuery|String|RequestURI|EscapedPath))?|RequestURI|Referer)$", value.foreign)
+    )
 
 
 def _cookie(place: Place, call: Called) -> bool | int | None:
