@@ -29,6 +29,8 @@ _SQL = re.compile(
     r"\s*\(?\s*(?:select|insert|update|delete|replace|merge|with|create|alter|drop|truncate|call|exec|grant|explain|pragma)\b",
     re.IGNORECASE,
 )
+_DEFINES = re.compile(r"\s*(?:create|alter|drop|truncate|grant|pragma|explain|vacuum)\b", re.IGNORECASE)
+"""Statements without values: what is put into them are names and types."""
 _DATABASE = re.compile(
     r"sql|pgx|gorm|sqlx|bun\b|xorm|\bdb\b|\btx\b|\bDB\b|\bTx\b|\bconn\b|Conn\b|database|[dD]b\b|[dD]B\b|[tT]x\b|querier|stmt", re.IGNORECASE
 )
@@ -70,7 +72,7 @@ def _statement(place: Place) -> Iterator[Hit]:
 
 
 def _is_sql(call: Called, value: Value) -> bool:
-    if call.path.startswith("net/"):
+    if call.path.startswith("net/") or re.search(r"[pP]repare\w*\(\)\.\w+$|[sS]tmt\.\w+$", call.path):
         return False
     if value.prefix.strip():
         return bool(_SQL.match(value.prefix))
@@ -81,6 +83,8 @@ def _unlike_text(place: Place, call: Called, value: Value) -> int:
     """A name of a table is seldom text of others; without a source nobody knows."""
     if value.foreign:
         return SURE
+    if _DEFINES.match(value.prefix):
+        return LEAST
     names_first = _IDENTIFIER.search(value.prefix)
     return LESS if names_first and not _QUOTED.search(function_text(place, call.node)) else SURE
 

@@ -39,7 +39,7 @@ def _reflected(place: Place, call: Called) -> bool | int | None:
     value = place.flow.value(call.args[1])
     if value.foreign and not re.search(r"\bif\b[^\n]*(?:[oO]rigin|allow)", body):
         return SURE if credentials else LESS
-    return LESS if value.text == "*" and credentials else None
+    return LEAST if value.text == "*" and credentials else None
 
 
 def _any_origin(place: Place) -> Iterator[Hit]:
@@ -98,19 +98,16 @@ def _bomb(place: Place, call: Called) -> bool | int | None:
 
 
 def _mode(place: Place, call: Called) -> bool | int | None:
-    """The mode in the last argument gives others the right to write (files) or is open to all."""
+    """The mode in the last argument lets everybody write; what makes a file is held back by the mask, what changes one is not."""
     if not call.args:
         return None
     written = place.speech.text.of(call.args[-1])
     text = text_of(place, call.args[-1]) or written
     match = re.fullmatch(r"0[oO]?([0-7]{3,4})", text) or re.fullmatch(r"(?:os|fs)\.FileMode\(0[oO]?([0-7]{3,4})\)", written)
-    if written in ("os.ModePerm", "fs.ModePerm"):
-        return LESS if call.name in ("Mkdir", "MkdirAll") else SURE
-    if match is None:
+    open_to_all = written in ("os.ModePerm", "fs.ModePerm") or (match is not None and int(match[1][-1]) & 2 and match[1][:-3] != "1")
+    if not open_to_all:
         return None
-    if int(match[1][-1]) & 2 == 0 or match[1].startswith("1"):
-        return None
-    return LESS if call.name in ("Mkdir", "MkdirAll") else SURE
+    return SURE if call.name == "Chmod" or b"Umask(0" in place.speech.text.content else LEAST
 
 
 def _umask(place: Place, call: Called) -> bool | int | None:

@@ -37,6 +37,8 @@ _INNER = frozenset({
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _VERB = re.compile(r"%[-+# 0]*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:\[\d+\])?([a-zA-Z%])")
 _PRINTED = re.compile(r"fmt\.(?:(?:Sp|Err|Fp)(?:rintf|orf)|Appendf)|(?:log|.*/logrus)\.(?:\w+\.)*\w+f|.*\.Printf")
+_DIALECT = re.compile(r"(?:\b|[a-z])(?:db|DB|Db|[dD]atabase|[dD]ialect|[dD]river|[sS]chema|[cC]onfig|cfg|[oO]ptions|[sS]ettings)$")
+"""What gives names of tables, types and functions: settings, no text of others."""
 _SWITCHES = frozenset({"expression_switch_statement", "type_switch_statement", "select_statement"})
 _CASES = frozenset({"expression_case", "type_case", "communication_case", "default_case"})
 _TEXT_TYPES = frozenset({"string", "[]byte", "[]rune"})
@@ -181,6 +183,8 @@ class Go(Paths):
         if FILLS.fullmatch(call.name):
             of = call.receiver if call.name in ("Decode", "DecodeJSON") else call.args[0] if call.args else None
             return flow.value(of, depth) if of is not None else UNKNOWN
+        if call.receiver is not None and not call.args and _DIALECT.search(self.path(call.receiver)):
+            return SETTING
         if call.receiver is not None and call.name in KEEPS:
             value = flow.value(call.receiver, depth)
             return value if value.foreign or value.built or value.text is not None else None
