@@ -45,6 +45,7 @@ DEFECTS = {
         "class Brought{n} {{ void f(HttpServletRequest q, Statement s) {{ "
         's.execute("select a from t{n} where b=\'" + q.getHeader("b") + "\'"); }} }}\n'
     ),
+    "go": 'func brought{n}(r *http.Request, db *sql.DB) {{\n\tdb.Query("SELECT a FROM t{n} WHERE b = \'" + r.FormValue("b") + "\'")\n}}\n',
 }
 
 

@@ -70,7 +70,7 @@ CLEANERS = (
     ),
     _row(
         r"html\.EscapeString|(?:html|text)/template\.(?:HTMLEscape\w*|JSEscape\w*|URLQueryEscaper)|encoding/json\.Marshal\w*"
-        r"|.*\.(?:Sanitize(?:Bytes)?|EscapeHTML)",
+        r"|.*\.(?:Sanitize(?:Bytes)?|EscapeHTML|ToRss|ToAtom|ToJSON)",
         "html",
         "log",
     ),
@@ -107,6 +107,6 @@ EMPTY = frozenset({"string", "strings.Builder", "bytes.Buffer"})
 GROWS = frozenset({"WriteString", "Write", "WriteRune", "ReadFrom"})
 GUARD = re.compile(
     r"(?:Contains\w*|HasPrefix|HasSuffix|MatchString|Match|IsLocal|EqualFold|Rel|ValidPath|\w*(?:[vV]alid|[aA]llow|[sS]afe|[cC]heck|[vV]erif"
-    r"|[wW]hite|[pP]ermit)\w*)\s*(?:\(|\[)[^\n]*"
+    r"|[oO]utside|[wW]hite|[pP]ermit)\w*)\s*(?:\(|\[)[^\n]*"
 )
 """Calls and look-ups in which a value is asked about."""

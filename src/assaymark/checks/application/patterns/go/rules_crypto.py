@@ -27,11 +27,11 @@ _WEAK_SUITES = re.compile(r"TLS_(?:\w*RC4\w*|\w*3DES\w*|RSA_WITH_\w+|\w+_CBC_SHA
 
 
 def _hash(place: Place, call: Called) -> bool | int | None:
-    """Sure where names tell that a secret is hashed, least where they tell of a checksum."""
+    """Sure where names tell that a secret is hashed, least where nothing tells of one."""
     text = statement_of(place, call.node)
-    if _SECRET_USE.search(text) or any(_SECRET_USE.search(place.speech.text.of(arg)) for arg in call.args):
+    if _SECRET_USE.search(text):
         return SURE
-    return LEAST if _HARMLESS_USE.search(text) else LESS
+    return LESS if _SECRET_USE.search(function_text(place, call.node)[:2_000]) and not _HARMLESS_USE.search(text) else LEAST
 
 
 def _always(place: Place, call: Called) -> bool | int | None:
@@ -158,7 +158,8 @@ def _unverified_token(place: Place, call: Called) -> bool | int | None:
         return None
     content = place.speech.text.content
     checks = re.search(rb"\.(?:ParseWithClaims|Parse|Verify|VerifySignature|ValidateToken|Claims)\(", content.replace(b"url.Parse(", b""))
-    return LEAST if checks else SURE
+    verified = re.search(r"[vV]erif|[vV]alidat|[sS]ignature", function_text(place, call.node))
+    return LEAST if checks or verified else SURE
 
 
 _NEW_HASH = "Use SHA-256; for passwords `bcrypt.GenerateFromPassword` or Argon2."

@@ -22,7 +22,7 @@ from assaymark.checks.application.patterns.rules import (
     judged,
     looked,
 )
-from assaymark.checks.application.patterns.shapes import Called, Gathered
+from assaymark.checks.application.patterns.shapes import Called, Gathered, Name
 from assaymark.checks.application.patterns.values import Value
 
 _SQL = re.compile(
@@ -86,7 +86,17 @@ def _unlike_text(place: Place, call: Called, value: Value) -> int:
     if _DEFINES.match(value.prefix):
         return LEAST
     names_first = _IDENTIFIER.search(value.prefix)
-    return LESS if names_first and not _QUOTED.search(function_text(place, call.node)) else SURE
+    return LESS if names_first and not _QUOTED.search(_written(place, call)) else SURE
+
+
+def _written(place: Place, call: Called) -> str:
+    """The arguments as they are written, with what their variables are set to."""
+    pieces = [place.speech.text.of(call.node)]
+    for arg in call.args[:3]:
+        shape = place.speech.shape(arg)
+        for rows in place.speech.homes(shape.name).values() if isinstance(shape, Name) else ():
+            pieces += [place.speech.text.of(row.value) for row in rows[:20] if row.value is not None]
+    return "\n".join(pieces)[:12_000]
 
 
 def _fragment(place: Place, value: Value) -> bool:

@@ -38,7 +38,7 @@ _HOST = re.compile(r"\w+://[^/?#\s]+[/?#]|/")
 _SESSION = re.compile(r"sess|sid\b|token|auth|jwt|remember|login|csrf|xsrf|identity", re.IGNORECASE)
 _ENTRY_CHECKED = re.compile(
     r"HasPrefix\s*\(|IsLocal\s*\(|Contains\s*\([^)]*\.\.|filepath\.Rel\s*\(|path\.Base\s*\(|filepath\.Base\s*\(|SecureJoin|ErrInsecurePath"
-    r"|ValidPath\s*\(|[sS]anitize\w*\s*\(|[sS]afe\w*\s*\("
+    r"|ValidPath\s*\(|[sS]anitize\w*\s*\(|[sS]afe\w*\s*\(|[oO]utside\w*\s*\("
 )
 _OPENING = ("Open", "OpenFile", "Create", "ReadFile", "WriteFile", "ReadDir", "Remove", "RemoveAll", "Mkdir", "MkdirAll", "Rename",
             "Symlink", "Link", "Truncate", "Chmod", "DirFS")  # fmt: skip
