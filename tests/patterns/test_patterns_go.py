@@ -99,3 +99,9 @@ def test_values_made_by_new_are_read_although_the_grammar_knows_only_types() -> 
 def test_files_are_chosen_by_their_name(path: str) -> None:
     assert CHECK.select(path) == "go"
     assert CHECK.select(path + "x") is None
+
+
+def test_what_a_test_does_to_itself_is_least_sure() -> None:
+    text = 'import ("crypto/tls"{more})\nfunc f() {{ use(&tls.Config{{InsecureSkipVerify: true}}) }}'
+    assert [s.confidence for s in sightings(text.format(more=""))] == [Confidence.HIGH]
+    assert [s.confidence for s in sightings(text.format(more='; "testing"'))] == [Confidence.LOW]

@@ -99,6 +99,15 @@ def _written(place: Place, call: Called) -> str:
     return "\n".join(pieces)[:12_000]
 
 
+def _filtered(place: Place, value: Value) -> bool:
+    """True when the value comes out of what is called a sanitiser."""
+    call = place.call
+    if call is None or value.foreign:
+        return False
+    shapes = [place.flow.resolved(arg) for arg in call.args]
+    return any(isinstance(shape, Called) and re.search(r"sanit|escap|filter", shape.name, re.IGNORECASE) for shape in shapes)
+
+
 def _fragment(place: Place, value: Value) -> bool:
     """True for what is no query builder of a database."""
     path = place.call.path if place.call else ""
@@ -261,6 +270,7 @@ RULES: tuple[Rule, ...] = (
         "ldap-filter-built",
         "ldap",
         {"*ldap*.NewSearchRequest": (6,), "*ldap*.CompileFilter": (0,)},
+        unless=_filtered,
         message="An LDAP filter is put together of text and values.",
         advice="Escape each value with `ldap.EscapeFilter`.",
     ),

@@ -40,6 +40,7 @@ _ENTRY_CHECKED = re.compile(
     r"HasPrefix\s*\(|IsLocal\s*\(|Contains\s*\([^)]*\.\.|filepath\.Rel\s*\(|path\.Base\s*\(|filepath\.Base\s*\(|SecureJoin|ErrInsecurePath"
     r"|ValidPath\s*\(|[sS]anitize\w*\s*\(|[sS]afe\w*\s*\(|[oO]utside\w*\s*\("
 )
+_WRITES = re.compile(r"\b(?:os\.(?:Create|OpenFile|WriteFile|Mkdir|MkdirAll|Symlink)|ioutil\.WriteFile)\s*\(|\bwrite\w*\(|\.Write\w*\(")
 _OPENING = ("Open", "OpenFile", "Create", "ReadFile", "WriteFile", "ReadDir", "Remove", "RemoveAll", "Mkdir", "MkdirAll", "Rename",
             "Symlink", "Link", "Truncate", "Chmod", "DirFS")  # fmt: skip
 
@@ -111,7 +112,7 @@ def _entry(place: Place) -> Iterator[Hit]:
         )
         if names and not isinstance(value, Called):
             if not _ENTRY_CHECKED.search(function_text(place, call.node)):
-                yield Hit(call.node)
+                yield Hit(call.node, SURE if _WRITES.search(function_text(place, call.node)) else LEAST)
             return
 
 
