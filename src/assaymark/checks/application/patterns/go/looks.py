@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(?<![\w.\"'`])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _LONGEST = 12_000
+_HEAD = 400
 
 
 def speech_of(place: Place) -> Go:
@@ -38,9 +39,15 @@ def around(node: Node, *kinds: str, levels: int = 60) -> Node | None:
 
 
 def function_text(place: Place, node: Node) -> str:
-    """The text of the function around a node, or of the declaration where there is none."""
+    """The text of the function around a node, or of the declaration where there is none; of a long one its head and what is near."""
     found = around(node, "function_declaration", "method_declaration") or around(node, "var_declaration", "const_declaration")
-    return place.speech.text.of(found if found is not None else node)[:_LONGEST]
+    outer = found if found is not None else node
+    content, start, end = place.speech.text.content, outer.start_byte, outer.end_byte
+    if end - start <= _LONGEST:
+        return place.speech.text.of(outer)
+    near = max(start + _HEAD, node.start_byte - _LONGEST // 2)
+    piece = content[start : start + _HEAD] + b"\n" + content[near : min(end, near + _LONGEST)]
+    return piece.decode("utf-8", "replace")
 
 
 def statement_of(place: Place, node: Node) -> str:

@@ -106,7 +106,7 @@ EMPTY = frozenset({"string", "strings.Builder", "bytes.Buffer"})
 """Types whose variables begin as the empty text."""
 GROWS = frozenset({"WriteString", "Write", "WriteRune", "ReadFrom"})
 GUARD = re.compile(
-    r"(?:Contains\w*|HasPrefix|HasSuffix|MatchString|Match|IsLocal|EqualFold|Rel|ValidPath|\w*(?:[vV]alid|[aA]llow|[sS]afe|[cC]heck|[vV]erif"
-    r"|[oO]utside|[wW]hite|[pP]ermit)\w*)\s*(?:\(|\[)[^\n]*"
+    r"(?<!\w)(?:(?:Contains|HasPrefix|HasSuffix|MatchString|Match|IsLocal|EqualFold|Rel|ValidPath)\w{0,20}"
+    r"|\w{0,60}(?:[vV]alid|[aA]llow|[sS]afe|[cC]heck|[vV]erif|[oO]utside|[wW]hite|[pP]ermit)\w{0,60})\s*[(\[][^\n]{0,400}"
 )
 """Calls and look-ups in which a value is asked about."""

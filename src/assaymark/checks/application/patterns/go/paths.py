@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _DEEPEST_PATH = 16
 _MOST_STEPS = 60_000
+_MOST_LOOKED_AT = 40
+"""Definitions of one variable, backwards from where it is used."""
 _VERSION = re.compile(r"(?:/v\d+|\.v\d+)$")
 _PLAIN = frozenset({"byte", "string", "any", *(kind for kind in HARMLESS if kind.isalnum())})
 _SEEN_THROUGH = frozenset({"pointer_type", "parenthesized_type", "generic_type"})
@@ -160,7 +163,9 @@ class Paths(Gathering):
         if not homes:
             return ""
         for place in [*(function.start for function in self.functions_around(name.start_byte)), -1]:
-            before = [row for row in homes.get(place, ()) if row.how not in ("add", "given") and (row.at <= name.start_byte or place == -1)]
+            rows = homes.get(place, [])
+            end = len(rows) if place == -1 else bisect_right(rows, name.start_byte, key=lambda row: row.at)
+            before = [row for row in rows[max(0, end - _MOST_LOOKED_AT) : end] if row.how not in ("add", "given")]
             for row in reversed(before):
                 if row.kind:
                     return row.kind

@@ -35,7 +35,7 @@ _INNER = frozenset({
     "slice_expression",
 })  # fmt: skip
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_VERB = re.compile(r"%[-+# 0]*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:\[\d+\])?([a-zA-Z%])")
+_VERB = re.compile(r"%[-+# 0]*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:\[(\d{1,3})\])?([a-zA-Z%])")
 _PRINTED = re.compile(r"fmt\.(?:(?:Sp|Err|Fp)(?:rintf|orf)|Appendf)|(?:log|.*/logrus)\.(?:\w+\.)*\w+f|.*\.Printf")
 _DIALECT = re.compile(r"(?:\b|[a-z])(?:db|DB|Db|[dD]atabase|[dD]ialect|[dD]river|[sS]chema|[cC]onfig|cfg|[oO]ptions|[sS]ettings)$")
 """What gives names of tables, types and functions: settings, no text of others."""
@@ -202,12 +202,13 @@ class Go(Paths):
         for match in _VERB.finditer(text):
             parts.append(Value(text=text[end : match.start()], prefix=text[end : match.start()]))
             end = match.end()
-            if match[1] == "%":
+            if match[2] == "%":
                 continue
-            value = args[number] if number < len(args) else NOTHING
+            number = int(match[1] or number)
+            value = args[number] if 0 < number < len(args) else NOTHING
             number += 1
-            quoted = made_safe(value, frozenset({"log"})) if match[1] == "q" else value
-            parts.append(quoted if match[1] in "svwq" else NOTHING)
+            quoted = made_safe(value, frozenset({"log"})) if match[2] == "q" else value
+            parts.append(quoted if match[2] in "svwq" else NOTHING)
         parts.append(Value(text=text[end:], prefix=text[end:]))
         return joined([part for part in parts if part.text != ""] or [Value(text="")])
 
