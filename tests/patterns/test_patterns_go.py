@@ -105,3 +105,11 @@ def test_what_a_test_does_to_itself_is_least_sure() -> None:
     text = 'import ("crypto/tls"{more})\nfunc f() {{ use(&tls.Config{{InsecureSkipVerify: true}}) }}'
     assert [s.confidence for s in sightings(text.format(more=""))] == [Confidence.HIGH]
     assert [s.confidence for s in sightings(text.format(more='; "testing"'))] == [Confidence.LOW]
+
+
+def test_what_a_file_holds_is_not_what_named_it() -> None:
+    text = (
+        REQUEST
+        + 'import "os"\nfunc f(w http.ResponseWriter, r *http.Request) { b, err := os.ReadFile(r.FormValue("n")); _ = err; w.Write(b) }'
+    )
+    assert rules(text) == ["file-path"]

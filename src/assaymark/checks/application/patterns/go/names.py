@@ -93,7 +93,7 @@ CARRIERS = re.compile(
 )
 FILTERS = re.compile(
     r"valid|sanit|escap|encod|clean|filter|check|allow|verif|quote|hash|strip|safe|normali|whitelist|lookup|find|load|resolve|get|fetch"
-    r"|query|select|exec|authenticate|login|open|create|insert|sum",
+    r"|query|select|exec|authenticate|login|open|create|insert|sum|read|stat\b|output|run\b",
     re.IGNORECASE,
 )
 KEEPS = frozenset({"String", "Bytes", "Text", "Query", "Get", "Next", "TrimSpace", "Interface"})

@@ -142,7 +142,7 @@ def _in_shell(place: Place, call: Called) -> Iterator[Hit]:
     for arg in call.args[1:]:
         shape = place.flow.resolved(arg)
         for node in shape.parts if isinstance(shape, Gathered) else (arg,):
-            found = judged(place.flow.value(node), "shell", Worth(built=LESS))
+            found = judged(place.flow.value(node), "shell", Worth(built=LESS, unknown=LEAST))
             if found is not None:
                 yield Hit(call.node, *found)
                 return
