@@ -99,7 +99,7 @@ FILTERS = re.compile(
 KEEPS = frozenset({"String", "Bytes", "Text", "Query", "Get", "Next", "TrimSpace", "Interface"})
 """Methods whose result is what they are called on, perhaps less of it."""
 FILLS = re.compile(
-    r"Decode|Unmarshal|(?:Should|Must)?Bind\w*|Sscanf?|Fscanf?|BodyParser|QueryParser|ParamsParser|ReadJSON|DecodeJSON|DecodeRequest"
+    r"Decode|Unmarshal|(?:Should|Must)?Bind\w{0,20}|Sscanf?|Fscanf?|BodyParser|QueryParser|ParamsParser|ReadJSON|DecodeJSON|DecodeRequest"
 )
 """Functions that fill what an argument points at."""
 EMPTY = frozenset({"string", "strings.Builder", "bytes.Buffer"})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _DEEPEST_PATH = 16
+_LONGEST_PATH = 600
+"""Of what is longer, the middle is left out: rules ask how it begins and ends."""
 _MOST_STEPS = 60_000
 _MOST_LOOKED_AT = 40
 """Definitions of one variable, backwards from where it is used."""
@@ -85,13 +87,20 @@ class Paths(Gathering):
         """What an expression is called; ``?`` for what has no name."""
         if node is None or depth > _DEEPEST_PATH:
             return "?"
-        if node.id not in self._paths:
-            if len(self._paths) > _MOST_STEPS:
-                return "?"
-            self._paths[node.id] = "?"
-            found = self._path(node, depth + 1)
-            self._paths[node.id] = next((kind for pattern, kind in SAME if pattern.fullmatch(found)), found)
-        return self._paths[node.id]
+        if node.id in self._paths:
+            return self._paths[node.id]
+        if len(self._paths) > _MOST_STEPS:
+            return "?"
+        self._paths[node.id] = "?"
+        found = self._path(node, depth + 1)
+        if len(found) > _LONGEST_PATH:
+            found = found[: _LONGEST_PATH // 2] + found[-_LONGEST_PATH // 2 :]
+        found = next((kind for pattern, kind in SAME if pattern.fullmatch(found)), found)
+        if depth and "?" in found:
+            del self._paths[node.id]
+        else:
+            self._paths[node.id] = found
+        return found
 
     @cached_property
     def _paths(self) -> dict[int, str]:
