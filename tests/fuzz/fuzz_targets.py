@@ -93,6 +93,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **image_targets(Fuzzed),
         **{f"patterns {d}": Fuzzed(_check("javascript", d, settings), _SCRIPTS) for d in ("javascript", "typescript", "tsx")},
         "patterns java": Fuzzed(_check("java", "java", settings), _JAVA),
+        "patterns go": Fuzzed(_check("go", "go", settings), _GO),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -143,6 +144,18 @@ _JAVA = (
   for (String e : l) st.executeQuery(s.toString() + e); // NOSONAR
   Runtime.getRuntime().exec(b ? n : "ls"); } }
 """,
+)
+_GO = (
+    (
+        b'package a\nimport ("net/http"; sq "database/sql"; . "os/exec"; _ "net/http/pprof")\n'
+        b'type T[K any] struct{ db *sq.DB; n int `json:"n"` }\n'
+        b"func (t *T[K]) f(w http.ResponseWriter, r *http.Request) (out string, err error) {\n"
+        b'  v, ok := m["k"]; q := fmt.Sprintf("select %d %s", t.n, r.FormValue("a"))\n'
+        b"  for i, e := range r.URL.Query() { q += e[i:] }\n"
+        b"  switch y := v.(type) { case string: t.db.Query(q + y) // #nosec G201\n  default: }\n"
+        b'  if c := exec.Command("sh", "-c", `ls `+q); !ok { c.Run() } else { json.NewDecoder(r.Body).Decode(&t) }\n'
+        b"  return new(q), func() error { return nil }() }\n"
+    ),
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _KUBERNETES = (

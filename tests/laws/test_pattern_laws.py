@@ -45,6 +45,7 @@ DEFECTS = {
         "class Brought{n} {{ void f(HttpServletRequest q, Statement s) {{ "
         's.execute("select a from t{n} where b=\'" + q.getHeader("b") + "\'"); }} }}\n'
     ),
+    "go": 'func brought{n}(r *http.Request, db *sql.DB) {{\n\tdb.Query("SELECT a FROM t{n} WHERE b = \'" + r.FormValue("b") + "\'")\n}}\n',
 }
 
 
@@ -54,8 +55,11 @@ def chunks(language: str) -> list[str]:
     texts = [re.sub(r"\A\s*<\?php\s", "", text) for row in rows.values() for text in row["true"]]
     if language == "javascript":
         return [f"async function piece{number}(req, res) {{\n  {text}\n}}\n" for number, text in enumerate(texts) if "import " not in text]
-    if language == "java":
+    if language in ("java", "go"):
         texts = [text for text in texts if not re.search(r"^\s*(?:import|package)\b", text)]
+    if language == "go":
+        return [re.sub(r"\bfunc (\([^)]*\) )?f\(", rf"func \g<1>f{number}(", text, count=1) + "\n" for number, text in enumerate(texts)]
+    if language == "java":
         return [re.sub(r"\bclass (\w+)", rf"class \g<1>{number}", text, count=1) + "\n" for number, text in enumerate(texts)]
     return [f"{text}\n" for text in texts if "?>" not in text]
 

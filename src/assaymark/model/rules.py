@@ -71,6 +71,7 @@ TOOLS = (
     "dockerfile",
     "github-scripts",
     "gitlab-ci",
+    "go",
     "image",
     "java",
     "javascript",

@@ -184,7 +184,7 @@ class Flow:
         if each.how == "parameter":
             found = Value(foreign=each.source) if each.source else self._parameter(each, depth)
         elif each.value is None:
-            found = HARMLESS if each.how == "declared" else UNKNOWN
+            found = HARMLESS if each.how == "declared" else Value(text="") if each.how == "empty" else UNKNOWN
         elif each.member:
             found = self._member(each.value, each.member, depth)
         else:

@@ -104,7 +104,8 @@ class Definition(Struct, frozen=True):
     member: str = ""
     """When only this property of the value is taken (destructuring)."""
     how: str = "set"
-    """``set``, ``add`` (joined to what was there), ``each`` (an element of the value), ``parameter``, or ``declared`` (nothing yet)."""
+    """``set``, ``add`` (joined to what was there), ``each`` (an element of the value), ``parameter``, ``declared`` (nothing yet),
+    ``empty`` (the empty text) or ``given`` (by the call in `value`, which got the variable's address)."""
     kind: str = ""
     """The declared type, last word only."""
     source: str = ""
