@@ -5,6 +5,7 @@ Knows no command-line library: start-up is most of a hook's time. Prints nothing
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -184,6 +185,7 @@ class Spares:
 
 def main() -> None:
     """Without the daemon: answer, then start one for the next time."""
+    gc.set_threshold(200_000)  # a short life makes little garbage, and looking for it among what is imported costs milliseconds
     colour = os.isatty(2) and not os.environ.get("NO_COLOR")
     code = run(sys.argv[1:], os.write, colour=colour)
     from assaymark.daemon.start import start_detached

@@ -30,20 +30,21 @@ DIALECTS: dict[str, str] = {
 """Dialect -> ``module:function`` in this folder."""
 
 _OFFERED = {"image//packages/dpkg": "dpkg-status", "image//packages/apk": "apk-installed", "image//packages/rpm": "rpm-sqlite"}
-_ENDINGS: tuple[tuple[str, re.Pattern[str], str], ...] = (
-    ("status", re.compile(r"(?:^|/)var/lib/dpkg/status\Z"), "dpkg-status"),
-    ("installed", re.compile(r"(?:^|/)lib/apk/db/installed\Z"), "apk-installed"),
-    ("rpmdb.sqlite", re.compile(r"(?:^|/)(?:var|usr)/lib/(?:sysimage/)?rpm/rpmdb\.sqlite\Z"), "rpm-sqlite"),
-    ("/METADATA", re.compile(r"(?:^|/)[^/]+\.dist-info/METADATA\Z"), "dist-info"),
-    ("PKG-INFO", re.compile(r"(?:^|/)[^/]+\.egg-info/PKG-INFO\Z"), "dist-info"),
-    (".egg-info", re.compile(r"-packages/[^/]+\.egg-info\Z"), "dist-info"),
-    ("/package.json", re.compile(r"(?:^|/)node_modules/(?:@[^/]+/)?[^/@]+/package\.json\Z"), "node-module"),
-    (".jar", re.compile(r"\.jar\Z"), "jar"),
-    (".war", re.compile(r"\.war\Z"), "jar"),
-    (".ear", re.compile(r"\.ear\Z"), "jar"),
-    ("//go-buildinfo", re.compile(r"//go-buildinfo\Z"), "go-buildinfo"),
+_ENDINGS: tuple[tuple[str, str, str], ...] = (
+    ("status", r"(?:^|/)var/lib/dpkg/status\Z", "dpkg-status"),
+    ("installed", r"(?:^|/)lib/apk/db/installed\Z", "apk-installed"),
+    ("rpmdb.sqlite", r"(?:^|/)(?:var|usr)/lib/(?:sysimage/)?rpm/rpmdb\.sqlite\Z", "rpm-sqlite"),
+    ("/METADATA", r"(?:^|/)[^/]+\.dist-info/METADATA\Z", "dist-info"),
+    ("PKG-INFO", r"(?:^|/)[^/]+\.egg-info/PKG-INFO\Z", "dist-info"),
+    (".egg-info", r"-packages/[^/]+\.egg-info\Z", "dist-info"),
+    ("/package.json", r"(?:^|/)node_modules/(?:@[^/]+/)?[^/@]+/package\.json\Z", "node-module"),
+    (".jar", r"\.jar\Z", "jar"),
+    (".war", r"\.war\Z", "jar"),
+    (".ear", r"\.ear\Z", "jar"),
+    ("//go-buildinfo", r"//go-buildinfo\Z", "go-buildinfo"),
 )
-"""(ending, pattern of the path, dialect): the ending is looked at first because it costs least."""
+"""(ending, pattern of the path, dialect): the ending is looked at first because it costs least, and a pattern is
+compiled when a name has its ending."""
 _ANY = tuple(ending for ending, _, _ in _ENDINGS)
 
 
@@ -53,7 +54,7 @@ def dialect_of(path: str) -> Dialect | None:
         return Dialect(_OFFERED[path])
     if not path.endswith(_ANY):
         return None
-    return next((Dialect(dialect) for ending, pattern, dialect in _ENDINGS if path.endswith(ending) and pattern.search(path)), None)
+    return next((Dialect(dialect) for ending, pattern, dialect in _ENDINGS if path.endswith(ending) and re.search(pattern, path)), None)
 
 
 def read(dialect: Dialect, content: bytes) -> PackageSet:

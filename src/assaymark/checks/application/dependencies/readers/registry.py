@@ -79,20 +79,21 @@ _BY_NAME: dict[str, str] = {
     "conan.lock": "conan-lock",
     "bom.json": "cyclonedx",
 }
-_REQUIREMENTS = re.compile(r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?|requirements/[^/]+)\.(?:txt|lock)\Z")
-_PATTERNS: tuple[tuple[str, re.Pattern[str], str], ...] = (
+_REQUIREMENTS = r"(?:^|/)(?:(?:[^/]*[-_.])?requirements(?:[-_.][^/]*)?|requirements/[^/]+)\.(?:txt|lock)\Z"
+_PATTERNS: tuple[tuple[str, str, str], ...] = (
     (".txt", _REQUIREMENTS, "requirements"),
     (".lock", _REQUIREMENTS, "requirements"),
-    (".toml", re.compile(r"(?:^|/)pylock\.[^/.]+\.toml\Z"), "pylock"),
-    (".lockfile", re.compile(r"(?:^|/)gradle/dependency-locks/[^/]+\.lockfile\Z"), "gradle-lock"),
-    (".deps.json", re.compile(r"(?:^|/)[^/]+\.deps\.json\Z"), "deps-json"),
-    (".cdx.json", re.compile(r""), "cyclonedx"),
-    (".spdx.json", re.compile(r""), "spdx"),
-    (".yaml", re.compile(r"(?:^|/)pnpm-lock\.[^/]+\.yaml\Z"), "pnpm-lock"),
-    (".yml", re.compile(r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yml\Z"), "github-workflow"),
-    (".yaml", re.compile(r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yaml\Z"), "github-workflow"),
+    (".toml", r"(?:^|/)pylock\.[^/.]+\.toml\Z", "pylock"),
+    (".lockfile", r"(?:^|/)gradle/dependency-locks/[^/]+\.lockfile\Z", "gradle-lock"),
+    (".deps.json", r"(?:^|/)[^/]+\.deps\.json\Z", "deps-json"),
+    (".cdx.json", r"", "cyclonedx"),
+    (".spdx.json", r"", "spdx"),
+    (".yaml", r"(?:^|/)pnpm-lock\.[^/]+\.yaml\Z", "pnpm-lock"),
+    (".yml", r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yml\Z", "github-workflow"),
+    (".yaml", r"(?:^|/)(?:\.github/workflows/[^/]+|action)\.yaml\Z", "github-workflow"),
 )
-"""(ending, pattern of the path, dialect): the ending is looked at first because it costs least."""
+"""(ending, pattern of the path, dialect): the ending is looked at first because it costs least, and a pattern is
+compiled when a name has its ending."""
 _ENDINGS = tuple(ending for ending, _, _ in _PATTERNS)
 
 
@@ -105,7 +106,7 @@ def dialect_of(path: str) -> Dialect | None:
     if not name.endswith(_ENDINGS):
         return None
     for ending, pattern, dialect in _PATTERNS:
-        if name.endswith(ending) and pattern.search(path):
+        if name.endswith(ending) and re.search(pattern, path):
             return Dialect(dialect)
     return None
 
