@@ -311,7 +311,8 @@ class Shelf(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def shelf() -> Iterator[str]:
+def shelf(socket_enabled: None) -> Iterator[str]:
+    """A server on the loopback interface; nothing else is asked."""
     Shelf.files, Shelf.asked = {}, []
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -27,9 +27,10 @@ def command(target: str, author: str, output: str) -> None:
     surroundings = compose.context(config.load())
     comparison, root, _ = read_words(Words(target=target, staged=False, base=""))
     verdict = assay(Request(comparison, whole=True, only=frozenset({Dependencies.id})), surroundings)
-    missing = [j.finding for j in verdict.findings if j.finding.core.kind is Kind.UNCHECKED and j.finding.core.parts[2] == "engine-missing"]
-    if missing:
+    if not all(run.knowledge for run in verdict.checks):
         raise EngineMissing("there are no advisories on this machine", advice="run `assay advisories update`")
+    for gap in dict.fromkeys(j.finding.message for j in verdict.findings if j.finding.core.kind is Kind.UNCHECKED):
+        click.echo(f"not in the document: {gap}", err=True)
     when = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = render_openvex(verdict, author or email_here(root), when)
     if not output:
