@@ -54,6 +54,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "jenkins": Fuzzed(_check("jenkins", "jenkinsfile", settings), (_JENKINS, *_TEXTS)),
+        "php": Fuzzed(_check("php", "php", settings), (_PHP, *_TEXTS)),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -85,6 +86,11 @@ _TEXTS = (
 )
 _GITLAB = b'include:\n  - remote: http://x/y.yml\njob:\n  image: a:latest\n  script:\n    - eval "$CI_COMMIT_MESSAGE"\n    - curl x | sh\n'
 _JENKINS = b'@Library("a@master") _\npipeline { agent any\n stages { stage("x") { steps { sh "echo ${params.X}" } } } }\n'
+_PHP = (
+    b"<p><?= $_GET['a'] ?></p>\n<?php class A { function f(Request $q) { $x = $q->get('n'); $this->y['k'] = \"a '$x'\";\n"
+    b"if (!in_array($x, ['a'])) { die(); } foreach ($_POST as $k => $v) { $$k = $v; } include $x . '.php'; echo `ls $x`;\n"
+    b"return $this->db->query(\"SELECT a FROM t WHERE n = '{$this->y['k']}'\"); } }\n"
+)
 
 
 def _formats() -> dict[str, Fuzzed]:

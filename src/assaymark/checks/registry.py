@@ -18,6 +18,7 @@ BUILT_IN: dict[str, str] = {
     "ruff": "assaymark.checks.application.code.ruff:make",
     "javascript": "assaymark.checks.application.patterns.javascript.check:make",
     "java": "assaymark.checks.application.patterns.java.check:make",
+    "php": "assaymark.checks.application.patterns.php.check:make",
     "zizmor": "assaymark.checks.infrastructure.pipelines.zizmor:make",
     "gitlab-ci": "assaymark.checks.infrastructure.pipelines.gitlab:make",
     "jenkins": "assaymark.checks.infrastructure.pipelines.jenkins:make",

@@ -60,7 +60,7 @@ class _RuleFile(Struct, frozen=True, forbid_unknown_fields=True):
     rule: dict[str, _RuleRow]
 
 
-TOOLS = ("bandit", "gitlab-ci", "java", "javascript", "jenkins", "ruff", "secrets", "semgrep", "zizmor")
+TOOLS = ("bandit", "gitlab-ci", "java", "javascript", "jenkins", "php", "ruff", "secrets", "semgrep", "zizmor")
 """Tools whose rules are mapped; one file each in ``rule_data``."""
 
 
