@@ -156,7 +156,7 @@ class Definitions(Gathering):
         operator = node.child_by_field_name("operator")
         joins = operator is not None and self.text.of(operator) == ".="
         if node.type == "augmented_assignment_expression" and not joins and (operator is None or self.text.of(operator) != "??="):
-            return []
+            return list(self._placed(left, node, "set"))
         return list(self._placed(left, value, "add" if joins or operator is not None else "set"))
 
     def _placed(self, left: Node, value: Node, how: str) -> list[Definition]:

@@ -70,7 +70,18 @@ class Narrowing:
             return False
         condition = branch.child_by_field_name("condition")
         written = self._text.of(condition)[:2_000] if condition is not None else ""
+        if "preg_match" in written:
+            written = self._with_pattern(written)
         return bool(proven.search(written)) and not re.search(r"\|\||\bor\b", written)
+
+    def _with_pattern(self, written: str) -> str:
+        """The condition with the constant pattern that a variable holds put in."""
+        found = re.search(r"preg_match\s*\(\s*(\$\w+)\s*,", written)
+        if found is None:
+            return written
+        content = self._text.content.decode("utf-8", "replace")
+        values = re.findall(rf"{re.escape(found[1])}\s*=\s*('[^'\n]{{1,200}}'|\"[^\"\n]{{1,200}}\")\s*;", content)
+        return written.replace(found[1], values[0], 1) if len(values) == 1 else written
 
     def _refused(self, statement: Node, refused: re.Pattern[str]) -> bool:
         """A statement before in the same row that leaves when the check fails."""

@@ -22,7 +22,8 @@ _QUOTE_FILTER = re.compile(r"FILTER_SANITIZE_(?:MAGIC_QUOTES|ADD_SLASHES)", re.I
 _PLACEHOLDER = re.compile(r"%(?:(\d+)\$)?[-+ 0]?(?:'.)?-?\d*(?:\.\d+)?([bcdeEfFgGosuxX%])")
 _ALLOWED = re.compile(r"(.)\[\^(?P<kept>[^\]]{1,80})\][+*]?\1[a-z]*", re.IGNORECASE | re.DOTALL)
 _REPLACES = frozenset({"preg_replace", "preg_replace_callback", "ereg_replace", "str_replace", "str_ireplace"})
-_HARMLESS_KEPT = re.compile(r"(?:a-z|A-Z|0-9|\\w|\\d|\\s|_|-|\\-|[A-Za-z0-9 ])+")
+_ONLY_LETTERS = re.compile(r"(.)\[?(?:\\[WD])+\]?\+?\1[a-z]*", re.IGNORECASE)
+_HARMLESS_KEPT = re.compile(r"(?:a-z|A-Z|0-9|\\w|\\d|\\s|_|-|\\-|\\ |[A-Za-z0-9 ])+")
 _HARMLESS_FILE = re.compile(r"(?:a-z|A-Z|0-9|\\w|\\d|\\s|_|-|\\-|\.|\\\.|[A-Za-z0-9 ])+")
 
 
@@ -96,6 +97,8 @@ def _replaced(call: Called, flow: Flow, depth: int) -> Value | None:
         if replacement.constant and re.search(r"\\n|\\r|PHP_EOL", written):
             return made_safe(found, frozenset({"header"}))
         return found
+    if replacement.constant and _ONLY_LETTERS.fullmatch(pattern or ""):
+        return HARMLESS
     kept = _ALLOWED.fullmatch(pattern or "")
     if kept is None or not replacement.constant:
         return found

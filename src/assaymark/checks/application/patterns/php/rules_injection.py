@@ -239,7 +239,7 @@ RULES: tuple[Rule, ...] = (
         "code-built",
         "code",
         {"eval": (0,), "create_function": (0, 1)},
-        worth=_BUILT,
+        worth=_CALMLY,
         message="Text put together of values is run as PHP.",
         advice="Write the cases as code of the program, or read the text as data (`json_decode`).",
     ),

@@ -265,7 +265,9 @@ RULES: tuple[Rule, ...] = (
         "redirect-call",
         "url",
         {
-            **dict.fromkeys(("wp_redirect", "redirect", "new RedirectResponse", "Redirect.to", "Redirect.away", "drupal_goto"), (0,)),
+            **dict.fromkeys(
+                ("wp_redirect", "http_redirect", "redirect", "new RedirectResponse", "Redirect.to", "Redirect.away", "drupal_goto"), (0,)
+            ),
             **{f"*.{name}": (0,) for name in ("redirect", "away", "withRedirect", "setRedirect", "redirectToUrl")},
             "redirect().to": (0,),
         },

@@ -191,6 +191,8 @@ class Php(Definitions):
             return self._array(node)
         if kind == "dynamic_variable_name":
             return Opaque()
+        if kind == "augmented_assignment_expression" and self.text.of(node.child_by_field_name("operator") or node) not in (".=", "??="):
+            return Computed()
         if kind in ("assignment_expression", "reference_assignment_expression", "augmented_assignment_expression"):
             return Through(node.child_by_field_name("right") or node)
         if kind in ("update_expression", "anonymous_function", "arrow_function"):
@@ -240,6 +242,8 @@ class Php(Definitions):
         name = keyed(self.text.of(of), key)
         if name and self._is_set_here(name, node):
             return Name(name)
+        if self.text.of(of) == "$_SESSION":
+            return Name("SESSION")  # a setting: the program wrote it, perhaps from a request that nobody sees here
         return Member(of, self.bare(key))
 
     def _is_set_here(self, name: str, node: Node) -> bool:
