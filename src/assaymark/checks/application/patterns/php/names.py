@@ -50,6 +50,7 @@ def _row(pattern: str, *kinds: str) -> tuple[re.Pattern[str], frozenset[str]]:
 
 
 CLEANERS = (
+    _row(r".*\.escape", "sql", "html"),
     _row(
         r"intval|floatval|doubleval|boolval|settype|absint|count|sizeof|strlen|mb_strlen|strcmp|strcasecmp|strncmp|strncasecmp|strn?pos"
         r"|stripos|strrpos|mb_strpos|isset|empty|is_\w+|in_array|array_key_exists|array_search|key_exists|function_exists|class_exists"
@@ -66,7 +67,7 @@ CLEANERS = (
     ),
     _row(
         r"htmlspecialchars|htmlentities|filter_xss|check_plain|strip_tags|e|esc_html\w*|esc_attr\w*|esc_textarea|esc_js|esc_xml|wp_kses\w*"
-        r"|sanitize_text_field|sanitize_textarea_field|sanitize_email|tag_escape|h|html_escape|h\w*escape|.*\.(?:escape|escapeHtml\w*"
+        r"|sanitize_text_field|sanitize_textarea_field|sanitize_email|tag_escape|h|html_escape|h\w*escape|.*\.(?:escapeHtml\w*"
         r"|escapeJs|escapeCss|escapeUrl|purify|specialchars|encodeForHTML|htmlEncode)|Html\.(?:escape|encode)|HtmlHelper\.\w+|Xss\.\w+"
         r"|Yii\.encode|CHtml\.encode|Purifier\.\w+|.*\.xss_clean|json_encode|wp_json_encode",
         "html",
@@ -76,7 +77,7 @@ CLEANERS = (
     _row(r"urlencode|rawurlencode|http_build_query|base64_encode|base64url_encode", "html", "url", "path", "header"),
     _row(
         r"(?:mysqli?|maxdb|pg|sqlite|ingres|cubrid|dbx|msql|db2)_(?:real_)?escape_(?:string|bytea)|addslashes|esc_sql|db_escape\w*"
-        r"|like_escape|escape_string|.*\.(?:real_escape_string|escapeString|escape_string|esc_like|escape|escapeLikeString|_real_escape"
+        r"|like_escape|escape_string|.*\.(?:real_escape_string|escapeString|escape_string|esc_like|escapeLikeString|_real_escape"
         r"|escape_str|escape_like_str)",
         "sql",
     ),

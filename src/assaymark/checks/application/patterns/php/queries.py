@@ -84,7 +84,12 @@ def without_value(place: Place) -> bool:
 
 
 def _has_value(place: Place) -> bool:
-    return any(_VALUE_PLACE.search(before) for node in (place.call.args if place.call else ()) for before, _ in pieces(place, node))
+    for node in place.call.args if place.call else ():
+        for before, part in pieces(place, node):
+            value = place.flow.value(part)
+            if _VALUE_PLACE.search(before) and not (value.constant or value.mild or value.is_safe("sql")):
+                return True
+    return False
 
 
 def pieces(place: Place, node: Node, depth: int = 0) -> Iterator[tuple[str, Node]]:

@@ -48,6 +48,8 @@ _READS = (
         "virtual",
     ),
 )
+_OWN = frozenset({"getUri", "getHeaderLine", "getHeader", "getHeaders", "getBody", "getRequestUri"})
+"""What a request holds that a client is about to send, too."""
 _CLIENT = ("get", "post", "put", "patch", "delete", "head", "options")
 
 
@@ -69,7 +71,7 @@ def _before(place: Place, node: Node) -> str:
 
 def _fixed_host(place: Place, value: Value) -> bool:
     del place
-    return bool(_HOST.match(value.prefix))
+    return bool(_HOST.match(value.prefix)) or value.foreign in _OWN
 
 
 def _client(place: Place, value: Value) -> bool:
@@ -77,7 +79,11 @@ def _client(place: Place, value: Value) -> bool:
     path = place.call.path.rpartition(".")[0] if place.call else ""
     if re.search(r"request\b|response|router?|route|app\b|collection|cache|session|config|input|container", path, re.IGNORECASE):
         return True
-    return bool(_HOST.match(value.prefix)) or not re.search(r"client|http|guzzle|curl|browser|requests", path, re.IGNORECASE)
+    return (
+        bool(_HOST.match(value.prefix))
+        or value.foreign in _OWN
+        or not re.search(r"client|http|guzzle|curl|browser|requests", path, re.IGNORECASE)
+    )
 
 
 def _fetched(place: Place, value: Value) -> bool:
@@ -100,7 +106,7 @@ def _option_url(place: Place) -> Iterator[Hit]:
         return
     value = place.flow.value(node)
     found = judged(value, "url", FOREIGN)
-    if found and not _HOST.match(value.prefix):
+    if found and not _HOST.match(value.prefix) and value.foreign not in _OWN:
         hit = pair[0] if pair is not None else parent.parent.parent if parent is not None and parent.parent is not None else None
         yield Hit(hit or node, found[0] + (LEAST if guarded(place, node) else SURE), found[1])
 

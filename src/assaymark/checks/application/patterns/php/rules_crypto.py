@@ -17,6 +17,7 @@ _RANDOM_USE = re.compile(
 )
 _WEAK_HASH = re.compile(r"md[245]|sha-?1|ripemd\d*|crc32b?|adler32|fnv\w*|joaat", re.IGNORECASE)
 _WEAK_CIPHER = re.compile(r"(?:des|rc2|rc4|bf|blowfish|cast5?|idea|seed)(?:[-\d].*)?|.*-ecb", re.IGNORECASE)
+_GUESSABLE = frozenset({"rand", "mt_rand", "uniqid", "lcg_value", "str_shuffle", "array_rand", "shuffle"})
 _OLD_SALT = re.compile(r"\$1\$.*|[./0-9A-Za-z]{2}")
 _FILE = re.compile(r"(?:file|path|url|cache|etag|filename|gravatar|email|mail)\b", re.IGNORECASE)
 
@@ -25,12 +26,28 @@ def _digest(place: Place, call: Called) -> bool | int | None:
     """``md5($password)``: only where a name says that it is about a password or another secret."""
     if call.receiver is not None or not call.args or text_of(place, call.args[0]) is not None:
         return None
+    if any(name in ("md5", "sha1") for name in _around(place, call)):
+        return None
     given = place.speech.text.of(call.args[0])
     if re.search(r"uniqid|\brand\b|mt_rand|random|microtime|time\(\)", given):
         return None
     if _PASSWORD.search(given) or _PASSWORD.search(_left(place, call)):
         return SURE
     return LESS if _SECRET.search(given) and not _FILE.search(given) else None
+
+
+def _around(place: Place, call: Called) -> list[str]:
+    """The functions in whose arguments a call stands: of ``md5(md5($x))`` the outer one is told."""
+    found: list[str] = []
+    node = call.node.parent
+    for _ in range(8):
+        if node is None or node.type.endswith("_statement"):
+            break
+        if node.type == "function_call_expression":
+            shape = place.speech.shape(node)
+            found += [shape.name] if isinstance(shape, Called) else []
+        node = node.parent
+    return found
 
 
 def _left(place: Place, call: Called) -> str:
@@ -91,10 +108,10 @@ def _constant_iv(place: Place, call: Called) -> bool | int | None:
 
 
 def _random(place: Place, call: Called) -> bool | int | None:
-    """Guessable numbers where names tell that they are a secret."""
-    if call.receiver is not None:
+    """Guessable numbers where names tell that they are a secret; of ``uniqid(mt_rand())`` the outer call is told."""
+    if call.receiver is not None or _GUESSABLE.intersection(_around(place, call)):
         return None
-    text = statement_of(place, call.node)
+    text = place.speech.text.outline.at(call.node.start_byte).statement[:400]
     if re.search(r"random_bytes|openssl_random|random_int", text):
         return None
     if _RANDOM_USE.search(re.sub(r"['\"][^'\"]{25,}['\"]", "", text)):
@@ -144,9 +161,7 @@ RULES: tuple[Rule, ...] = (
         "mcrypt",
         (
             "mcrypt_encrypt",
-            "mcrypt_decrypt",
             "mcrypt_module_open",
-            "mcrypt_generic",
             "mcrypt_ecb",
             "mcrypt_cbc",
             "mcrypt_cfb",
@@ -165,7 +180,7 @@ RULES: tuple[Rule, ...] = (
     ),
     called(
         "guessable-random",
-        ("rand", "mt_rand", "uniqid", "lcg_value", "str_shuffle", "array_rand", "shuffle"),
+        sorted(_GUESSABLE),
         _random,
         message="Random numbers that can be foreseen are used for a secret.",
         advice="Use `random_bytes` or `random_int`.",

@@ -54,8 +54,10 @@ def _printed(place: Place, nodes: list[Node], hit: Node) -> Iterator[Hit]:
 
 
 def _doubt(place: Place, node: Node, source: str) -> int:
-    """Browsers encode the address before they send it."""
-    return LEAST if guarded(place, node) or re.search(r"REQUEST_URI|QUERY_STRING|REFERER", source) else SURE
+    """Browsers encode the address before they send it, and functions that make pieces of pages mostly escape."""
+    if guarded(place, node) or re.search(r"REQUEST_URI|QUERY_STRING|REFERER", source):
+        return LEAST
+    return LESS if place.flow.value(node).weak else SURE
 
 
 def _written(node: Node) -> list[Node]:

@@ -20,7 +20,7 @@ _TLS_WORDS = (
     *(f"CURL_SSLVERSION_{version}" for version in ("TLSv1_0", "TLSv1_1", "SSLv2", "SSLv3")),
     *(f"STREAM_CRYPTO_METHOD_{version}_CLIENT" for version in ("SSLv2", "SSLv3", "SSLv23", "TLSv1_0", "TLSv1_1")),
 )
-_DIGEST = re.compile(r"^(?:md5|sha1|hash|hash_hmac|crypt|hash_file|md5_file|base64_encode)$")
+_GIVEN = frozenset({"argument", "array_element_initializer", "assignment_expression"})
 _SECRET = re.compile(r"passw|pwd|\bpass\b|_pass\b|hash|token|signature|\bhmac|secret|csrf|nonce|\bmac\b|otp\b", re.IGNORECASE)
 _HIDDEN = re.compile(r"passw|pwd|\bpass\b|token|signature|secret|hmac|api_?key", re.IGNORECASE)
 _WORLD = re.compile(r"0?o?[0-7]?[0-7][0-7][2367]|511")
@@ -61,7 +61,10 @@ def _self_signed(place: Place) -> Iterator[Hit]:
 
 
 def _old_tls(place: Place) -> Iterator[Hit]:
-    if place.leaf.type == "name" and place.leaf.parent is not None and place.leaf.parent.type != "const_element":
+    around_it = place.leaf.parent
+    if around_it is not None and around_it.type == "qualified_name":
+        around_it = around_it.parent
+    if place.leaf.type == "name" and around_it is not None and around_it.type in _GIVEN:
         written = place.speech.text.of(around(place.leaf, "expression_statement", "return_statement", levels=20) or place.leaf)
         better = re.search(r"TLSv1_[23]", written)
         if not better:
