@@ -33,6 +33,8 @@ SOURCES = re.compile(
     """
 )
 """Matched against the whole path of a call; a variable stands there as its type or by its name."""
+REQUEST_ARRAYS = re.compile(r"(?:this\.)?request\.(?:get|post|cookie|request)", re.IGNORECASE)
+"""Properties that hold what was sent, as in OpenCart's ``$this->request->post["name"]``."""
 FROM_REQUEST = frozenset({"MapQueryParameter", "MapQueryString", "MapRequestPayload", "MapUploadedFile"})
 """Attributes by which Symfony fills parameters from the request."""
 NO_FIELDS = frozenset({

@@ -22,7 +22,7 @@ _PROOF = (
     r"(?:(?:is_numeric|is_int|is_integer|is_long|is_float|is_bool|ctype_(?:digit|alnum|alpha|xdigit|lower|upper)|in_array|array_key_exists)\s*\(\s*{t}\s*[,)]"
     r"|isset\s*\(\s*\$?(?:this->|self::\$|static::\$)?\w+\s*\[\s*{t}\s*\]\s*\)"
     r"|filter_var\s*\(\s*{t}\s*,\s*FILTER_VALIDATE_(?:INT|FLOAT|IP|BOOL\w*)"
-    r"|preg_match\s*\(\s*(['\"])[/#~]\^(?:(?!\1|\\S|\\D|\\W)[^./\n]|\\\.|\\/)*\$[/#~]D?[a-z]*\1\s*,\s*{t}\s*[,)])"
+    r"|preg_match\s*\(\s*(['\"])[/#~]\^(?:(?!\1|\\S|\\D|\\W|\[\^)[^.\n]|\\\.|\\/)*\$[/#~][a-zA-Z]*\1\s*,\s*{t}\s*[,)])"
 )
 _LONGEST = 80
 _MOST_STEPS = 60
@@ -48,7 +48,9 @@ class Narrowing:
                 return False
             if current.type in _ARMS and self._proves(current, child, proven):
                 return True
-            if current.type in ("compound_statement", "program", "case_statement", "colon_block") and self._refused(child, refused):
+            if current.type in ("compound_statement", "program", "case_statement", "colon_block") and self._refused(
+                child, self._text.of(node), refused
+            ):
                 return True
             child, current = current, current.parent
         return False
@@ -83,8 +85,9 @@ class Narrowing:
         values = re.findall(rf"{re.escape(found[1])}\s*=\s*('[^'\n]{{1,200}}'|\"[^\"\n]{{1,200}}\")\s*;", content)
         return written.replace(found[1], values[0], 1) if len(values) == 1 else written
 
-    def _refused(self, statement: Node, refused: re.Pattern[str]) -> bool:
-        """A statement before in the same row that leaves when the check fails."""
+    def _refused(self, statement: Node, subject: str, refused: re.Pattern[str]) -> bool:
+        """A statement before in the same row that leaves, or sets a constant, when the check fails."""
+        same = re.escape(subject)
         before = statement.prev_named_sibling
         for _ in range(_MOST_SIBLINGS):
             if before is None:
@@ -95,7 +98,10 @@ class Narrowing:
                 leaves = body is not None and re.search(
                     r"\b(?:exit|die|return|throw|continue|break|abort|wp_die)\b", self._text.of(body)[-400:]
                 )
-                if leaves and refused.search(written) and "&&" not in written:
+                replaced = body is not None and re.search(
+                    rf"{same}\s*=\s*(?:'[^'\n]*'|\"[^\"$\n]*\"|\d+|null)\s*;", self._text.of(body)[:400]
+                )
+                if (leaves or replaced) and refused.search(written) and "&&" not in written:
                     return True
             before = before.prev_named_sibling
         return False

@@ -123,6 +123,16 @@ def pieces(place: Place, node: Node, depth: int = 0) -> Iterator[tuple[str, Node
             before = ""
 
 
+def based(place: Place, node: Node) -> bool:
+    """True when foreign text follows a beginning of the program's own that ends the host, as in ``SERVER . "index.php?a=" . $a``."""
+    first = True
+    for before, part in pieces(place, node):
+        if place.flow.value(part).foreign:
+            return not first and bool(re.search(r"[/?]", before))
+        first = False
+    return False
+
+
 def bare(place: Place) -> Iterator[Hit]:
     """Text of others that is escaped but stands outside of quotes, where escaping does nothing."""
     call = place.call

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assaymark.checks.application.patterns.php.looks import function_text, pair_at
+from assaymark.checks.application.patterns.php.queries import based
 from assaymark.checks.application.patterns.rules import FOREIGN, LEAST, LESS, SURE, Hit, Place, Rule, guarded, into, judged, looked
 from assaymark.checks.application.patterns.values import Value
 
@@ -70,8 +71,11 @@ def _before(place: Place, node: Node) -> str:
 
 
 def _fixed_host(place: Place, value: Value) -> bool:
-    del place
-    return bool(_HOST.match(value.prefix)) or value.foreign in _OWN
+    return bool(_HOST.match(value.prefix)) or value.foreign in _OWN or _based(place)
+
+
+def _based(place: Place) -> bool:
+    return any(based(place, node) for node in (place.call.args[:2] if place.call else ()))
 
 
 def _client(place: Place, value: Value) -> bool:
@@ -82,6 +86,7 @@ def _client(place: Place, value: Value) -> bool:
     return (
         bool(_HOST.match(value.prefix))
         or value.foreign in _OWN
+        or _based(place)
         or not re.search(r"client|http|guzzle|curl|browser|requests", path, re.IGNORECASE)
     )
 
@@ -106,7 +111,7 @@ def _option_url(place: Place) -> Iterator[Hit]:
         return
     value = place.flow.value(node)
     found = judged(value, "url", FOREIGN)
-    if found and not _HOST.match(value.prefix) and value.foreign not in _OWN:
+    if found and not _HOST.match(value.prefix) and value.foreign not in _OWN and not based(place, node):
         hit = pair[0] if pair is not None else parent.parent.parent if parent is not None and parent.parent is not None else None
         yield Hit(hit or node, found[0] + (LEAST if guarded(place, node) else SURE), found[1])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assaymark.checks.application.patterns.php.looks import around, function_text, is_false, scanned
+from assaymark.checks.application.patterns.php.queries import based
 from assaymark.checks.application.patterns.rules import (
     FOREIGN,
     LEAST,
@@ -123,6 +124,8 @@ def _fixed(place: Place, value: Value) -> bool:
         and call.name in ("to", "away", "redirect")
         and re.search(r"request|route|view|form|link", call.path.rpartition(".")[0], re.IGNORECASE)
     ):
+        return True
+    if value.weak or (call is not None and any(based(place, node) for node in call.args[:1])):
         return True
     return bool(_FIXED.match(value.prefix)) or bool(re.search(r"PHP_SELF|REQUEST_URI|HTTP_HOST|^path$|^url$|^fullUrl$", value.foreign))
 

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 from assaymark.checks.application.patterns.flow import Flow
 from assaymark.checks.application.patterns.php.definitions import Definitions, fields, keyed, last_word, named
-from assaymark.checks.application.patterns.php.names import CARRIERS, CLEANERS, FILTERS, NO_FIELDS, SERVER, SOURCES, SUPERGLOBALS, UPLOAD
+from assaymark.checks.application.patterns.php.names import (
+    CARRIERS,
+    CLEANERS,
+    FILTERS,
+    NO_FIELDS,
+    REQUEST_ARRAYS,
+    SERVER,
+    SOURCES,
+    SUPERGLOBALS,
+    UPLOAD,
+)
 from assaymark.checks.application.patterns.php.narrowing import Narrowing
 from assaymark.checks.application.patterns.php.results import input_filter, result_of
 from assaymark.checks.application.patterns.shapes import (
@@ -286,7 +296,8 @@ class Php(Definitions):
                 break
             base = base.named_children[0]
         if base is None or base.type != "variable_name":
-            return self._field(shape)
+            held = base is not None and node.type == "subscript_expression" and REQUEST_ARRAYS.fullmatch(self.path(base))
+            return self.text.of(base).lstrip("$") if base is not None and held else self._field(shape)
         written = self.text.of(base)
         if written in SUPERGLOBALS:
             return self.text.of(node)[:60] if "\n" not in self.text.of(node) else written
