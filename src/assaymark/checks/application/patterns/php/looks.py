@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from assaymark.checks.application.patterns.php.names import SOURCE_WORDS
+from assaymark.checks.application.patterns.php.speech import Php
 from assaymark.checks.application.patterns.rules import Hit, Place, Rule, looked, text_of
 from assaymark.checks.application.patterns.shapes import Called
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_SOURCE_WORD = re.compile(rb"(?<![\w$])(?:" + b"|".join(re.escape(word.encode()) for word in sorted(SOURCE_WORDS)) + rb")(?![\w$])")
 _FUNCTIONS = ("function_definition", "method_declaration", "anonymous_function", "arrow_function")
 _MOST_TEXT = 8_000
 
@@ -35,6 +35,15 @@ def function_text(place: Place, node: Node) -> str:
         return place.speech.text.of(found)
     content = place.speech.text.content
     return content[max(0, node.start_byte - _MOST_TEXT) : node.end_byte + _MOST_TEXT].decode("utf-8", "replace")
+
+
+def stays_inside(place: Place, node: Node) -> bool:
+    """True when ``realpath`` is compared before, as a check of the folder does."""
+    functions = place.speech.functions_around(node.start_byte)
+    start = max(functions[0].start if functions else 0, node.start_byte - 4_000)
+    before = place.speech.text.content[start : node.start_byte].decode("utf-8", "replace")
+    compares = r"(?:strpos|strncmp|str_starts_with|substr)\s*\("
+    return bool(re.search(rf"realpath\s*\([\s\S]{{0,400}}{compares}|{compares}[^;{{]{{0,200}}realpath\s*\(", before))
 
 
 def statement_of(place: Place, node: Node) -> str:
@@ -76,9 +85,10 @@ def scanned(id_: str, query: str, judge: Callable[[Place, Node], Iterator[Hit]],
     """A rule about nodes that have no word of their own, such as ``<?=``: looked for once in a text that reads a request."""
 
     def look(place: Place) -> Iterator[Hit]:
-        first = _SOURCE_WORD.search(place.speech.text.content)
-        if first is None or first.start() != place.leaf.start_byte:
+        speech = place.speech
+        if not isinstance(speech, Php) or id_ in speech.scanned:
             return
+        speech.scanned.add(id_)
         for node in place.speech.text.captures(query).get("node", []):
             yield from judge(place, node)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from assaymark.checks.application.patterns.php.looks import function_text, pair_at
+from assaymark.checks.application.patterns.php.looks import function_text, pair_at, stays_inside
 from assaymark.checks.application.patterns.php.queries import based
 from assaymark.checks.application.patterns.rules import FOREIGN, LEAST, LESS, SURE, Hit, Place, Rule, guarded, into, judged, looked
 from assaymark.checks.application.patterns.values import Value
@@ -59,15 +59,7 @@ def _address(place: Place, value: Value) -> bool:
     if _ADDRESS.match(value.prefix) or re.match(r"php://|data:", value.prefix) or value.foreign == "$_FILES[name]":
         return True
     call = place.call
-    return call is not None and bool(
-        re.search(r"realpath\s*\([\s\S]{0,400}(?:strpos|strncmp|str_starts_with|substr)\s*\(", _before(place, call.node))
-    )
-
-
-def _before(place: Place, node: Node) -> str:
-    functions = place.speech.functions_around(node.start_byte)
-    start = max(functions[0].start if functions else 0, node.start_byte - 4_000)
-    return place.speech.text.content[start : node.start_byte].decode("utf-8", "replace")
+    return call is not None and stays_inside(place, call.node)
 
 
 def _fixed_host(place: Place, value: Value) -> bool:

@@ -8,7 +8,7 @@ from assaymark.checks.application.patterns.php.looks import always, function_tex
 from assaymark.checks.application.patterns.rules import LESS, SURE, Place, Rule, argument, called, text_of
 from assaymark.checks.application.patterns.shapes import Called
 
-_PASSWORD = re.compile(r"pass(?:word|wd|phrase)|passw|pwd\b|\bpass\b|_pass\b|userpass|\bpin\b", re.IGNORECASE)
+_PASSWORD = re.compile(r"pass(?:word|wd|phrase)|passw|pwd\b|\bpass_|\bpass\b|_pass\b|userpass|\bpin\b", re.IGNORECASE)
 _SECRET = re.compile(r"passw|pwd\b|\bpass\b|_pass\b|secret|signature|\bsign\b|credential|api_?key|token", re.IGNORECASE)
 _RANDOM_USE = re.compile(
     r"token|secret|passw|pwd|\bpass\b|otp\b|nonce|salt|csrf|xsrf|api_?key|session_?id|remember|cookie|\biv\b|private_?key|captcha"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from assaymark.checks.application.patterns.php.looks import around, scanned
+from assaymark.checks.application.patterns.php.looks import around, scanned, stays_inside
 from assaymark.checks.application.patterns.php.queries import FRAGMENTS, FUNCTIONS, METHODS, bare, no_sql, without_value
 from assaymark.checks.application.patterns.rules import (
     FOREIGN,
@@ -78,7 +78,8 @@ def _included(place: Place) -> Iterator[Hit]:
     node = place.leaf.parent
     if node is None or not node.type.startswith(("include", "require")) or not node.named_child_count:
         return
-    yield from _foreign_at(place, node.named_children[0], "path", node)
+    if not stays_inside(place, node):
+        yield from _foreign_at(place, node.named_children[0], "path", node)
 
 
 def _evaluated(place: Place, call: Called) -> bool | int | None:

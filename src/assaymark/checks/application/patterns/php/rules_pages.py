@@ -25,7 +25,7 @@ from assaymark.checks.application.patterns.rules import (
     option,
     text_of,
 )
-from assaymark.checks.application.patterns.shapes import Called, Gathered
+from assaymark.checks.application.patterns.shapes import Called, Either, Gathered, Joined
 from assaymark.checks.application.patterns.values import Value
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _FIXED = re.compile(
     re.IGNORECASE,
 )
 _LOCATION = re.compile(r"\s*(?:location|refresh)\s*:", re.IGNORECASE)
+_DEEPEST = 6
 _NO_PAGE = re.compile(r"content-type:\s*(?:text/plain|application/(?!xhtml)|image/|text/csv|text/event)", re.IGNORECASE)
 _TAG = re.compile(
     r"</?(?:a|b|i|p|u|br|em|h[1-6r]|li|ul|ol|td|tr|th|div|img|pre|span|form|input|table|strong|script|body|html|label|option|select|font"
@@ -47,11 +48,24 @@ _PRINTS = frozenset({"printf", "vprintf", "print_r", "die", "wp_die", "_e"})
 
 
 def _printed(place: Place, nodes: list[Node], hit: Node) -> Iterator[Hit]:
-    for node in nodes:
+    for node in (piece for each in nodes for piece in _pieces(place, each)):
         found = judged(place.flow.value(node), "html", FOREIGN)
         if found and not _NO_PAGE.search(function_text(place, hit)):
             yield Hit(hit, found[0] + _doubt(place, node, found[1]), found[1])
             return
+
+
+def _pieces(place: Place, node: Node, depth: int = 0) -> Iterator[Node]:
+    """What a text is put together of: a piece that is escaped must not speak for one that is not."""
+    shape = place.speech.shape(node)
+    parts: tuple[Node | str, ...] = ()
+    if depth < _DEEPEST:
+        parts = shape.arms if isinstance(shape, Either) else shape.parts if isinstance(shape, Joined) else ()
+    if not parts:
+        yield node
+    for part in parts:
+        if not isinstance(part, str):
+            yield from _pieces(place, part, depth + 1)
 
 
 def _doubt(place: Place, node: Node, source: str) -> int:

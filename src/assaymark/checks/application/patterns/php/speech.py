@@ -68,6 +68,8 @@ class Php(Definitions):
     def __init__(self, text: Text) -> None:
         super().__init__(text)
         self._narrowing = Narrowing(text)
+        self.scanned: set[str] = set()
+        """Rules that looked at the whole text already."""
 
     # --- calls and paths ---------------------------------------------------------------------------------------------
 
@@ -108,7 +110,7 @@ class Php(Definitions):
             return "?"
         kind = node.type
         if kind == "variable_name":
-            return self.type_of(self.text.of(node), node.start_byte) or self.text.of(node)[1:]
+            return self._type_of(self.text.of(node), node.start_byte) or self.text.of(node)[1:]
         if kind in ("name", "qualified_name"):
             return self._class(node)
         if kind == "relative_scope":
@@ -117,7 +119,7 @@ class Php(Definitions):
             of, name = node.child_by_field_name("object"), node.child_by_field_name("name")
             written = self.text.of(name) if name is not None else "?"
             return (
-                self.type_of(keyed(self.text.of(of), "->" + written) if of else "", node.start_byte)
+                self._type_of(keyed(self.text.of(of), "->" + written) if of else "", node.start_byte)
                 or f"{self.path(of, depth + 1)}.{written}"
             )
         if kind == "scoped_property_access_expression":
@@ -138,6 +140,10 @@ class Php(Definitions):
             return f"{last_word(self.text.of(what)) if what is not None and what.type != 'variable_name' else '?'}()"
         of = node.child_by_field_name("scope" if node.type == "scoped_call_expression" else "object")
         return f"{self.path(of, depth + 1)}.{self.text.of(node.child_by_field_name('name') or node)[:60]}()"
+
+    def _type_of(self, name: str, at: int) -> str:
+        kind = self.type_of(name, at)
+        return last_word(self.aliases().get(kind, kind).replace(".", "\\"))
 
     def _class(self, node: Node | None) -> str:
         """The last word of a class, after its import under another name."""
