@@ -288,7 +288,7 @@ class Php(Definitions):
         if SOURCES.fullmatch(shape.path):
             if shape.name == "filter_input":
                 return "" if input_filter(self, shape) else "filter_input"
-            return shape.name if shape.args or shape.name != "request" else ""
+            return shape.name if shape.args or shape.name not in ("request", "route") else ""
         if shape.name in ("file_get_contents", "fopen", "file") and shape.args and b"php://input" in (shape.args[0].text or b""):
             return "php://input"
         if shape.name == "getenv" and shape.args and SERVER.fullmatch(self.text.of(shape.args[0]).strip("'\"")):
