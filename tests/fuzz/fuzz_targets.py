@@ -94,6 +94,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{f"patterns {d}": Fuzzed(_check("javascript", d, settings), _SCRIPTS) for d in ("javascript", "typescript", "tsx")},
         "patterns java": Fuzzed(_check("java", "java", settings), _JAVA),
         "patterns go": Fuzzed(_check("go", "go", settings), _GO),
+        "php": Fuzzed(_check("php", "php", settings), (_PHP, *_TEXTS)),
         "archive zip": Fuzzed(_archive(".zip"), (_zip(),)),
         "archive tar": Fuzzed(_archive(".tar.gz"), (_tar("w:gz"), _tar("w"), _tar("w:xz"))),
         "secret rules": Fuzzed(lambda data: _user_rules(settings, data), (b"[[rules]]\nid='a'\nregex='''x[0-9]{3}'''\nkeywords=['x']\n",)),
@@ -194,6 +195,11 @@ _PIPELINES = {
     "tekton": ("tekton", "sample.tekton.yaml"),
     "github-scripts": ("github-workflow", "sample.github-workflow.yml"),
 }
+_PHP = (
+    b"<p><?= $_GET['a'] ?></p>\n<?php class A { function f(Request $q) { $x = $q->get('n'); $this->y['k'] = \"a '$x'\";\n"
+    b"if (!in_array($x, ['a'])) { die(); } foreach ($_POST as $k => $v) { $$k = $v; } include $x . '.php'; echo `ls $x`;\n"
+    b"return $this->db->query(\"SELECT a FROM t WHERE n = '{$this->y['k']}'\"); } }\n"
+)
 
 
 def _formats() -> dict[str, Fuzzed]:

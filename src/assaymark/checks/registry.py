@@ -19,6 +19,7 @@ BUILT_IN: dict[str, str] = {
     "javascript": "assaymark.checks.application.patterns.javascript.check:make",
     "java": "assaymark.checks.application.patterns.java.check:make",
     "go": "assaymark.checks.application.patterns.go.check:make",
+    "php": "assaymark.checks.application.patterns.php.check:make",
     "dependencies": "assaymark.checks.application.dependencies.check:make",
     "manifests": "assaymark.checks.application.dependencies.manifests.check:make",
     "zizmor": "assaymark.checks.infrastructure.pipelines.zizmor:make",

@@ -78,6 +78,7 @@ TOOLS = (
     "jenkins",
     "kubernetes",
     "nginx",
+    "php",
     "ruff",
     "secrets",
     "semgrep",

@@ -15,7 +15,7 @@ from assaymark.model.check import Dialect, Input, Outcome, UnitKind
 from assaymark.model.digest import Digest, digest_of, sha256
 from assaymark.model.finding import CheckId, Layer
 
-_ENGINE = "1"
+_ENGINE = "2"
 """Version of what all languages share: raise it when any language may answer otherwise."""
 
 

@@ -212,13 +212,32 @@ class Flow:
             return rows[-_MOST_DEFINITIONS:]
         before = [row for row in rows if row.node.start_byte < use.start_byte and not _within(use, row.value)]
         found: list[Definition] = []
+        covered: dict[int, set[int]] = {}
         for row in reversed(before or rows):
             reach = self._reach(row, use)
             if reach != "never":
                 found.append(row)
-            if reach == "always" and row.how != "add":
+            if row.how != "add" and (reach == "always" or (reach == "maybe" and self._closes(row, use, covered))):
                 break
         return list(reversed(found))
+
+    def _closes(self, row: Definition, use: Node, covered: dict[int, set[int]]) -> bool:
+        """True when with this definition every arm of an ``if … else`` before the use has set the variable."""
+        levels: list[tuple[Node, Node]] = []
+        node, at = row.node, use.start_byte
+        for _ in range(200):
+            parent = node.parent
+            if parent is None or parent.type in self._speech.bounds:
+                break
+            if parent.type in self._speech.branches and not parent.start_byte <= at < parent.end_byte:
+                levels += [(parent, node)] if any(arm == node for arm in self._speech.arms(parent)) else []
+            node = parent
+        if len(levels) != 1 or levels[0][0].type not in self._speech.rivals:
+            return False
+        branch, arm = levels[0]
+        arms = self._speech.arms(branch)
+        covered.setdefault(branch.id, set()).add(arm.id)
+        return len(arms) > 1 and arms[-1].type != "else_if_clause" and len(covered[branch.id]) == len(arms)
 
     def _reach(self, row: Definition, use: Node) -> str:
         """Whether a definition holds at a use: ``always``, ``maybe`` or ``never``."""

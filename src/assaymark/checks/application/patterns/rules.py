@@ -243,7 +243,10 @@ def argument(place: Place, position: int) -> str | None:
     return text_of(place, place.call.args[position])
 
 
-_GUARD = r"(?:includes|has|test|matches|match|indexOf|contains|containsKey|startsWith|in_array|equals|\w*(?:[vV]alid|[aA]llow|[sS]afe)\w*)"
+_GUARD = (
+    r"(?:includes|has|test|matches|match|indexOf|contains|containsKey|startsWith|in_array|equals|\w*(?:[vV]alid|[aA]llow|[sS]afe)\w*"
+    r"|preg_match|ctype_\w+|is_numeric|filter_var|str_starts_with|strncmp)"
+)
 
 
 _CONDITION = re.compile(r"\b(?:if|while|unless)\b")

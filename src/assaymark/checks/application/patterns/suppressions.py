@@ -2,7 +2,8 @@
 
 Nothing is dropped: the sighting is made and carries the request, so that it is counted and the policy can judge.
 Known: ``eslint-disable-line``, ``-next-line``, ``eslint-disable`` to ``eslint-enable``; ``nosemgrep``; ``NOSONAR``; ``nosec``;
-``nolint``; ``gosec:disable``; ``phpcs:ignore`` and ``phpcs:disable`` to ``enable``; ``@SuppressWarnings`` and ``@SuppressFBWarnings``;
+``nolint``; ``gosec:disable``; ``phpcs:ignore`` and ``phpcs:disable`` to ``enable``; ``@psalm-suppress``;
+``@SuppressWarnings`` and ``@SuppressFBWarnings``;
 our own ``assay:allow <reason>``.
 A request that names rules counts only for those, by the ids under which our data knows them (``aliases``).
 """
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from assaymark.checks.application.patterns.shapes import Speech
     from assaymark.model.scope_text import Found
 
-_ANY = re.compile(rb"eslint-disable|nosem|NOSONAR|nosec|nolint|gosec:|phpcs:|assay:allow|Suppress(?:FB)?Warnings", re.IGNORECASE)
+_ANY = re.compile(
+    rb"eslint-disable|nosem|NOSONAR|nosec|nolint|gosec:|phpcs:|psalm-suppress|assay:allow|Suppress(?:FB)?Warnings", re.IGNORECASE
+)
 _ASKS = re.compile(
     r"(?P<name>eslint-disable-next-line|eslint-disable-line|eslint-disable|eslint-enable|nosem(?:grep)?|NOSONAR|nosec|nolint|gosec:disable"
-    r"|phpcs:ignore(?:File)?|phpcs:disable|phpcs:enable|assay:allow)\b(?P<rest>[^\r\n]{0,400})"
+    r"|phpcs:ignore(?:File)?|phpcs:disable|phpcs:enable|psalm-suppress|assay:allow)\b(?P<rest>[^\r\n]{0,400})"
 )
 _ID = re.compile(r"[A-Za-z@][\w./:@-]*")
 _REASON = re.compile(r"\s+(?:--|—)\s.*|\s*\*/.*|\s*//.*")
@@ -34,10 +37,10 @@ _ANNOTATION = re.compile(r"@(?:\w+\.)*Suppress(?:FB)?Warnings\s*(?:\(([^)]{0,100
 _QUOTED = re.compile(r'"([^"]{1,100})"')
 LONGEST_MARKER = 200
 _UNNAMED = frozenset({"NOSONAR", "assay:allow"})
-_ABOVE = frozenset({"eslint-disable-next-line", "nosem", "nosemgrep", "phpcs:ignore", "assay:allow", "nolint", "nosec", "gosec:disable"})
-_BESIDE = frozenset(
-    {"eslint-disable-line", "nosem", "nosemgrep", "NOSONAR", "nosec", "nolint", "gosec:disable", "phpcs:ignore", "assay:allow"}
+_ABOVE = frozenset(
+    {"eslint-disable-next-line", "nosem", "nosemgrep", "phpcs:ignore", "psalm-suppress", "assay:allow", "nolint", "nosec", "gosec:disable"}
 )
+_BESIDE = _EITHER | {"eslint-disable-line", "NOSONAR"}
 _FROM = frozenset({"eslint-disable", "phpcs:disable", "phpcs:ignoreFile"})
 _UNTIL = {"eslint-enable": "eslint-disable", "phpcs:enable": "phpcs:disable"}
 
