@@ -37,9 +37,8 @@ _ANNOTATION = re.compile(r"@(?:\w+\.)*Suppress(?:FB)?Warnings\s*(?:\(([^)]{0,100
 _QUOTED = re.compile(r'"([^"]{1,100})"')
 LONGEST_MARKER = 200
 _UNNAMED = frozenset({"NOSONAR", "assay:allow"})
-_ABOVE = frozenset(
-    {"eslint-disable-next-line", "nosem", "nosemgrep", "phpcs:ignore", "psalm-suppress", "assay:allow", "nolint", "nosec", "gosec:disable"}
-)
+_EITHER = frozenset({"nosem", "nosemgrep", "phpcs:ignore", "psalm-suppress", "assay:allow", "nolint", "nosec", "gosec:disable"})
+_ABOVE = _EITHER | {"eslint-disable-next-line"}
 _BESIDE = _EITHER | {"eslint-disable-line", "NOSONAR"}
 _FROM = frozenset({"eslint-disable", "phpcs:disable", "phpcs:ignoreFile"})
 _UNTIL = {"eslint-enable": "eslint-disable", "phpcs:enable": "phpcs:disable"}
