@@ -101,7 +101,7 @@ def read_manifest(manifest: NamedFile) -> Manifest:
     """
     try:
         read = msgspec.toml.decode(manifest.content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as refused:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as refused:
         raise PolicyInvalid(f"{manifest.name} is no manifest of a tool", why=str(refused)) from refused
     problems = {
         "id must be lower-case letters, digits and hyphens": _ID.fullmatch(read.id),

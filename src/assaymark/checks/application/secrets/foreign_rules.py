@@ -128,7 +128,7 @@ def _refused(file: NamedFile, rule: str, why: str) -> PolicyInvalid:
 def _read_file(file: NamedFile) -> Iterator[ForeignRule]:
     try:
         document = tomllib.loads(file.content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PolicyInvalid(
             f"{file.name} is no TOML rule file", why=str(error), advice="Give a rule file of gitleaks or Betterleaks."
         ) from error
