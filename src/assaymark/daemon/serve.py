@@ -64,6 +64,8 @@ class Terms(Struct, frozen=True):
     """Of a request: arguments and environment."""
     request_seconds: float = 5.0
     """In which a client must have said what it wants."""
+    rest_seconds: float = 0.03
+    """After an answer, before the next one is prepared: git is still writing its commit and wants the processor."""
     farewell_seconds: float = 2.0
     """Given to a child whose client has left, or when the daemon ends."""
 
@@ -118,6 +120,7 @@ class _Daemon:
         self._poll = select.poll()
         self._is_ending = False
         self._last = time.monotonic()
+        self._prepare_at = float("inf")
 
     def run(self) -> int:
         self._bell, self._ringer = os.pipe()
@@ -162,7 +165,7 @@ class _Daemon:
     def _turn(self) -> None:
         now = time.monotonic()
         idle_end = self._last + self._terms.idle_seconds
-        ends = [client.deadline for client in self._clients.values()] + [idle_end, now + 60.0]
+        ends = [client.deadline for client in self._clients.values()] + [idle_end, self._prepare_at, now + 60.0]
         events = self._poll.poll(max(0.0, min(ends) - now) * 1000 + 1)
         for number, _ in events:
             if number == self._bell:
@@ -174,6 +177,8 @@ class _Daemon:
                 self._hear(self._clients[number])
         self._reap()
         self._mind_deadlines()
+        if time.monotonic() >= self._prepare_at:
+            self._prepare()
         if not events and (not self._is_at_home() or not code.is_unchanged(self._stamp)):
             self._is_ending = True
 
@@ -289,6 +294,7 @@ class _Daemon:
 
     def _prepare(self) -> None:
         """Nobody waits: make ready what the next request needs."""
+        self._prepare_at = float("inf")
         if self._understudy is not None or self._clients or self._is_ending:
             return
         rehearse = None
@@ -334,7 +340,7 @@ class _Daemon:
             if pid in children:
                 self._drop(children.pop(pid))
                 log.trim(2)
-                self._prepare()
+                self._prepare_at = time.monotonic() + self._terms.rest_seconds
             elif self._understudy is not None and pid == self._understudy.pid:
                 self._understudy.dismiss()
                 self._understudy = None
