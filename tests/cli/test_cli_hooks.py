@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+import pytest
+
+from assaymark.cli import hook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +105,16 @@ def test_the_daemon_warms_and_rehearses_although_an_engine_is_missing(repo: Repo
     env = repo.env | {"ASSAYMARK_ADVISORIES": str(repo.path / "nowhere")}
     ran = subprocess.run([sys.executable, "-c", program], env=env, cwd="/", capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.returncode) == ("ready\n", 0), ran.stderr
+
+
+@pytest.mark.parametrize(("fate", "answer"), [("killed", None), ("raised", None), ("done", 5)])
+def test_a_child_that_is_lost_gives_no_answer(fate: str, answer: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object, **__: object) -> int:
+        if fate == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fate == "raised":
+            raise RuntimeError
+        return 5
+
+    monkeypatch.setattr(hook, "run", run)
+    assert hook._at_risk(colour=False) == answer
