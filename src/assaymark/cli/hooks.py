@@ -53,9 +53,12 @@ def run_command(hook: str, rest: tuple[str, ...]) -> int:
 def install_all(repository: Repository, hooks: tuple[Hook, ...] = ()) -> list[str]:
     """Install hooks in a repository; gives one sentence each."""
     usual = (Hook.PRE_RECEIVE,) if repository.place.work_tree is None else (Hook.PRE_COMMIT, Hook.PRE_PUSH)
+    from assaymark import hookclient
+
     client = str(Path(assaymark.__file__).parent / "daemon" / "ask.py")
     folder = hooks_folder(repository)
-    return [install(folder, hook, python=sys.executable, client=client) for hook in hooks or usual]
+    program = hookclient.program("assaymark.cli.hook")
+    return [install(folder, hook, python=sys.executable, client=client, program=program) for hook in hooks or usual]
 
 
 def prepare_checks() -> None:

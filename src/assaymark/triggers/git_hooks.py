@@ -25,13 +25,17 @@ class Hook(StrEnum):
     PRE_RECEIVE = "pre-receive"
 
 
-def script(hook: Hook, python: str, client: str) -> str:
-    """The hook's text: the tiny client by absolute path, so that nothing on PATH can take its place."""
+def script(hook: Hook, python: str, client: str, program: str) -> str:
+    """The hook's text: the tiny client by absolute path, so that nothing on PATH can take its place.
+
+    Where no daemon can be listening the program itself is run at once, which the client would do after a start of its own.
+    """
     return (
         "#!/bin/sh\n"
         f"{_MARK}: `assay hook uninstall {hook}` takes it out again\n"
         f'before="$0{_BEFORE}"\n'
         + (_WITH_INPUT if hook is not Hook.PRE_COMMIT else '[ ! -x "$before" ] || "$before" "$@" || exit $?\n')
+        + (_NO_DAEMON.format(run=f"{shlex.quote(python)} -I -c {shlex.quote(program)} {hook}") if hook is Hook.PRE_COMMIT else "")
         + ('printf "%s" "$input" | ' if hook is not Hook.PRE_COMMIT else "exec ")
         + f'{shlex.quote(python)} -I -S {shlex.quote(client)} {hook} "$@"\n'
     )
@@ -43,7 +47,15 @@ if [ -x "$before" ]; then printf "%s" "$input" | "$before" "$@" || exit $?; fi
 """
 
 
-def install(folder: Path, hook: Hook, *, python: str, client: str) -> str:
+_NO_DAEMON = """for socket in "${{XDG_RUNTIME_DIR:-/nowhere}}"/assaymark/*.sock; do break; done
+if [ "${{ASSAYMARK_DAEMON-}}" = off ] || {{ [ -n "${{XDG_RUNTIME_DIR-}}" ] && [ ! -S "$socket" ]; }}; then
+  exec {run} "$@"
+fi
+"""
+"""Only of sockets in the runtime folder the shell can say for sure that there are none."""
+
+
+def install(folder: Path, hook: Hook, *, python: str, client: str, program: str) -> str:
     """Write the hook; gives a sentence about what was done.
 
     Raises:
@@ -59,7 +71,7 @@ def install(folder: Path, hook: Hook, *, python: str, client: str) -> str:
                 raise UsageError(f"{path} is not ours and {before.name} exists too", advice="merge the two by hand, then install again")
             path.rename(before)
             kept = f"; the hook that stood there is kept as {before.name} and runs first"
-        _write(path, script(hook, python, client))
+        _write(path, script(hook, python, client, program))
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written", why=error.strerror or str(error), advice="check the owner of the hooks folder"
