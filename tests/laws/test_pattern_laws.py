@@ -61,7 +61,11 @@ def chunks(language: str) -> list[str]:
         return [re.sub(r"\bfunc (\([^)]*\) )?f\(", rf"func \g<1>f{number}(", text, count=1) + "\n" for number, text in enumerate(texts)]
     if language == "java":
         return [re.sub(r"\bclass (\w+)", rf"class \g<1>{number}", text, count=1) + "\n" for number, text in enumerate(texts)]
-    return [f"{text}\n" for text in texts if "?>" not in text]
+    if language == "php":  # statements of a script share their variables; those of functions may stand in any order
+        texts = [text for text in texts if not re.search(r"\?>|^\s*(?:namespace|use|declare)\b", text)]
+        held = re.compile(r"^\s*(?:abstract |final )?(?:function|class|interface|trait)\b", re.MULTILINE)
+        return [f"{text}\n" if held.search(text) else f"function piece{number}() {{\n  {text}\n}}\n" for number, text in enumerate(texts)]
+    raise ValueError(language)
 
 
 def whole(language: str, pieces: list[str]) -> str:

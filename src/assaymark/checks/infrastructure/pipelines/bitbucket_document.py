@@ -95,6 +95,8 @@ class _Walk:
     def __init__(self) -> None:
         self._seen: set[int] = set()
         self._scalars: set[int] = set()
+        self._made: list[Node | None] = []
+        """Nodes of our own; kept, because what is seen is known by `id`, and that of a freed one is given to another."""
 
     def pipeline(self, started: str, pattern: str, node: Node) -> Iterator[Step]:
         asked = False
@@ -143,7 +145,8 @@ class _Walk:
         scripts, pipes = list[Script](), list[Pipe]()
         for key in _SCRIPTS:
             block = merged(node, key)
-            scripts += script(name, key, _lines(block), self._scalars)
+            self._made.append(_lines(block))
+            scripts += script(name, key, self._made[-1], self._scalars)
             pipes += _pipes(block)
         return Step(name, started, pattern, node, stage, first, tuple(scripts), tuple(pipes))
 

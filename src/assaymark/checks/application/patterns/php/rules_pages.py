@@ -108,7 +108,7 @@ def _built(place: Place, node: Node) -> Iterator[Hit]:
     if not value.foreign or not value.built or not _TAG.search(value.prefix):
         return
     name = re.escape(place.speech.text.of(left))
-    content = place.speech.text.content.decode("utf-8", "replace")
+    content = function_text(place, node)
     if re.search(
         rf"(?:echo|print|<\?=)[^;]{{0,200}}{name}(?![\w])|(?:mail|file_put_contents|fwrite|query|exec)\s*\([^;]{{0,200}}{name}(?![\w])",
         content,
@@ -190,7 +190,7 @@ def _login(place: Place) -> Iterator[Hit]:
     """A login that keeps the session id: a user is put into the session after a check of a password, and nothing makes a new id."""
     call = place.call
     body = function_text(place, place.leaf)
-    if call is None or call.receiver is not None or b"session_regenerate_id" in place.speech.text.content:
+    if call is None or call.receiver is not None or "session_regenerate_id" in body:
         return
     if re.search(r"\$_SESSION\s*\[\s*['\"](?:user|uid|login|logged|username|user_id|auth)\w*['\"]\s*\]\s*=", body, re.IGNORECASE):
         yield Hit(call.node)

@@ -76,7 +76,7 @@ def _jwt(place: Place, call: Called) -> bool | int | None:
         written = " ".join(place.speech.text.of(arg) for arg in call.args[1:]).lower()
         return True if re.search(r"['\"]none['\"]", written) or (len(call.args) > 2 and text_of(place, call.args[2]) == "false") else None
     if call.name == "jsonDecode":
-        return LESS if "urlsafeB64Decode" in place.speech.text.of(call.node) and b"verify" not in place.speech.text.content else None
+        return LESS if "urlsafeB64Decode" in place.speech.text.of(call.node) and "verify" not in function_text(place, call.node) else None
     return True
 
 
