@@ -413,3 +413,15 @@ def test_the_fleet_answers_as_the_matcher_does_and_only_about_news(tmp_path: Pat
 def test_the_first_index_is_all_news(tmp_path: Path) -> None:
     compiled(tmp_path / "index.db", [record("GHSA-1", "lantern", *until("2"))])
     assert list(news(None, Index(str(tmp_path / "index.db")))) == ["PyPI/lantern"]
+
+
+def test_what_holds_no_record_does_not_replace_the_index(tmp_path: Path) -> None:
+    good, bad, index = tmp_path / "good", tmp_path / "bad", tmp_path / "index" / "advisories.db"
+    good.mkdir()
+    bad.mkdir()
+    archive(good / "all.zip", record("GHSA-1", "lantern", *until("2")))
+    (bad / "a.json").write_text("{broken")
+    kept = from_folder(good, index, NOW, quiet).snapshot
+    with pytest.raises(UsageError, match="OSV record"):
+        from_folder(bad, index, NOW, quiet)
+    assert Index(str(index)).snapshot == kept

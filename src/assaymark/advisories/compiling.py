@@ -79,6 +79,10 @@ class Collection:
         self._counts: Counter[str] = Counter()
         self._newest = ""
 
+    def is_empty(self) -> bool:
+        """Whether nothing that was added is a record."""
+        return not self._counts["records"]
+
     def add(self, raw: Raw) -> None:
         """One member of an archive."""
         try:

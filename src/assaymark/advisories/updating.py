@@ -81,6 +81,12 @@ def _compile(found: Found, index: Path, about: dict[str, str], note: Note) -> Co
     for path in found.epss:
         sources[path.name] = _digest(path)
         epss |= read_epss(path.read_bytes(), path.name)
+    if collection.is_empty():
+        raise UsageError(
+            "none of what is there is an OSV record",
+            why="an index without advisories proves nothing",
+            advice="name a folder with OSV archives; the index stays as it was",
+        )
     note("writing the index")
     return collection.write(index, exploited, epss, {**about, "sources": json.dumps(sources)})
 
