@@ -20,6 +20,8 @@ PYTEST_GUARDS := --disable-socket --allow-unix-socket --timeout=300
 LOCK := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
         --python-version 3.11 --universal --exclude-newer '$(COOLDOWN)' $(LOCK_FLAGS)
 
+EXTRAS := --extra server --extra postgres --extra passkeys --extra s3
+
 .PHONY: help
 help: ## what there is to do
 	@echo 'make <target>:'
@@ -93,7 +95,8 @@ demo: $(VENV)/.wheel ## build the sample repository and show what assay says of 
 lock: ## renew requirements/*.lock (needs uv); LOCK_FLAGS=--upgrade to move to newer releases
 	@command -v $(UV) >/dev/null || { echo 'error: `make lock` needs uv; do this: pipx install uv' >&2; exit 1; }
 	@$(LOCK) pyproject.toml -o requirements/runtime.lock
-	@$(LOCK) pyproject.toml requirements/dev.in -c requirements/runtime.lock -o requirements/dev.lock
+	@$(LOCK) pyproject.toml $(EXTRAS) -c requirements/runtime.lock -o requirements/server.lock
+	@$(LOCK) pyproject.toml requirements/dev.in $(EXTRAS) -c requirements/server.lock -o requirements/dev.lock
 
 .PHONY: clean
 clean: ## remove everything that was made here

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "daemon": ("daemon", "Keep a warm process that answers the hooks at once."),
     "engine": ("engine", "Install optional engines, each in an environment of its own."),
     "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
+    "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
     "completion": ("completion", "Print the completion script for a shell."),
 }
 """Name -> (module in this folder, summary); the module's object `command` is the command."""

@@ -1,0 +1,112 @@
+"""Who may do what: permissions, the roles that bundle them, and a principal who holds roles in teams.
+
+Guarantees: what a principal may do is what his roles give in a team, cut down to the scopes of the token that he came with; a token never
+gives more than its owner has. Knows no session and no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NewType
+
+from msgspec import Struct
+
+PersonId = NewType("PersonId", int)
+TeamId = NewType("TeamId", int)
+
+
+class Permission(StrEnum):
+    """What a route asks for; also the scope of a token. ``<what>:<how>``."""
+
+    SUBJECTS_READ = "subjects:read"
+    SUBJECTS_WRITE = "subjects:write"
+    """Register, discover, rename, end."""
+    ASSESSMENTS_READ = "assessments:read"
+    ASSESSMENTS_RUN = "assessments:run"
+    """Ask for a verdict, cancel one that waits."""
+    FINDINGS_READ = "findings:read"
+    FINDINGS_IMPORT = "findings:import"
+    FINDINGS_DECIDE = "findings:decide"
+    ADVISORIES_READ = "advisories:read"
+    ADVISORIES_WRITE = "advisories:write"
+    CONNECTIONS_READ = "connections:read"
+    CONNECTIONS_WRITE = "connections:write"
+    """Forges, registries, webhooks and their secrets."""
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    """Replay and cancel."""
+    PEOPLE_READ = "people:read"
+    PEOPLE_WRITE = "people:write"
+    """Accounts, teams, roles, other people's sessions and tokens."""
+    AUDIT_READ = "audit:read"
+    SETTINGS_WRITE = "settings:write"
+
+
+class Role(StrEnum):
+    """Held in one team, or in all."""
+
+    VIEWER = "viewer"
+    DEVELOPER = "developer"
+    MAINTAINER = "maintainer"
+    SECURITY = "security"
+    AUDITOR = "auditor"
+    """Reads everything, the trail of people's actions too; changes nothing."""
+    ADMIN = "admin"
+
+
+_READ = frozenset({Permission.SUBJECTS_READ, Permission.ASSESSMENTS_READ, Permission.FINDINGS_READ, Permission.ADVISORIES_READ})
+_DEVELOPER = _READ | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT}
+_MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
+_SECURITY = _MAINTAINER | {Permission.FINDINGS_DECIDE, Permission.ADVISORIES_WRITE, Permission.JOBS_WRITE, Permission.PEOPLE_READ}
+
+GRANTS: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: _READ,
+    Role.DEVELOPER: frozenset(_DEVELOPER),
+    Role.MAINTAINER: frozenset(_MAINTAINER),
+    Role.SECURITY: frozenset(_SECURITY),
+    Role.AUDITOR: _READ | {Permission.CONNECTIONS_READ, Permission.JOBS_READ, Permission.PEOPLE_READ, Permission.AUDIT_READ},
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+class Grant(Struct, frozen=True):
+    """A role, in one team or (None) in all."""
+
+    role: Role
+    team: TeamId | None = None
+
+
+class Principal(Struct, frozen=True):
+    """Somebody who is known to be who he says."""
+
+    person: PersonId
+    login: str
+    grants: tuple[Grant, ...]
+    scopes: frozenset[Permission] | None = None
+    """What the token allows; None with a session, which allows what the roles do."""
+    session: int | None = None
+    """Row of the session, None with a token."""
+    token: int | None = None
+
+    def teams_with(self, permission: Permission) -> frozenset[TeamId] | None:
+        """Teams in which this is allowed; None means all of them, also those without a team."""
+        if self.scopes is not None and permission not in self.scopes:
+            return frozenset()
+        teams: set[TeamId] = set()
+        for grant in self.grants:
+            if permission in GRANTS[grant.role]:
+                if grant.team is None:
+                    return None
+                teams.add(grant.team)
+        return frozenset(teams)
+
+    def may(self, permission: Permission, team: TeamId | None) -> bool:
+        """Whether this is allowed on something of that team; what has no team is for those whose role holds everywhere."""
+        teams = self.teams_with(permission)
+        return teams is None or (team is not None and team in teams)
+
+    def may_somewhere(self, permission: Permission) -> bool:
+        """Whether there is any team in which this is allowed."""
+        teams = self.teams_with(permission)
+        return teams is None or bool(teams)

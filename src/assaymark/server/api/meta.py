@@ -1,0 +1,48 @@
+"""Operations about the server itself."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+import assaymark
+from assaymark.model.access import Permission
+from assaymark.server.api.route import Call, Router
+from assaymark.store.migrations.apply import revision
+
+router = Router("server")
+
+
+class Health(Struct, frozen=True):
+    version: str
+    schema: str
+    """Revision of the database's schema."""
+    storage: bool = True
+
+
+class Me(Struct, frozen=True):
+    """Who the caller is."""
+
+    person: int
+    login: str
+    roles: tuple[tuple[str, int | None], ...]
+    """(role, team or None for all)."""
+    permissions: tuple[str, ...]
+    """What he may do in at least one team."""
+
+
+@router.add("GET", "/health", None, public=True)
+def health(call: Call) -> Health:
+    """Whether the server and its database answer."""
+    return Health(assaymark.__version__, revision(call.service.database))
+
+
+@router.add("GET", "/me", None)
+def me(call: Call) -> Me:
+    """Who the caller is and what he may do."""
+    who = call.who
+    return Me(
+        who.person,
+        who.login,
+        tuple((grant.role.value, grant.team) for grant in who.grants),
+        tuple(sorted(each.value for each in Permission if who.may_somewhere(each))),
+    )

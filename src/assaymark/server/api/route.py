@@ -1,0 +1,140 @@
+"""An operation of the API as data: what OpenAPI, the router, the authorisation matrix and the tests read alike."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from assaymark.model.access import Permission, Principal
+from assaymark.server.problem import forbidden
+from assaymark.server.service import Service
+
+Item = TypeVar("Item")
+
+
+class Page(Struct, Generic[Item], frozen=True):
+    """A part of a list, in an order that an index keeps."""
+
+    items: tuple[Item, ...]
+    next: str | None = None
+    """Give it as `after` for the following part; None at the end."""
+    at_least: int | None = None
+    """How many there are, counted up to a bound; None where it was not asked for."""
+
+
+class Created(Struct, frozen=True):
+    """The number of what was made."""
+
+    id: int
+
+
+class Nothing(Struct, frozen=True):
+    """An empty answer."""
+
+
+class Upload(Struct, frozen=True):
+    """Raw bytes of the request, for operations that take documents of other formats."""
+
+    data: bytes
+    kind: str
+    """Content type as given."""
+
+
+class Call(Struct, frozen=True):
+    """One request, known to come from somebody (or, for public operations, from anybody)."""
+
+    service: Service
+    request: Request
+    principal: Principal | None
+    body: bytes = b""
+    """As it came."""
+
+    @property
+    def who(self) -> Principal:
+        """The caller; operations that are not public always have one."""
+        assert self.principal is not None  # noqa: S101 - the router let nobody else in
+        return self.principal
+
+    def need(self, permission: Permission, team: Any) -> None:
+        """Raise unless this is allowed on something of that team."""
+        if not self.who.may(permission, team):
+            raise forbidden(permission)
+
+
+class Operation(Struct, frozen=True):
+    """One method of one path."""
+
+    method: str
+    path: str
+    """With ``{name}`` for parts that are parameters, without the prefix of the version."""
+    run: Callable[..., Any]
+    permission: Permission | None
+    """None for operations that need no more than to be known, or nothing at all if `public`."""
+    public: bool
+    status: int
+    tag: str
+    parameters: tuple[tuple[str, Any, Any], ...]
+    """(name, type, default or `inspect.Parameter.empty`)."""
+    body: Any
+    """Type of the request's document; None when it takes none."""
+    result: Any
+    most_bytes: int
+    idempotent: bool
+    """A POST that may be repeated with an ``Idempotency-Key``."""
+
+    @property
+    def id(self) -> str:
+        return self.run.__name__
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.run) or "").partition("\n")[0]
+
+
+class Router:
+    """Collects operations; handlers stay plain functions that a test can call."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.operations: list[Operation] = []
+
+    def add(  # noqa: PLR0913 - one argument per property of an operation
+        self,
+        method: str,
+        path: str,
+        permission: Permission | None,
+        *,
+        public: bool = False,
+        status: int = 200,
+        most_bytes: int = 1 << 20,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator: the function's first argument is the `Call`; `body` is the document, the others come from path and query."""
+
+        def register(run: Callable[..., Any]) -> Callable[..., Any]:
+            hints = typing.get_type_hints(run)
+            given = inspect.signature(run).parameters
+            names = [name for name in list(given)[1:] if name != "body"]
+            self.operations.append(
+                Operation(
+                    method=method,
+                    path=path,
+                    run=run,
+                    permission=permission,
+                    public=public,
+                    status=status,
+                    tag=self.tag,
+                    parameters=tuple((name, hints[name], given[name].default) for name in names),
+                    body=hints.get("body"),
+                    result=hints.get("return"),
+                    most_bytes=most_bytes,
+                    idempotent=method == "POST" and not public,
+                )
+            )
+            return run
+
+        return register

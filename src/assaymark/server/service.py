@@ -1,0 +1,47 @@
+"""What every part of the server is given: the composition of a server's or worker's process, made in one place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from assaymark.jobs.job import Queue
+from assaymark.jobs.open import open_queue
+from assaymark.model.assessment import Instant
+from assaymark.server.settings import Settings
+from assaymark.server.vault import Vault, open_vault
+from assaymark.store.blobs import Blobs
+from assaymark.store.database import Database
+from assaymark.store.open import open_blobs
+
+
+class Service(Struct, frozen=True):
+    """Ports and settings."""
+
+    settings: Settings
+    database: Database
+    queue: Queue
+    blobs: Blobs
+    vault: Vault
+    now: Callable[[], Instant]
+
+
+def open_service(settings: Settings) -> Service:
+    """Open everything that the settings name; the schema is brought up by `store.migrations.apply`, not here."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.database)
+    return Service(
+        settings=settings,
+        database=database,
+        queue=open_queue(database),
+        blobs=open_blobs(settings.storage, settings.data),
+        vault=open_vault(settings.data / "vault.key"),
+        now=clock,
+    )
+
+
+def clock() -> Instant:
+    """Now."""
+    return Instant(time.time_ns() // 1000)

@@ -1,0 +1,101 @@
+"""Settings of the server: each an option of `assay serve` and `assay worker`, and an environment variable for containers.
+
+| variable | meaning | default |
+|---|---|---|
+| ``ASSAYMARK_DATA`` | folder of the server's data | ``$XDG_DATA_HOME/assaymark/server`` |
+| ``ASSAYMARK_DATABASE`` | URL of PostgreSQL (or of SQLite) | SQLite in the data folder |
+| ``ASSAYMARK_STORAGE`` | ``s3://bucket/prefix`` for content by digest | a folder in the data folder |
+| ``ASSAYMARK_URL`` | how people and forges reach the server | ``http://<listen>`` |
+| ``ASSAYMARK_LISTEN`` | address and port | ``127.0.0.1:8750`` |
+| ``ASSAYMARK_WORKERS`` | worker processes that `assay serve` starts; 0 for none | 1 |
+| ``ASSAYMARK_PRIVATE_NETWORKS`` | networks (CIDR, comma-separated) that git URLs and forges may name beside public ones | none |
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from assaymark.errors import UsageError
+
+DEFAULT_LISTEN = "127.0.0.1:8750"
+
+
+class Settings(Struct, frozen=True):
+    data: Path
+    database: str
+    storage: str
+    url: str
+    """Without a slash at its end."""
+    host: str
+    port: int
+    workers: int
+    private_networks: tuple[str, ...] = ()
+
+    @property
+    def is_https(self) -> bool:
+        return self.url.startswith("https://")
+
+    @property
+    def hostname(self) -> str:
+        """The only name in ``Host`` that is answered, beside loopback when listening there."""
+        return urlsplit(self.url).hostname or ""
+
+
+def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
+    """From options (by the variable's name in small letters without the prefix), then the environment.
+
+    Raises:
+        UsageError: when one does not mean anything.
+    """
+    env = os.environ if env is None else env
+
+    def value(name: str, default: str) -> str:
+        return given.get(name, "") or env.get(f"ASSAYMARK_{name.upper()}", "") or default
+
+    shared = env.get("XDG_DATA_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".local" / "share")
+    data = Path(value("data", str(Path(shared) / "assaymark" / "server"))).absolute()
+    host, port = _listen(value("listen", DEFAULT_LISTEN))
+    shown = f"[{host}]" if ":" in host else host
+    return Settings(
+        data=data,
+        database=value("database", f"sqlite:///{data / 'assaymark.db'}"),
+        storage=value("storage", ""),
+        url=_url(value("url", f"http://{shown}:{port}")),
+        host=host,
+        port=port,
+        workers=_whole("workers", value("workers", "1")),
+        private_networks=tuple(_network(text.strip()) for text in value("private_networks", "").split(",") if text.strip()),
+    )
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"{text!r} is no address to listen at", advice="write it as 127.0.0.1:8750 or [::1]:8750")
+    return host.strip("[]"), int(port)
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"{text!r} is no address of a server", advice="write it as https://assay.example.org")
+    return text.rstrip("/")
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"{name}={text!r} is no whole number")
+    return int(text)
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no network", advice="write it as 10.0.0.0/8") from error

@@ -1,0 +1,38 @@
+"""Kind of job -> the function that does it, as text, so that a worker imports what it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from assaymark.server.service import Service
+
+HANDLERS: Mapping[str, str] = {}
+"""A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""
+
+
+class Attempt(Protocol):
+    """What a handler is told of the attempt that it is."""
+
+    number: int
+    """1 for the first."""
+    is_last: bool
+    """There will be no other: what cannot be proved now is written down as unproven."""
+
+    def should_stop(self) -> bool:
+        """Whether somebody cancelled it."""
+        ...
+
+
+Handler = Callable[[Service, Mapping[str, Any], Attempt], None]
+
+
+def handler(kind: str) -> Handler:
+    """The function of a kind.
+
+    Raises:
+        KeyError: for a kind that this release does not know.
+    """
+    module, _, function = HANDLERS[kind].partition(":")
+    return cast("Handler", getattr(import_module(module), function))

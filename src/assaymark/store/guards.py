@@ -1,0 +1,38 @@
+"""Rules that the database itself keeps: what happened stays. Given to the migrations as statements of each dialect."""
+
+from __future__ import annotations
+
+_ENDS_ONCE = {
+    "occurrence": "OLD.closed_at IS NOT NULL OR NEW.opened_at <> OLD.opened_at OR NEW.finding <> OLD.finding OR NEW.subject <> OLD.subject",
+    "assessment": "OLD.state NOT IN ('queued', 'running')",
+    "holding": "OLD.closed_at IS NOT NULL",
+}
+_ONLY_GROWS = ("audit_event",)
+_NEVER_DELETED = (*_ENDS_ONCE, *_ONLY_GROWS)
+
+
+def statements(dialect: str) -> list[str]:
+    """What makes the guards."""
+    return _sqlite() if dialect == "sqlite" else _postgres()
+
+
+def _sqlite() -> list[str]:
+    stop = "BEGIN SELECT RAISE(ABORT, 'what happened cannot be changed: {}'); END"
+    made = [
+        f"CREATE TRIGGER {table}_ends_once BEFORE UPDATE ON {table} WHEN {condition} {stop.format(table)}"
+        for table, condition in _ENDS_ONCE.items()
+    ]
+    made += [f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE ON {table} {stop.format(table)}" for table in _ONLY_GROWS]
+    return made + [f"CREATE TRIGGER {table}_stays BEFORE DELETE ON {table} {stop.format(table)}" for table in _NEVER_DELETED]
+
+
+def _postgres() -> list[str]:
+    body = "BEGIN RAISE EXCEPTION 'what happened cannot be changed: %', TG_TABLE_NAME; END"
+    made = [f"CREATE FUNCTION assaymark_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"]
+    call = "FOR EACH ROW {} EXECUTE FUNCTION assaymark_refuse()"
+    made += [
+        f"CREATE TRIGGER {table}_ends_once BEFORE UPDATE ON {table} {call.format(f'WHEN ({condition})')}"
+        for table, condition in _ENDS_ONCE.items()
+    ]
+    made += [f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE ON {table} {call.format('')}" for table in _ONLY_GROWS]
+    return made + [f"CREATE TRIGGER {table}_stays BEFORE DELETE ON {table} {call.format('')}" for table in _NEVER_DELETED]

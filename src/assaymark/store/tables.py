@@ -1,0 +1,287 @@
+"""Every table, as SQLAlchemy Core knows it. Instants are microseconds since 1970 in UTC; texts that hold structures are JSON.
+
+What happened is never changed: an occurrence gets its end once, an assessment ends once, the trail of people's actions only grows. The
+database itself refuses anything else (`guards`). Content of any size (verdicts, bills of materials) lies in `blobs`; rows hold its digest.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _Id, primary_key=True, autoincrement=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, _Id, ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _text(name: str, *, nullable: bool = False, default: str | None = None) -> Column[str]:
+    return Column(name, Text, nullable=nullable, server_default=default)
+
+
+def _number(name: str, default: int = 0) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=str(default))
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+team = Table("team", metadata, _id(), _text("slug"), _text("name"), _instant("created_at"), UniqueConstraint("slug"))
+
+person = Table(
+    "person",
+    metadata,
+    _id(),
+    _text("login"),
+    _text("name", default=""),
+    _text("email", default=""),
+    Column("password", Text, nullable=True),  # argon2id in PHC form; none for people who come by OIDC or passkey only
+    Column("handle", LargeBinary, nullable=False),  # WebAuthn user handle: random, says nothing of the person
+    _instant("created_at"),
+    _instant("disabled_at", nullable=True),
+    UniqueConstraint("login"),
+)
+
+federated_identity = Table(
+    "federated_identity", metadata, _id(), _ref("person", "person"), _text("issuer"), _text("subject"), _instant("created_at"),
+    UniqueConstraint("issuer", "subject"), Index(None, "person"),
+)  # fmt: skip
+
+passkey = Table(
+    "passkey", metadata, _id(), _ref("person", "person"), Column("credential", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False), _number("sign_count"), _text("name"), _instant("created_at"),
+    _instant("used_at", nullable=True), UniqueConstraint("credential"), Index(None, "person"),
+)  # fmt: skip
+
+invitation = Table(
+    "invitation", metadata, _id(), _text("hash"), _text("purpose"), _ref("person", "person", nullable=True), _text("details", default="{}"),
+    _instant("created_at"), _instant("expires_at"), _instant("used_at", nullable=True), UniqueConstraint("hash"),
+)  # fmt: skip
+
+membership = Table(
+    "membership", metadata, _id(), _ref("person", "person"), _ref("team", "team", nullable=True), _text("role"), _text("source"),
+    _instant("created_at"), Index(None, "person"), Index(None, "team"),
+)  # fmt: skip
+
+group_mapping = Table(
+    "group_mapping", metadata, _id(), _text("issuer"), _text("group_name"), _ref("team", "team", nullable=True), _text("role"),
+    _instant("created_at"), Index(None, "issuer", "group_name"),
+)  # fmt: skip
+
+session = Table(
+    "session", metadata, _id(), _text("hash"), _ref("person", "person"), _text("method"), _text("origin", default=""),
+    _text("agent", default=""), _instant("created_at"), _instant("seen_at"), _instant("expires_at"), _instant("revoked_at", nullable=True),
+    UniqueConstraint("hash"), Index(None, "person"),
+)  # fmt: skip
+
+token = Table(
+    "token", metadata, _id(), _text("hash"), _text("hint"), _ref("person", "person"), _text("name"), _text("scopes"),
+    _ref("team", "team", nullable=True), _instant("created_at"), _instant("expires_at"), _instant("revoked_at", nullable=True),
+    _instant("used_at", nullable=True), UniqueConstraint("hash"), Index(None, "person"),
+)  # fmt: skip
+
+audit_event = Table(
+    "audit_event", metadata, _id(), _instant("at"), _ref("person", "person", nullable=True), _text("actor"), _text("action"),
+    _text("object_kind", default=""), _text("object", default=""), _ref("team", "team", nullable=True), _text("outcome"),
+    _text("origin", default=""), _text("details", default="{}"), _text("previous"), _text("digest"),
+    Index(None, "at"), Index(None, "person", "at"), Index(None, "action", "at"),
+)  # fmt: skip
+
+# --- where things come from ------------------------------------------------------------------------------------------
+
+connection = Table(
+    "connection",
+    metadata,
+    _id(),
+    _text("kind"),  # github, gitlab, gitea, bitbucket, git, registry, ci
+    _text("name"),
+    _text("web_url", default=""),
+    _text("api_url", default=""),
+    Column("token", LargeBinary, nullable=True),  # sealed by the vault, like the next
+    Column("webhook_secret", LargeBinary, nullable=True),
+    _ref("team", "team", nullable=True),
+    _text("options", default="{}"),
+    _instant("created_at"),
+    _instant("ended_at", nullable=True),
+    UniqueConstraint("name"),
+)
+
+repository = Table(
+    "repository", metadata, _id(), _ref("connection", "connection", nullable=True), _text("name"), _text("clone_url"),
+    _text("web_url", default=""), _text("forge_id", default=""), _text("default_branch", default=""), _ref("team", "team", nullable=True),
+    _instant("created_at"), _instant("fetched_at", nullable=True), _instant("ended_at", nullable=True),
+    UniqueConstraint("clone_url"), Index(None, "connection", "forge_id"), Index(None, "team", "id"), Index(None, "name"),
+)  # fmt: skip
+
+subject = Table(
+    "subject",
+    metadata,
+    _id(),
+    _text("kind"),
+    _text("key"),  # unique in its kind: a repository's number and a ref, an image's name, a host's name
+    _text("name"),
+    _text("ref", default=""),
+    _ref("repository", "repository", nullable=True),
+    _ref("team", "team", nullable=True),
+    _text("url", default=""),
+    _text("details", default="{}"),
+    _instant("created_at"),
+    _instant("ended_at", nullable=True),
+    _text("head", default=""),  # digest that was judged last
+    _text("state", default=""),  # of the assessment that was judged last
+    _instant("judged_at", nullable=True),
+    Column("last_assessment", _Id, nullable=True),
+    _number("open_critical"), _number("open_high"), _number("open_medium"), _number("open_low"),
+    UniqueConstraint("kind", "key"), Index(None, "team", "id"), Index(None, "repository", "id"), Index(None, "name", "id"),
+    Index(None, "judged_at", "id"), Index(None, "head"),
+)  # fmt: skip
+
+# --- what is to do and was done --------------------------------------------------------------------------------------
+
+delivery = Table(
+    "delivery", metadata, _id(), _ref("connection", "connection"), _text("delivery"), _text("event"), _text("digest"),
+    _instant("received_at"), _text("outcome"), UniqueConstraint("connection", "delivery"), Index(None, "received_at"),
+)  # fmt: skip
+
+assessment = Table(
+    "assessment",
+    metadata,
+    _id(),
+    _ref("subject", "subject"),
+    _ref("team", "team", nullable=True),
+    _text("state"),
+    _text("trigger"),
+    _text("trigger_details", default="{}"),  # the whole `Trigger`
+    _text("actor", default=""),
+    _text("base", default=""),
+    _text("head", default=""),
+    _ref("delivery", "delivery", nullable=True),
+    _text("cause", default=""),  # what asked again: an advisory update, a replay
+    _instant("queued_at"),
+    _instant("started_at", nullable=True),
+    _instant("finished_at", nullable=True),
+    Column("superseded_by", _Id, nullable=True),
+    _text("verdict", default=""),  # digest of the Verdict's JSON in `blobs`
+    _text("summary", default=""),  # one sentence; why it is unproven when there is no verdict
+    _number("new_findings"), _number("fixed_findings"), _number("attempts"),
+    Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),
+)  # fmt: skip
+
+job = Table(
+    "job",  # the journal of SQLite; PostgreSQL has Procrastinate's own tables
+    metadata,
+    _id(),
+    _text("kind"), _text("arguments"), _text("key", default=""), _text("lock", default=""),
+    _number("priority"), _number("attempts"), _number("most_attempts", 5), _number("seconds", 600),
+    _text("state"),  # waiting, running, done, dead, cancelled
+    _instant("due_at"), _instant("created_at"), _instant("started_at", nullable=True), _instant("alive_at", nullable=True),
+    _instant("finished_at", nullable=True), _text("worker", default=""), _text("error", default=""),
+    _number("cancel"),  # 1 when it was asked to stop
+    Index("ix_job_lock", "lock", "state"),
+    Index("uq_job_waiting", "key", unique=True, sqlite_where=sa.text("state = 'waiting' AND key <> ''"),
+          postgresql_where=sa.text("state = 'waiting' AND key <> ''")),
+)  # fmt: skip
+
+Index("ix_job_next", job.c.state, job.c.priority.desc(), job.c.due_at, job.c.id)
+
+schedule = Table(
+    "schedule", metadata, _id(), _text("name"), _text("kind"), _text("arguments", default="{}"), _number("every_seconds", 86400),
+    _instant("due_at"), _instant("ran_at", nullable=True), _text("source", default="person"),
+    UniqueConstraint("name"), Index(None, "due_at"),
+)  # fmt: skip
+
+outbox = Table(
+    "outbox", metadata, _id(), _text("kind"), _text("stream", default=""), _text("message"), _text("state"), _number("attempts"),
+    _instant("created_at"), _instant("due_at"), _instant("sent_at", nullable=True), _text("error", default=""),
+    _ref("assessment", "assessment", nullable=True), Index(None, "state", "due_at", "id"), Index(None, "stream", "id"),
+)  # fmt: skip
+
+remembered_answer = Table(
+    "remembered_answer", metadata, _id(), _text("key"), _text("scope"), _text("request"), Column("status", Integer, nullable=False),
+    _text("headers"), Column("body", LargeBinary, nullable=False), _instant("created_at"), UniqueConstraint("scope", "key"),
+    Index(None, "created_at"),
+)  # fmt: skip
+
+# --- what was found --------------------------------------------------------------------------------------------------
+
+finding = Table(
+    "finding",  # a weakness, wherever it is
+    metadata,
+    _id(), _text("fingerprint"), _text("kind"), _text("layer"), _text("rule_class"), _text("rule"), _text("title"), _text("core"),
+    _instant("first_seen_at"), UniqueConstraint("fingerprint"), Index(None, "rule_class"), Index(None, "rule"),
+)  # fmt: skip
+
+occurrence = Table(
+    "occurrence",  # a finding in a subject, from `opened_at` to `closed_at`: what is asked "as of" a day
+    metadata,
+    _id(),
+    _ref("finding", "finding"), _ref("subject", "subject"), _ref("team", "team", nullable=True),
+    _text("kind"), _text("layer"), _text("rule_class"), _text("rule"),
+    Column("severity", Integer, nullable=False),  # rank of `Severity`
+    Column("confidence", Integer, nullable=False),
+    _text("path"), _number("line"), _text("message"), _text("detail", default="{}"),
+    _number("ordinal"),  # the same finding may stand in a subject several times
+    _instant("opened_at"), _ref("opened_by", "assessment", nullable=True),
+    _instant("closed_at", nullable=True), _ref("closed_by", "assessment", nullable=True),
+)  # fmt: skip
+_open = sa.text("closed_at IS NULL")
+Index("ix_occurrence_worst", occurrence.c.severity.desc(), occurrence.c.opened_at.desc(), occurrence.c.id.desc(),
+      sqlite_where=_open, postgresql_where=_open)  # fmt: skip
+Index("ix_occurrence_team_worst", occurrence.c.team, occurrence.c.severity.desc(), occurrence.c.opened_at.desc(), occurrence.c.id.desc(),
+      sqlite_where=_open, postgresql_where=_open)  # fmt: skip
+Index("ix_occurrence_subject_worst", occurrence.c.subject, occurrence.c.severity.desc(), occurrence.c.opened_at.desc(),
+      occurrence.c.id.desc())  # fmt: skip
+Index("ix_occurrence_opened", occurrence.c.opened_at.desc(), occurrence.c.id.desc())
+Index("ix_occurrence_finding", occurrence.c.finding)
+Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.opened_at.desc(), occurrence.c.id.desc())
+Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.opened_at.desc(), occurrence.c.id.desc())
+
+# --- what is in it ---------------------------------------------------------------------------------------------------
+
+package = Table("package", metadata, _id(), _text("name"), UniqueConstraint("name"))
+
+package_set = Table("package_set", metadata, _id(), _text("digest"), _instant("created_at"), UniqueConstraint("digest"))
+
+component = Table(
+    "component",  # inverted: which sets hold a package in a version, by a key that sorts as versions do
+    metadata,
+    Column("package", _Id, primary_key=True), Column("version_key", LargeBinary, primary_key=True),
+    Column("package_set", _Id, primary_key=True), _text("version"), Index(None, "package_set"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+unordered_component = Table(
+    "unordered_component", metadata, Column("package", _Id, primary_key=True), Column("version", Text, primary_key=True),
+    Column("package_set", _Id, primary_key=True), Index(None, "package_set"), sqlite_with_rowid=False,
+)  # fmt: skip
+
+holding = Table(
+    "holding",  # a subject holds a package set at a path, from when to when
+    metadata,
+    _id(), _ref("subject", "subject"), _ref("team", "team", nullable=True), _ref("package_set", "package_set"), _text("path"),
+    _instant("opened_at"), _instant("closed_at", nullable=True), Index(None, "package_set"), Index(None, "subject", "closed_at"),
+)  # fmt: skip
+
+advisory_snapshot = Table(
+    "advisory_snapshot", metadata, _id(), _text("digest"), _text("meta"), _instant("created_at"), _number("news"), _number("hits"),
+    UniqueConstraint("digest"),
+)  # fmt: skip
+
+setting = Table("setting", metadata, Column("name", Text, primary_key=True), _text("value"), _instant("changed_at"))

@@ -1,0 +1,129 @@
+"""Databases for all rooms that keep something: a test that takes `database` runs on SQLite and on PostgreSQL."""
+
+# Rooms that keep nothing do not pay for what a server imports.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ACCOUNT = "postgres"
+
+
+def _programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+class Cluster:
+    """A PostgreSQL server of the tests' own, on a unix socket in a folder."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder, self.programs = folder, programs
+        self.account = ACCOUNT if os.geteuid() == 0 else None  # it refuses to run as root
+
+    def run(self, program: str, *words: str) -> None:
+        subprocess.run([str(self.programs / program), *words], check=True, capture_output=True, user=self.account, cwd="/", timeout=120)
+
+    def start(self) -> None:
+        self.folder.mkdir()
+        if self.account:
+            os.chown(self.folder, pwd.getpwnam(self.account).pw_uid, -1)
+        self.run("initdb", "-D", str(self.folder / "data"), "-U", "assay", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        settings = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c max_connections=200"
+        settings += " -c fsync=off -c full_page_writes=off"
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-o", settings, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+
+    def url(self, name: str) -> str:
+        return f"postgresql:///{name}?host={self.folder}&user=assay"
+
+    def make(self) -> str:
+        """A new database; gives its URL."""
+        name = f"t{uuid.uuid4().hex}"
+        self.run("createdb", "-h", str(self.folder), "-U", "assay", "-T", "template0", name)
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+    """One server for all workers of a run: the last one to leave stops it."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("NOT PROVED: PostgreSQL is not installed; do this: sudo apt-get install postgresql")
+    # Sockets have short names, and the account must reach the folder: not below pytest's own one.
+    base = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    folder = Path(f"/tmp/assaymark-pg-{uuid.uuid5(uuid.NAMESPACE_URL, str(base)).hex[:12]}")
+    users = base / "postgres-users"
+    cluster = Cluster(folder, programs)
+    with _locked(base):
+        if not users.exists() or users.read_text() == "0":
+            shutil.rmtree(folder, ignore_errors=True)
+            cluster.start()
+        users.write_text(str(int(users.read_text() if users.exists() else "0") + 1))
+    yield cluster
+    with _locked(base):
+        left = int(users.read_text()) - 1
+        users.write_text(str(left))
+        if not left:
+            cluster.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _locked:  # noqa: N801 - reads like a function
+    def __init__(self, base: Path) -> None:
+        self.file = (base / "postgres-lock").open("w")
+
+    def __enter__(self) -> None:
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'assaymark.db'}"
+    cluster: Cluster = request.getfixturevalue("postgres")
+    return cluster.make()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[object]:
+    """A database with the present schema."""
+    from assaymark.store.database import Database
+    from assaymark.store.migrations.apply import migrate
+
+    made = Database(database_url)
+    migrate(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[object]:
+    """A server's service over it, with folders of its own."""
+    from assaymark.server.service import open_service
+    from assaymark.server.settings import load
+    from assaymark.store.migrations.apply import migrate
+
+    made = open_service(load({"HOME": str(tmp_path)}, data=str(tmp_path / "data"), database=database_url))
+    migrate(made.database)
+    yield made
+    made.database.close()
