@@ -5,6 +5,7 @@ AES-256-GCM; the name of what is sealed is bound to it, so that a sealed value c
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 from pathlib import Path
@@ -24,11 +25,16 @@ class Vault:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._key = key
 
     def seal(self, name: str, value: str) -> bytes:
         """Ciphertext that only `open` with the same name reads."""
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, value.encode(), name.encode())
+
+    def derive(self, purpose: str) -> bytes:
+        """Bytes that only this installation can make: one value per purpose, which says nothing of the key."""
+        return hmac.digest(self._key, b"derive\0" + purpose.encode(), "sha256")
 
     def open(self, name: str, sealed: bytes) -> Secret:
         """The value.

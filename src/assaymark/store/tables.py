@@ -213,6 +213,11 @@ outbox = Table(
     _ref("assessment", "assessment", nullable=True), Index(None, "state", "due_at", "id"), Index(None, "stream", "id"),
 )  # fmt: skip
 
+said = Table(
+    "said",  # the one comment of a stream: its number at the forge, and what it says
+    metadata, _id(), _text("stream"), _text("remote"), _text("digest"), _instant("changed_at"), UniqueConstraint("stream"),
+)  # fmt: skip
+
 remembered_answer = Table(
     "remembered_answer", metadata, _id(), _text("key"), _text("scope"), _text("request"), Column("status", Integer, nullable=False),
     _text("headers"), Column("body", LargeBinary, nullable=False), _instant("created_at"), UniqueConstraint("scope", "key"),

@@ -38,20 +38,28 @@ def render(verdict: Verdict, options: Options | None = None) -> str:
     policy = f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; base-uri 'none'; form-action 'none'"
     sentence = outcome_sentence(verdict)
     title = text(f"{options.project or 'Assaymark'}: {verdict.outcome.value}, {sentence}")
-    # Lines of their own, so that two reports can be compared.
-    sections = "\n".join(_sections(verdict, options))
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">',
         f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>',
         '<a class="skip" href="#content">Skip to the content</a>',
-        f'<header class="top"><div class="wrap">{banner(verdict, options, sentence)}{tiles(count(verdict), verdict)}</div></header>',
-        f'<main id="content" class="wrap">{sections}</main>',
+        f'<header class="top"><div class="wrap">{heading(verdict, options)}</div></header>',
+        f'<main id="content" class="wrap">{body(verdict, options)}</main>',
         f'<footer><div class="wrap">Assaymark {text(verdict.tool_version)}. This file loads nothing from anywhere.</div></footer>',
         f"<script>{script}</script>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
+
+
+def heading(verdict: Verdict, options: Options) -> str:
+    """The verdict and its figures, for a page that has a head and a style of its own."""
+    return banner(verdict, options, outcome_sentence(verdict)) + tiles(count(verdict), verdict)
+
+
+def body(verdict: Verdict, options: Options) -> str:
+    """Everything below the heading; lines of their own, so that two reports can be compared."""
+    return "\n".join(_sections(verdict, options))
 
 
 def _sections(verdict: Verdict, options: Options) -> list[str]:

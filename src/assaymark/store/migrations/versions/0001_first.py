@@ -125,6 +125,16 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_remembered_answer_created_at"), "remembered_answer", ["created_at"], unique=False)
     op.create_table(
+        "said",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("remote", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_said")),
+        sa.UniqueConstraint("stream", name=op.f("uq_said_stream")),
+    )
+    op.create_table(
         "schedule",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
