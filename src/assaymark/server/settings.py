@@ -9,6 +9,7 @@
 | ``ASSAYMARK_LISTEN`` | address and port | ``127.0.0.1:8750`` |
 | ``ASSAYMARK_WORKERS`` | worker processes that `assay serve` starts; 0 for none | 1 |
 | ``ASSAYMARK_PRIVATE_NETWORKS`` | networks (CIDR, comma-separated) that git URLs and forges may name beside public ones | none |
+| ``ASSAYMARK_LOCAL_REPOSITORIES`` | folders (comma-separated) below which ``file:///`` may name repositories | none |
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Settings(Struct, frozen=True):
     port: int
     workers: int
     private_networks: tuple[str, ...] = ()
+    local_repositories: tuple[str, ...] = ()
 
     @property
     def is_https(self) -> bool:
@@ -71,6 +73,7 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         port=port,
         workers=_whole("workers", value("workers", "1")),
         private_networks=tuple(_network(text.strip()) for text in value("private_networks", "").split(",") if text.strip()),
+        local_repositories=tuple(_folder(text.strip()) for text in value("local_repositories", "").split(",") if text.strip()),
     )
 
 
@@ -99,3 +102,10 @@ def _network(text: str) -> str:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
         raise UsageError(f"{text!r} is no network", advice="write it as 10.0.0.0/8") from error
+
+
+def _folder(text: str) -> str:
+    path = Path(text)
+    if not path.is_absolute() or path == Path(path.anchor):
+        raise UsageError(f"{text!r} is no folder of repositories", advice="write it from the root, as /srv/git")
+    return str(path)
