@@ -1,0 +1,179 @@
+"""Sends what waits in the outbox: the mark at the commit, and the comment on the merge request.
+
+Guarantees: an attempt is counted before it is made and a comment's number is kept as soon as it is known, so that a kill leaves at most a
+search for our own comment; a comment is touched only when it says something new; a stream's later message replaces the earlier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import msgspec
+import sqlalchemy as sa
+import structlog
+from msgspec import Struct
+
+from assaymark.feedback.forges.ask import Target
+from assaymark.feedback.forges.send import FORGES, Client, Place, Refused, say, set_status
+from assaymark.feedback.message import comment, status
+from assaymark.jobs.job import Job, Priority
+from assaymark.model.assessment import AssessmentId, AssessmentState, SubjectId
+from assaymark.model.digest import Digest
+from assaymark.model.trigger import SubjectKind, Trigger
+from assaymark.model.verdict import Verdict
+from assaymark.server.outgoing import client as outgoing_client
+from assaymark.server.service import Service
+from assaymark.server.work.handlers import Attempt
+from assaymark.store import outbox
+from assaymark.store.tables import assessment, connection, repository, subject
+
+_AT_ONCE = 50
+_log = structlog.get_logger("assaymark.feedback")
+
+
+class Told(Struct, frozen=True):
+    """What has to be known of an assessment to tell of it."""
+
+    assessment: AssessmentId
+    subject: SubjectId
+    state: AssessmentState
+    summary: str
+    verdict: str
+    trigger: Trigger
+    head: str
+    kind: str
+    """Of the connection."""
+    connection: int
+    api_url: str
+    token: bytes | None
+    repository: str
+    forge_id: str
+
+
+def announce(service: Service, link: sa.Connection, assessment_id: AssessmentId) -> None:
+    """Within the caller's transaction: let it be told how this assessment stands, if there is anybody to tell."""
+    told = _told(link, assessment_id)
+    if told is None or told.kind not in FORGES or told.token is None or not told.head:
+        return
+    now = service.now()
+    message = msgspec.json.encode({"assessment": assessment_id}).decode()
+    outbox.write(link, outbox.Note("status", f"commit:{told.repository}:{told.head}", message, assessment_id), at=now)
+    if told.trigger.merge_request is not None and told.state in (AssessmentState.PASS, AssessmentState.FAIL, AssessmentState.UNPROVEN):
+        outbox.write(link, outbox.Note("comment", f"subject:{told.subject}", message, assessment_id), at=now)
+    service.queue.put(link, Job("deliver", {}, key="deliver", lock="deliver", priority=Priority.FEEDBACK, seconds=120))
+
+
+def deliver(service: Service, _arguments: Mapping[str, Any], attempt: Attempt) -> None:
+    """Handler: send everything that is due; what is not taken is tried again later."""
+    with outgoing_client(service.settings) as client:
+        while not attempt.should_stop():
+            with service.database.read() as link:
+                waiting = outbox.due(link, service.now(), most=_AT_ONCE)
+            if not waiting:
+                break
+            for message in waiting:
+                _send(service, client, message)
+    _come_back(service)
+
+
+def _come_back(service: Service) -> None:
+    """What waits for another attempt gets a job of its own at that time."""
+    with service.database.write() as link:
+        next_at = outbox.next_due(link)
+        if next_at is not None:
+            later = Job("deliver", {}, key="deliver-later", priority=Priority.FEEDBACK, lock="deliver", seconds=120, due_at=next_at)
+            service.queue.put(link, later)
+
+
+def _send(service: Service, client: Client, message: outbox.Message) -> None:
+    with service.database.write() as link:
+        told = _told(link, message.assessment) if message.assessment is not None else None
+        if not outbox.begin(link, message, service.now()):
+            return
+    if told is None or told.token is None:
+        _settle(service, message, "nobody is left to tell")
+        return
+    try:
+        if message.kind == "status":
+            _status(service, client, told)
+        else:
+            _comment(service, client, told, message)
+    except Refused as refused:
+        _settle(service, message, refused.diagnosis(), may_pass=refused.may_pass)
+    except (httpx2.HTTPError, OSError) as error:
+        _settle(service, message, f"the forge did not answer: {type(error).__name__}", may_pass=True)
+    else:
+        _settle(service, message)
+
+
+def _settle(service: Service, message: outbox.Message, error: str = "", *, may_pass: bool = False) -> None:
+    with service.database.write() as link:
+        if error:
+            _log.warning("feedback.failed", message=message.id, kind=message.kind, error=error, attempt=message.attempts + 1)
+            outbox.failed(link, message, service.now(), error, may_pass=may_pass)
+        else:
+            outbox.sent(link, message.id, service.now())
+
+
+def _status(service: Service, client: Client, told: Told) -> None:
+    mark = status(told.state, told.summary, _page(service, told))
+    if mark is not None:
+        set_status(client, _place(service, told), mark)
+
+
+def _comment(service: Service, client: Client, told: Told, message: outbox.Message) -> None:
+    verdict = msgspec.json.decode(service.blobs.get(Digest(told.verdict)), type=Verdict) if told.verdict else None
+    nonce = hashlib.sha256(service.vault.derive(message.stream)).hexdigest()[:16]
+    text = comment(verdict, told.summary, _page(service, told), nonce=nonce)
+    with service.database.read() as link:
+        remote, digest = outbox.remembered(link, message.stream)
+    if digest == text.digest or (not remote and told.state is AssessmentState.PASS):
+        return  # nothing new to say; the mark at the commit says that all is well
+    remote = say(client, _place(service, told), text, remote, search=message.attempts > 0)
+    with service.database.write() as link:
+        outbox.remember(link, message.stream, remote, text.digest, service.now())
+
+
+def _page(service: Service, told: Told) -> str:
+    return f"{service.settings.url}/changes/{told.assessment}"
+
+
+def _place(service: Service, told: Told) -> Place:
+    token = service.vault.open(f"connection:{told.connection}:token", told.token or b"").value.decode()
+    number = told.trigger.merge_request.number if told.trigger.merge_request is not None else None
+    return Place(told.kind, told.api_url.rstrip("/"), token, Target(told.repository, told.forge_id, told.head, number))
+
+
+def _told(link: sa.Connection, assessment_id: AssessmentId | None) -> Told | None:
+    query = (
+        sa.select(
+            assessment.c.id, assessment.c.subject, assessment.c.state, assessment.c.summary, assessment.c.verdict, assessment.c.head,
+            assessment.c.trigger_details, connection.c.kind, connection.c.id.label("connection"), connection.c.api_url, connection.c.token,
+            repository.c.name, repository.c.forge_id, subject.c.kind.label("subject_kind"),
+        )
+        .join(subject, subject.c.id == assessment.c.subject)
+        .join(repository, repository.c.id == subject.c.repository)
+        .join(connection, connection.c.id == repository.c.connection)
+        .where(assessment.c.id == assessment_id)
+    )  # fmt: skip
+    row = link.execute(query).first()
+    if row is None or row.subject_kind not in (SubjectKind.BRANCH, SubjectKind.MERGE_REQUEST, SubjectKind.TAG):
+        return None
+    return Told(
+        assessment=row.id,
+        subject=row.subject,
+        state=AssessmentState(row.state),
+        summary=row.summary,
+        verdict=row.verdict,
+        trigger=msgspec.json.decode(row.trigger_details, type=Trigger),
+        head=row.head,
+        kind=row.kind,
+        connection=row.connection,
+        api_url=row.api_url,
+        token=row.token,
+        repository=row.name,
+        forge_id=row.forge_id,
+    )

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from assaymark.model.assessment import AssessmentId, AssessmentState
+from assaymark.model.trigger import MergeRequest, Trigger, TriggerKind
+from assaymark.server.service import Service
+from assaymark.server.work import deliver as module
+from assaymark.server.work.deliver import announce, deliver
+from assaymark.store.outbox import MessageState
+from assaymark.store.tables import assessment, connection, job, outbox, repository, subject
+
+
+class Attempt:
+    number = 1
+    is_last = False
+
+    def should_stop(self) -> bool:
+        return False
+
+
+class Answer:
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+
+    def json(self) -> Any:
+        return {"id": 5}
+
+
+class Forge:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, Any]] = []
+        self.code = 201
+
+    def request(self, method: str, url: str, *, json: Any = None, params: Any = None, headers: Any = None) -> Answer:
+        self.asked.append((method, url, json))
+        return Answer(self.code)
+
+
+@pytest.fixture
+def forge(monkeypatch: pytest.MonkeyPatch) -> Forge:
+    made = Forge()
+
+    @contextmanager
+    def client(_settings: object) -> Iterator[Forge]:
+        yield made
+
+    monkeypatch.setattr(module, "outgoing_client", client)
+    return made
+
+
+def _assessment(service: Service, state: AssessmentState, summary: str = "2 new findings") -> AssessmentId:
+    trigger = Trigger(TriggerKind.MERGE_REQUEST, merge_request=MergeRequest(7, "main", "b" * 40))
+    with service.database.write() as link:
+        if not link.execute(sa.select(connection.c.id)).first():
+            sealed = service.vault.seal("connection:1:token", "t0ken")
+            row = {"id": 1, "kind": "github", "name": "forge", "api_url": "https://forge.example/api", "token": sealed, "created_at": 0}
+            link.execute(connection.insert(), row)
+            link.execute(repository.insert(), {"id": 1, "connection": 1, "name": "team/app", "clone_url": "https://x/y", "created_at": 0})
+            row = {"id": 1, "kind": "merge-request", "key": "1:7", "name": "team/app!7", "repository": 1, "created_at": 0}
+            link.execute(subject.insert(), row)
+        row = {"subject": 1, "state": state, "trigger": "merge-request", "head": "b" * 40, "queued_at": 0, "summary": summary}
+        row["trigger_details"] = msgspec.json.encode(trigger).decode()
+        number = link.execute(assessment.insert().returning(assessment.c.id), row).scalar_one()
+        announce(service, link, AssessmentId(number))
+    return AssessmentId(number)
+
+
+def _states(service: Service) -> list[str]:
+    with service.database.read() as link:
+        return list(link.execute(sa.select(outbox.c.state).order_by(outbox.c.id)).scalars())
+
+
+def test_a_failed_change_gets_a_mark_and_a_comment(service: Service, forge: Forge) -> None:
+    number = _assessment(service, AssessmentState.UNPROVEN)
+    deliver(service, {}, Attempt())
+    (_, mark, body), (_, said, text) = forge.asked
+    assert mark.endswith("/repos/team/app/statuses/" + "b" * 40)
+    assert body["target_url"].endswith(f"/changes/{number}")
+    assert said.endswith("/issues/7/comments")
+    assert "2 new findings" in text["body"]
+    assert _states(service) == [MessageState.SENT, MessageState.SENT]
+
+
+def test_the_same_words_are_not_said_twice(service: Service, forge: Forge) -> None:
+    _assessment(service, AssessmentState.UNPROVEN)
+    deliver(service, {}, Attempt())
+    with service.database.write() as link:
+        announce(service, link, AssessmentId(1))
+    deliver(service, {}, Attempt())
+    assert [url.rpartition("/")[2] for _, url, _ in forge.asked] == ["b" * 40, "comments", "b" * 40]
+
+
+def test_a_pass_without_an_earlier_comment_is_a_mark_alone(service: Service, forge: Forge) -> None:
+    _assessment(service, AssessmentState.PASS, "nothing new")
+    deliver(service, {}, Attempt())
+    assert len(forge.asked) == 1
+
+
+def test_of_two_messages_of_one_commit_the_later_is_sent(service: Service, forge: Forge) -> None:
+    _assessment(service, AssessmentState.QUEUED)
+    _assessment(service, AssessmentState.PASS)
+    deliver(service, {}, Attempt())
+    assert [body["state"] for _, _, body in forge.asked] == ["success"]
+    assert _states(service)[0] == MessageState.OVERTAKEN
+
+
+def test_a_forge_that_is_down_is_asked_again_later(service: Service, forge: Forge) -> None:
+    forge.code = 503
+    _assessment(service, AssessmentState.FAIL)
+    deliver(service, {}, Attempt())
+    assert _states(service)[0] == MessageState.WAITING
+    if service.database.is_sqlite:
+        with service.database.read() as link:
+            assert link.execute(sa.select(job.c.id).where(job.c.key == "deliver-later", job.c.due_at > 0)).first()
+
+
+def test_a_forge_that_forbids_is_not_asked_again(service: Service, forge: Forge) -> None:
+    forge.code = 403
+    _assessment(service, AssessmentState.PASS)
+    deliver(service, {}, Attempt())
+    assert _states(service)[0] == MessageState.GIVEN_UP
+
+
+def test_what_has_no_forge_is_told_to_nobody(service: Service, forge: Forge) -> None:
+    with service.database.write() as link:
+        link.execute(subject.insert(), {"id": 1, "kind": "host", "key": "h", "name": "h", "created_at": 0})
+        row = {"id": 1, "subject": 1, "state": "pass", "trigger": "call", "head": "x", "queued_at": 0}
+        link.execute(assessment.insert(), row)
+        announce(service, link, AssessmentId(1))
+    assert _states(service) == []
