@@ -16,6 +16,8 @@ class TriggerKind(StrEnum):
     """A forge's temporary commit of what would be merged: gated like any other."""
     ENDED = "ended"
     """A branch, tag or merge request is no more."""
+    REPOSITORY = "repository"
+    """It was renamed, moved, or its default branch is another one: nothing is judged."""
     IMAGE = "image"
     DEPLOYMENT = "deployment"
     CALL = "call"
