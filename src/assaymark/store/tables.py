@@ -243,8 +243,13 @@ occurrence = Table(
     Column("confidence", Integer, nullable=False),
     _text("path"), _number("line"), _text("message"), _text("detail", default="{}"),
     _number("ordinal"),  # the same finding may stand in a subject several times
+    _number("waived"),  # 1 when a waiver, a VEX statement or an inline comment lets it through
+    _text("checks", default=""),  # who sees it, e.g. ``ruff semgrep``: it ends when none of them does any more; only while it is open
+    _number("line_now"),  # the line moves with every edit above it, so it is no part of the history; `line` is where it was opened
     _instant("opened_at"), _ref("opened_by", "assessment", nullable=True),
     _instant("closed_at", nullable=True), _ref("closed_by", "assessment", nullable=True),
+    _number("continued"),  # 1 when it was closed only because it goes on in another row: other path, severity, rule or waiver
+    Column("since", BigInteger, nullable=False, server_default="0"),  # when the first of those rows was opened
 )  # fmt: skip
 _open = sa.text("closed_at IS NULL")
 Index("ix_occurrence_worst", occurrence.c.severity.desc(), occurrence.c.opened_at.desc(), occurrence.c.id.desc(),

@@ -1,0 +1,298 @@
+"""A verdict becomes rows: in one transaction the assessment ends, occurrences open and close, the summary follows, the outbox fills.
+
+Guarantees
+* an assessment ends once: recording it again changes nothing and says so;
+* an occurrence closes only when a finished check over its place no longer sees the finding (`occurrences`): a check that did not run, or a
+  path that it could not look at, closes nothing;
+* of a merge request's subject the occurrences are what its change brings (`State.NEW`), whatever it touches; of any other subject they are
+  everything in it, and only a recording of the `whole` changes them: a push's verdict over what differs says nothing about the rest;
+* memory and statements are bounded by portions, however many findings there are.
+
+Not here: putting the job that empties the outbox, since this room knows no queue; the caller does it when `record` says True.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from assaymark.errors import SubjectNotFound
+from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, SubjectId
+from assaymark.model.digest import Digest
+from assaymark.model.finding import Finding, Kind
+from assaymark.model.rules import catalogue
+from assaymark.model.severity import Severity
+from assaymark.model.trigger import SubjectKind, TriggerKind
+from assaymark.model.verdict import Judged, State, Verdict
+from assaymark.store import bulk
+from assaymark.store.occurrences import UNSAID, Difference, Reach, Sighted, Standing, difference
+from assaymark.store.tables import assessment as assessments
+from assaymark.store.tables import connection as connections
+from assaymark.store.tables import finding as findings
+from assaymark.store.tables import occurrence as occurrences
+from assaymark.store.tables import outbox, repository
+from assaymark.store.tables import subject as subjects
+from assaymark.store.texts import cut, plain
+
+_ALIVE = (AssessmentState.QUEUED.value, AssessmentState.RUNNING.value)
+_LONGEST_STATEMENT = 2_000
+_LONGEST_MESSAGE = 1_000
+_FINDING = ("fingerprint", "kind", "layer", "rule_class", "rule", "title", "core", "first_seen_at")
+_OCCURRENCE = (
+    "finding", "subject", "team", "kind", "layer", "rule_class", "rule", "severity", "confidence", "path", "line", "line_now", "message",
+    "detail", "ordinal", "waived", "checks", "opened_at", "opened_by", "since",
+)  # fmt: skip
+
+
+class Recording(Struct, frozen=True):
+    """What is known at the end of an assessment."""
+
+    assessment: AssessmentId | None
+    """None for an inventory that nobody asked a verdict of: only occurrences and counts follow."""
+    subject: SubjectId
+    verdict: Verdict | None
+    """None when it could not be run to its end; it is unproven then, and `summary` says why."""
+    blob: Digest | str
+    """Of the verdict's JSON in the blobs; empty without one."""
+    whole: bool
+    """The verdict saw everything in the subject, so that what it does not see is gone."""
+    at: Instant
+    summary: str = ""
+    """One sentence; with a verdict it may be left out."""
+
+
+def record(connection: sa.Connection, recording: Recording) -> bool:
+    """Write it down within the caller's transaction; False, and nothing written, when the assessment had ended.
+
+    Raises:
+        SubjectNotFound: when there is no such subject.
+    """
+    locked = sa.select(subjects).where(subjects.c.id == recording.subject).with_for_update()
+    subject = next((row._asdict() for row in connection.execute(locked)), None)
+    if subject is None:
+        raise SubjectNotFound(f"there is no subject {recording.subject}")
+    ended = _end(connection, recording)
+    if ended is None and recording.assessment is not None:
+        return False
+    trigger = ended["trigger"] if ended else ""
+    verdict = recording.verdict
+    is_request = subject["kind"] == SubjectKind.MERGE_REQUEST
+    if verdict is not None and (recording.whole or is_request):
+        states = frozenset({State.NEW}) if is_request and not _is_import(trigger) else frozenset(State) - {State.FIXED}
+        _occurrences(
+            connection, recording, subject, [j for j in verdict.findings if j.state in states], says_waivers=not _is_import(trigger)
+        )
+    _summarise(connection, recording, subject, ended)
+    if ended is not None and not _is_import(trigger):
+        _tell(connection, recording, subject["repository"])
+    return True
+
+
+def _is_import(trigger: str) -> bool:
+    return trigger == TriggerKind.IMPORT
+
+
+def _end(connection: sa.Connection, recording: Recording) -> Mapping[str, Any] | None:
+    """The assessment's row after it ended now; None when there is none to end."""
+    if recording.assessment is None:
+        return None
+    verdict = recording.verdict
+    counts = [j.state for j in verdict.findings if j.finding.core.kind is not Kind.UNCHECKED] if verdict else []
+    statement = (
+        assessments.update()
+        .where(
+            assessments.c.id == recording.assessment,
+            assessments.c.subject == recording.subject,
+            assessments.c.state.in_(_ALIVE),
+        )
+        .values(
+            state=verdict.outcome.value if verdict else AssessmentState.UNPROVEN.value,
+            finished_at=recording.at,
+            verdict=str(recording.blob),
+            summary=cut(recording.summary or (_sentence(verdict) if verdict else ""), _LONGEST_MESSAGE),
+            head=sa.case((assessments.c.head == "", verdict.head.digest if verdict else ""), else_=assessments.c.head),
+            new_findings=counts.count(State.NEW),
+            fixed_findings=counts.count(State.FIXED),
+        )
+        .returning(assessments.c.state, assessments.c.head, assessments.c.trigger)
+    )
+    return next((row._asdict() for row in connection.execute(statement)), None)
+
+
+def _sentence(verdict: Verdict) -> str:
+    """The first reason, or that there is none."""
+    stopping = [reason for reason in verdict.reasons if reason.stops]
+    return stopping[0].text if stopping else "nothing that stops the line"
+
+
+# --- occurrences -----------------------------------------------------------------------------------------------------
+
+
+def _occurrences(
+    connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], seen: list[Judged], *, says_waivers: bool
+) -> None:
+    assert recording.verdict is not None  # noqa: S101 - the caller asked
+    ids = _known(connection, seen, recording.at)
+    sighted = (_sighted(judged, ids[judged.finding.fingerprint], says_waivers=says_waivers) for judged in seen)
+    found = difference(_standing(connection, recording.subject), sighted, reach_of(recording.verdict))
+    ending = {"closed_at": recording.at, "closed_by": recording.assessment}
+    bulk.change_all(connection, occurrences, found.closed, ending)
+    bulk.change_all(connection, occurrences, found.continued, ending | {"continued": 1})
+    for portion in bulk.portions(found.touched):
+        ids_, lines, checks = (list(column) for column in zip(*portion, strict=True))
+        bulk.change(connection, occurrences, ids_, {"line_now": lines, "checks": checks})
+    bulk.add(connection, occurrences, _OCCURRENCE, _rows(found, recording, subject["team"]))
+
+
+def reach_of(verdict: Verdict) -> Reach:
+    """Which checks ran, and where each of them could not look."""
+    gaps: dict[str, set[str]] = {}
+    for judged in verdict.findings:
+        finding = judged.finding
+        if finding.core.kind is Kind.UNCHECKED and judged.state is not State.FIXED:
+            for witness in finding.witnesses:
+                gaps.setdefault(witness.check, set()).add(plain(finding.place.path))
+    return Reach((run.check for run in verdict.checks), {check: frozenset(paths) for check, paths in gaps.items()})
+
+
+def _known(connection: sa.Connection, seen: list[Judged], at: Instant) -> dict[str, int]:
+    """Ids of the findings by fingerprint; those that nobody saw before are added."""
+    wanted = {judged.finding.fingerprint: judged.finding for judged in seen}
+    ids: dict[str, int] = {}
+    for portion in bulk.portions(sorted(wanted)):
+        ids |= _ids(connection, portion)
+        fresh = [_finding_row(wanted[fingerprint], at) for fingerprint in portion if fingerprint not in ids]
+        if fresh:
+            bulk.add_unless_there(connection, findings, _FINDING, fresh)
+            ids |= _ids(connection, [row[0] for row in fresh])
+    return ids
+
+
+def _ids(connection: sa.Connection, fingerprints: Iterable[str]) -> dict[str, int]:
+    chosen = bulk.among(connection, findings.c.fingerprint, fingerprints)
+    return {row[0]: row[1] for row in connection.execute(sa.select(findings.c.fingerprint, findings.c.id).where(chosen))}
+
+
+def _finding_row(finding: Finding, at: Instant) -> tuple[Any, ...]:
+    core = finding.core
+    title = catalogue().describe(finding.rule).title
+    parts = msgspec.json.encode([core.kind, plain(core.rule_class), [cut(part, _LONGEST_STATEMENT) for part in core.parts]]).decode()
+    return (
+        finding.fingerprint, core.kind.value, finding.layer.value, plain(core.rule_class), plain(finding.rule),
+        cut(title if title != finding.rule else finding.message, _LONGEST_MESSAGE), parts, at,
+    )  # fmt: skip
+
+
+def _standing(connection: sa.Connection, subject: SubjectId) -> Iterator[Standing]:
+    c = occurrences.c
+    columns = (c.id, c.finding, c.path, c.severity, c.rule, c.waived, c.line_now, c.checks, c.ordinal, c.since)
+    asked = sa.select(*columns).where(c.subject == subject, c.closed_at.is_(None))
+    for row in connection.execute(asked):
+        yield Standing(*tuple[Any, ...](row))
+
+
+def _sighted(judged: Judged, finding: int, *, says_waivers: bool) -> Sighted:
+    seen = judged.finding
+    return Sighted(
+        finding=finding,
+        path=plain(seen.place.path),
+        severity=seen.severity.rank,
+        rule=plain(seen.rule),
+        waived=1 if judged.waiver else 0 if says_waivers else UNSAID,
+        line=seen.place.line,
+        checks=" ".join(sorted({plain(witness.check).replace(" ", "-") for witness in seen.witnesses})),
+        judged=judged,
+    )
+
+
+def _rows(found: Difference, recording: Recording, team: int | None) -> Iterator[tuple[Any, ...]]:
+    at, by, subject = recording.at, recording.assessment, recording.subject
+    for opening in found.opened:
+        seen = opening.sighted
+        finding = seen.judged.finding
+        yield (
+            seen.finding, subject, team, finding.core.kind.value, finding.layer.value, plain(finding.core.rule_class), seen.rule,
+            seen.severity, finding.confidence.rank, seen.path, seen.line, seen.line, cut(finding.message, _LONGEST_MESSAGE),
+            _detail(seen.judged), opening.ordinal, max(seen.waived, 0), opening.checks, at, by,
+            at if opening.since is None else opening.since,
+        )  # fmt: skip
+
+
+class Detail(Struct, frozen=True, omit_defaults=True):
+    """What a page about one occurrence shows beside its columns."""
+
+    statement: str = ""
+    advice: str = ""
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+    witnesses: tuple[tuple[str, str], ...] = ()
+    """(check, rule) of those that saw it when it was opened."""
+    notes: tuple[tuple[str, str], ...] = ()
+    waiver: str = ""
+    """Why it is let through, and by whom."""
+
+
+def _detail(judged: Judged) -> str:
+    finding, waiver = judged.finding, judged.waiver
+    made = Detail(
+        statement=cut(finding.statement, _LONGEST_STATEMENT),
+        advice=cut(finding.fix.advice, _LONGEST_MESSAGE) if finding.fix else "",
+        column=finding.place.column,
+        end_line=finding.place.end_line,
+        end_column=finding.place.end_column,
+        witnesses=tuple((plain(w.check), plain(w.rule)) for w in finding.witnesses),
+        notes=tuple((plain(name), cut(text, _LONGEST_MESSAGE)) for name, text in finding.notes),
+        waiver=cut(" · ".join(word for word in (waiver.source, waiver.reason, waiver.owner, waiver.until) if word), _LONGEST_MESSAGE)
+        if waiver
+        else "",
+    )
+    return msgspec.json.encode(made).decode()
+
+
+# --- the subject and whom to tell --------------------------------------------------------------------------------------
+
+
+def _summarise(connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], ended: Mapping[str, Any] | None) -> None:
+    values: dict[str, Any] = _counts(connection, recording.subject)
+    if ended is not None and not _is_import(ended["trigger"]):
+        values |= {"state": ended["state"], "last_assessment": recording.assessment, "judged_at": recording.at}
+        values["head"] = ended["head"] or subject["head"]
+    elif recording.verdict is not None and not subject["state"] and ended is None:
+        values |= {"state": recording.verdict.outcome.value, "judged_at": recording.at, "head": recording.verdict.head.digest}
+    connection.execute(subjects.update().where(subjects.c.id == recording.subject).values(values))
+
+
+def _counts(connection: sa.Connection, subject: SubjectId) -> dict[str, Any]:
+    c = occurrences.c
+    asked = (
+        sa.select(c.severity, sa.func.count())
+        .where(c.subject == subject, c.closed_at.is_(None), c.waived == 0, c.kind != Kind.UNCHECKED.value)
+        .group_by(c.severity)
+    )
+    counts = {row[0]: row[1] for row in connection.execute(asked)}
+    shown = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
+    return {f"open_{severity.value}": counts.get(severity.rank, 0) for severity in shown}
+
+
+def _tell(connection: sa.Connection, recording: Recording, repository_id: int | None) -> None:
+    """A row in the outbox when the repository stands on a forge that can be answered."""
+    if repository_id is None:
+        return
+    asked = (
+        sa.select(connections.c.id)
+        .join(repository, repository.c.connection == connections.c.id)
+        .where(repository.c.id == repository_id, connections.c.token.is_not(None), connections.c.ended_at.is_(None))
+    )
+    if connection.execute(asked).first() is not None:
+        row: dict[str, Any] = {
+            "kind": "verdict",
+            "message": msgspec.json.encode({"assessment": recording.assessment}).decode(),
+            "state": "waiting",
+        }
+        row |= {"stream": f"subject:{recording.subject}", "created_at": recording.at, "due_at": recording.at}
+        connection.execute(outbox.insert(), row | {"assessment": recording.assessment})
