@@ -73,7 +73,10 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         port=port,
         workers=_whole("workers", value("workers", "1")),
         private_networks=tuple(_network(text.strip()) for text in value("private_networks", "").split(",") if text.strip()),
-        local_repositories=tuple(_folder(text.strip()) for text in value("local_repositories", "").split(",") if text.strip()),
+        local_repositories=(
+            str(data / "sample"),  # made by the server itself
+            *(_folder(text.strip()) for text in value("local_repositories", "").split(",") if text.strip()),
+        ),
     )
 
 
