@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
 from assaymark.checks.plugins import installed, load
-from assaymark.checks.registry import BUILT_IN, EXTERNAL, OPTIONAL
+from assaymark.checks.registry import BUILT_IN, EXTERNAL, OPTIONAL, concerned
 from assaymark.checks.settings import CheckSettings
 from assaymark.config import Config
 from assaymark.engine.executor import Executor
@@ -23,9 +23,10 @@ from assaymark.engine.plan import Plan
 from assaymark.engine.progress import NullProgress, Progress
 from assaymark.engine.run import Means, Results, run
 from assaymark.errors import PolicyInvalid
-from assaymark.flow import Context
+from assaymark.flow import Context, knowledge_digest
 from assaymark.model.check import Check
 from assaymark.model.subject import Entry, ReaderSpec
+from assaymark.model.verdict import Verdict
 from assaymark.verdict.policy import Policy
 
 
@@ -90,14 +91,17 @@ def _switched_on(policy: Policy) -> dict[str, str]:
     return {name: OPTIONAL[name] for name in policy.checks.enable}
 
 
-def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:
-    """Every check that the policy leaves on.
+def make_checks(policy: Policy, settings: CheckSettings, *, paths: Collection[str] | None = None) -> list[Check]:
+    """Every check that the policy leaves on; with `paths` those of ours are left out that can select none of these names.
 
     Raises:
         PolicyInvalid: when the policy switches off or on a check that does not exist, or two checks have one name.
     """
     known = {**BUILT_IN, **_switched_on(policy), **installed(settings.cache_dir)}
-    checks = [load(reference)(settings) for name, reference in known.items() if name not in policy.checks.disable]
+    # Files of policies are read by the checks that they are for, and a mistake in one is told whatever has changed.
+    wanted = BUILT_IN if paths is None or settings.policies else concerned(paths)
+    left_out = {*policy.checks.disable, *(name for name in BUILT_IN if name not in wanted)}
+    checks = [load(reference)(settings) for name, reference in known.items() if name not in left_out]
     if settings.manifests:
         make_external: Callable[..., Check] = load(EXTERNAL)
         external = [make_external(settings, manifest) for manifest in settings.manifests]
@@ -111,3 +115,34 @@ def make_checks(policy: Policy, settings: CheckSettings) -> list[Check]:
     if len({check.id for check in checks}) < len(checks):
         raise PolicyInvalid("two checks have one name", advice="rename the manifest's id")
     return checks
+
+
+class Narrowed:
+    """Makes the checks that a change of these names can concern, and tells of the others when there is something to tell.
+
+    A check that selects none of the changed names finds nothing and has no gap, so an answer without a word is the same without it.
+    To load the others takes a hook as long as to ask git.
+    """
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._paths = paths
+        self._asked: tuple[Policy, CheckSettings] | None = None
+
+    def of(self, surroundings: Context) -> Context:
+        """The same context with fewer checks."""
+        return msgspec.structs.replace(surroundings, make_checks=self._make)
+
+    def whole(self, verdict: Verdict) -> Verdict:
+        """The verdict as it is with all checks."""
+        if self._asked is None:
+            return verdict
+        known = {each.check: each for each in verdict.checks}
+        every = make_checks(*self._asked)
+        idle = run(Plan((), (), (), ()), [check for check in every if check.id not in known], ())
+        known |= {each.check: each for each in idle.runs}
+        runs = tuple(known[check.id] for check in every)
+        return msgspec.structs.replace(verdict, checks=runs, knowledge=knowledge_digest(runs))
+
+    def _make(self, policy: Policy, settings: CheckSettings) -> list[Check]:
+        self._asked = policy, settings
+        return make_checks(policy, settings, paths=self._paths)

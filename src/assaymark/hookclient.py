@@ -37,9 +37,9 @@ def program(module: str) -> str:
 
 
 def stamp(file: str = __file__) -> str:
-    """Tells this version of the code from any other at the same place."""
-    status = posix.stat(file)
-    return f"{status.st_dev:x}.{status.st_ino:x}.{status.st_mtime_ns:x}.{status.st_size:x}"
+    """Tells this version of the code from any other at the same place; whole seconds, for Perl knows no others (`daemon/ask.pl`)."""
+    device, inode, size, modified, changed = map(posix.stat(file).__getitem__, (2, 1, 6, 8, 9))
+    return f"{device:x}.{inode:x}.{modified:x}.{changed:x}.{size:x}"
 
 
 def socket_folder() -> str:
@@ -69,7 +69,7 @@ def request(arguments: list[str]) -> bytes:
     fields = [PROTOCOL, stamp(), sys.executable, f"{mask:o}", terminals, str(len(arguments)), *arguments]
     parts = [field.encode("utf-8", "surrogateescape") for field in fields]
     parts.append(posix.getcwdb())
-    parts += [name + b"=" + value for name, value in posix.environ.items() if name in NAMES or name.startswith(FAMILIES)]
+    parts += [name + b"=" + value for name, value in sorted(posix.environ.items()) if name in NAMES or name.startswith(FAMILIES)]
     body = b"\0".join(parts)
     return len(body).to_bytes(4, "big") + body
 

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from assaymark.cli import hook
+from assaymark.triggers import git_hooks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Repo
 
 GOOD = "def f(a, b):\n    return a + b\n"
@@ -118,3 +120,38 @@ def test_a_child_that_is_lost_gives_no_answer(fate: str, answer: int | None, mon
 
     monkeypatch.setattr(hook, "run", run)
     assert hook._at_risk(colour=False) == answer
+
+
+PERL_WORLDS: list[dict[str, str]] = [{}, {"PERL5OPT": "-Mnowhere"}, {"PERL_UNICODE": ""}, {"PERLIO": ":crlf"}, {"LC_ALL": "xx_YY.UTF-8"}]
+
+
+@pytest.mark.parametrize("world", PERL_WORLDS, ids=str)
+def test_the_hook_is_silent_and_strict_whatever_the_users_perl_is_told(repo: Repo, world: dict[str, str]) -> None:
+    """A dead socket makes the hook run its client; its name is so long that no client reaches it and no daemon is started."""
+    run = repo.path.parent / ("long" * 30)
+    (run / "assaymark").mkdir(parents=True, mode=0o700)
+    here = Path.cwd()
+    os.chdir(run / "assaymark")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as nobody:
+        nobody.bind("nobody.sock")
+    os.chdir(here)
+    repo.commit("one", a_DOT_py=GOOD)
+    repo.assay("hook", "install", "pre-commit")
+    told = type(repo)(repo.path, repo.env | world | {"XDG_RUNTIME_DIR": str(run), "ASSAYMARK_DAEMON": "on", "HOME": str(run)})
+    repo.write(a_DOT_py=GOOD + BAD)
+    repo.git("add", "-A")
+    assert told.git("commit", "-m", "bad", check=False).code != 0
+    repo.write(a_DOT_py=GOOD + "\n\nx = 1\n")
+    repo.git("add", "-A")
+    done = told.git("commit", "-q", "-m", "good")
+    assert (done.out, done.err) == ("", "")
+
+
+def test_the_hook_asks_in_perl_where_there_is_one_and_in_python_otherwise() -> None:
+    client = git_hooks.Client(python="/a b/python", program="pass'", ask="/p/ask.py", ask_perl="/p/ask.pl")
+    for moment in git_hooks.Hook:
+        for made in (client, msgspec.structs.replace(client, ask_perl="")):
+            text = git_hooks.script(moment, made)
+            assert subprocess.run(["sh", "-n"], input=text, text=True, check=True).returncode == 0
+            assert ("/usr/bin/perl -f /p/ask.pl" in text) == (moment is git_hooks.Hook.PRE_COMMIT and made is client)
+            assert "'/a b/python' -I -S /p/ask.py" in text

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from assaymark.cli.lean import load_msgspec
 from assaymark.errors import AssayError, EngineMissing, UsageError
 
 if TYPE_CHECKING:
@@ -95,15 +96,17 @@ def _judge(request: Request, write: Write, executor: Executor | None, *, colour:
     from assaymark.subjects.resolve import open_comparison
 
     comparison = open_comparison(request)
-    if not comparison.changes():
+    changes = comparison.changes()
+    if not changes:
         return 0
     settings = config.load()
     known, rehearsed = _rehearsed.get(os.getpid(), (None, None))
     surroundings = rehearsed if rehearsed is not None and known == settings else compose.context(settings, executor=executor)
-    verdict = assay(Question(comparison), surroundings)
+    narrowed = compose.Narrowed([entry.path for change in changes for entry in (change.before, change.after) if entry is not None])
+    verdict = assay(Question(comparison), narrowed.of(surroundings))
     if not verdict.reasons:
         return 0
-    return _tell(verdict, settings.cache, write, colour=colour)
+    return _tell(narrowed.whole(verdict), settings.cache, write, colour=colour)
 
 
 def _tell(verdict: Verdict, cache: str, write: Write, *, colour: bool) -> int:
@@ -122,11 +125,12 @@ def _tell(verdict: Verdict, cache: str, write: Write, *, colour: bool) -> int:
 def warm() -> None:
     """Load what a request will need, once, in the daemon's parent."""
     from assaymark import compose, config
-    from assaymark.checks.application.code import ruff_run
+    from assaymark.checks.application.code import ruff_run, suppressions
     from assaymark.checks.application.secrets import reporting
     from assaymark.checks.application.secrets.check import warm as warm_secrets
     from assaymark.cli import last, place, show
     from assaymark.engine import pool, trial
+    from assaymark.model import scope, scope_mask
     from assaymark.model.rules import catalogue
     from assaymark.subjects import history, resolve
     from assaymark.verdict.policy import Policy
@@ -141,7 +145,7 @@ def warm() -> None:
             preload()
     warm_secrets(settings)
     catalogue()
-    for module in (last, place, show, pool, trial, history, resolve, terminal, ruff_run, reporting):
+    for module in (last, place, show, pool, trial, history, resolve, terminal, ruff_run, suppressions, scope, scope_mask, reporting):
         sys.modules[module.__name__] = module  # imported for its effect: a forked child finds it loaded
 
 
@@ -206,6 +210,7 @@ def _at_risk(*, colour: bool) -> int | None:
 
 def main() -> None:
     """Without the daemon: answer, then start one for the next time."""
+    load_msgspec()
     gc.set_threshold(200_000)  # a short life makes little garbage, and looking for it among what is imported costs milliseconds
     colour = os.isatty(2) and not os.environ.get("NO_COLOR")
     code = _at_risk(colour=colour) if sys.argv[1:2] == ["pre-commit"] else None

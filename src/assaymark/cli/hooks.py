@@ -13,7 +13,8 @@ import assaymark
 from assaymark.cli.place import need_repository
 from assaymark.errors import UsageError
 from assaymark.subjects.repository import Repository
-from assaymark.triggers.git_hooks import Hook, install, installed, uninstall
+from assaymark.triggers import perl
+from assaymark.triggers.git_hooks import Client, Hook, install, installed, uninstall
 
 
 @click.group("hook")
@@ -53,12 +54,20 @@ def run_command(hook: str, rest: tuple[str, ...]) -> int:
 def install_all(repository: Repository, hooks: tuple[Hook, ...] = ()) -> list[str]:
     """Install hooks in a repository; gives one sentence each."""
     usual = (Hook.PRE_RECEIVE,) if repository.place.work_tree is None else (Hook.PRE_COMMIT, Hook.PRE_PUSH)
+    folder = hooks_folder(repository)
+    return [install(folder, hook, _client()) for hook in hooks or usual]
+
+
+def _client() -> Client:
     from assaymark import hookclient
 
-    client = str(Path(assaymark.__file__).parent / "daemon" / "ask.py")
-    folder = hooks_folder(repository)
-    program = hookclient.program("assaymark.cli.hook")
-    return [install(folder, hook, python=sys.executable, client=client, program=program) for hook in hooks or usual]
+    daemon = Path(assaymark.__file__).parent / "daemon"
+    return Client(
+        python=sys.executable,
+        program=hookclient.program("assaymark.cli.hook"),
+        ask=str(daemon / "ask.py"),
+        ask_perl=str(daemon / "ask.pl") if perl.is_usable() else "",
+    )
 
 
 def prepare_checks() -> None:

@@ -23,7 +23,6 @@ from assaymark.engine.executor import Executor, Work, failure
 from assaymark.engine.facts import Memory
 from assaymark.engine.limits import Limits
 from assaymark.engine.plan import InputKey, InputRef, Plan
-from assaymark.engine.pool import ForkPool
 from assaymark.engine.prepare import prepare
 from assaymark.engine.progress import NullProgress, Progress
 from assaymark.errors import EngineMissing
@@ -83,12 +82,18 @@ def run(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], mean
                 named = {ref.key.check for ref in left}
                 prepare([check for check in checks if check.id in named], means.progress)
                 work = replace(work, contents=read_ahead(work))
-            executor = means.executor or (ForkPool() if means.limits.isolate else InProcess())
+            executor = means.executor or _local(means.limits)
             executor.execute(work, gather)
     finally:
         gather.flush()
         means.progress.close()
     return gather.results()
+
+
+def _local(limits: Limits) -> Executor:
+    from assaymark.engine.pool import ForkPool  # noqa: PLC0415 - a hook brings its own executor
+
+    return ForkPool() if limits.isolate else InProcess()
 
 
 class _Knowing:

@@ -21,7 +21,6 @@ from contextlib import contextmanager, suppress
 from assaymark.engine.bench import Bench
 from assaymark.engine.executor import Sink, Work
 from assaymark.engine.limits import usable_processors
-from assaymark.engine.pool import ForkPool
 from assaymark.model.finding import CheckId
 
 SECONDS = 5.0
@@ -42,6 +41,8 @@ class Trial:
                 Bench(work).perform(left, attempt)
             left = [index for index in left if index not in attempt.done]
         if left:
+            from assaymark.engine.pool import ForkPool  # noqa: PLC0415 - what it saves most of the time
+
             ForkPool().execute(work, sink, left)
 
 

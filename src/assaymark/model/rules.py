@@ -6,7 +6,6 @@ An unmapped foreign rule is its own class, so nothing is ever merged by accident
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Protocol
@@ -131,6 +130,8 @@ class Shipped:
 
     @cached_property
     def classes(self) -> dict[RuleClassId, RuleClass]:
+        import tomllib  # noqa: PLC0415 - a run without findings does without
+
         rows = msgspec.convert(tomllib.loads(_read("classes.toml").decode()), dict[str, _ClassRow])
         return {RuleClassId(name): RuleClass(id=RuleClassId(name), title=row.title, cwe=row.cwe) for name, row in rows.items()}
 

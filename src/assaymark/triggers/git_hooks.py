@@ -11,7 +11,10 @@ import stat
 from enum import StrEnum
 from pathlib import Path
 
+from msgspec import Struct
+
 from assaymark.errors import UsageError
+from assaymark.triggers.perl import PERL
 
 _MARK = "# assaymark hook"
 _BEFORE = ".before-assaymark"
@@ -25,19 +28,34 @@ class Hook(StrEnum):
     PRE_RECEIVE = "pre-receive"
 
 
-def script(hook: Hook, python: str, client: str, program: str) -> str:
-    """The hook's text: the tiny client by absolute path, so that nothing on PATH can take its place.
+class Client(Struct, frozen=True):
+    """What an installed hook runs, all by absolute paths, so that nothing on PATH can take its place."""
+
+    python: str
+    program: str
+    """Text for ``python -c``: the program itself."""
+    ask: str
+    """The tiny client for ``python -I -S``."""
+    ask_perl: str = ""
+    """The same for Perl, which starts faster; empty where there is none."""
+
+
+def script(hook: Hook, client: Client) -> str:
+    """The hook's text.
 
     Where no daemon can be listening the program itself is run at once, which the client would do after a start of its own.
     """
+    head = f'#!/bin/sh\n{_MARK}: `assay hook uninstall {hook}` takes it out again\nbefore="$0{_BEFORE}"\n'
+    python, program, ask, perl_file = (shlex.quote(word) for word in (client.python, client.program, client.ask, client.ask_perl))
+    if hook is not Hook.PRE_COMMIT:
+        return head + _WITH_INPUT + f'printf "%s" "$input" | {python} -I -S {ask} {hook} "$@"\n'
     return (
-        "#!/bin/sh\n"
-        f"{_MARK}: `assay hook uninstall {hook}` takes it out again\n"
-        f'before="$0{_BEFORE}"\n'
-        + (_WITH_INPUT if hook is not Hook.PRE_COMMIT else '[ ! -x "$before" ] || "$before" "$@" || exit $?\n')
-        + (_NO_DAEMON.format(run=f"{shlex.quote(python)} -I -c {shlex.quote(program)} {hook}") if hook is Hook.PRE_COMMIT else "")
-        + ('printf "%s" "$input" | ' if hook is not Hook.PRE_COMMIT else "exec ")
-        + f'{shlex.quote(python)} -I -S {shlex.quote(client)} {hook} "$@"\n'
+        head
+        + '[ ! -x "$before" ] || "$before" "$@" || exit $?\n'
+        + f'set -- {python} -I -c {program} {hook} "$@"\n'
+        + _NO_DAEMON
+        + (_PERL.format(perl=PERL, file=perl_file) if client.ask_perl else "")
+        + f'shift 5\nexec {python} -I -S {ask} {hook} "$@"\n'
     )
 
 
@@ -47,15 +65,21 @@ if [ -x "$before" ]; then printf "%s" "$input" | "$before" "$@" || exit $?; fi
 """
 
 
-_NO_DAEMON = """for socket in "${{XDG_RUNTIME_DIR:-/nowhere}}"/assaymark/*.sock; do break; done
-if [ "${{ASSAYMARK_DAEMON-}}" = off ] || {{ [ -n "${{XDG_RUNTIME_DIR-}}" ] && [ ! -S "$socket" ]; }}; then
-  exec {run} "$@"
+_NO_DAEMON = """for socket in "${XDG_RUNTIME_DIR:-/nowhere}"/assaymark/*.sock; do break; done
+if [ "${ASSAYMARK_DAEMON-}" = off ] || { [ -n "${XDG_RUNTIME_DIR-}" ] && [ ! -S "$socket" ]; }; then
+  exec "$@"
 fi
 """
 """Only of sockets in the runtime folder the shell can say for sure that there are none."""
 
+_PERL = """if [ -z "${{PERL5OPT+x}}${{PERL_UNICODE+x}}${{PERLIO+x}}" ] && [ -x {perl} ] && [ -f {file} ]; then
+  PERL_BADLANG=0 exec {perl} -f {file} "$@"
+fi
+"""
+"""A Perl that was taken away, or that the user's environment makes another one, is not asked."""
 
-def install(folder: Path, hook: Hook, *, python: str, client: str, program: str) -> str:
+
+def install(folder: Path, hook: Hook, client: Client) -> str:
     """Write the hook; gives a sentence about what was done.
 
     Raises:
@@ -71,7 +95,7 @@ def install(folder: Path, hook: Hook, *, python: str, client: str, program: str)
                 raise UsageError(f"{path} is not ours and {before.name} exists too", advice="merge the two by hand, then install again")
             path.rename(before)
             kept = f"; the hook that stood there is kept as {before.name} and runs first"
-        _write(path, script(hook, python, client, program))
+        _write(path, script(hook, client))
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written", why=error.strerror or str(error), advice="check the owner of the hooks folder"

@@ -7,7 +7,6 @@ change is judged by unless the weakening itself is let through. So a change can'
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from enum import StrEnum
 from typing import Any
 
@@ -163,6 +162,8 @@ def parse_policy(data: bytes, name: str = POLICY_FILE) -> Policy:
     """
     if len(data) > _MOST_BYTES:
         raise PolicyInvalid(f"{name} has {len(data)} bytes", why="a policy larger than 1 MiB is not read", advice="split it by repository")
+    import tomllib  # noqa: PLC0415 - a hook in a repository without a policy does without
+
     try:
         tree: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
         policy = msgspec.convert(tree, Policy)
@@ -302,6 +303,8 @@ def narrowed(path: str, setting: str, before: bytes, after: bytes) -> tuple[Weak
 
 
 def _tree(data: bytes) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - see `parse_policy`
+
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
-
 from assaymark.model.finding import Finding, Kind
 
 _MOST_TOKENS = 400
@@ -49,6 +47,8 @@ def _configuration(before: Finding, after: Finding) -> float:
 
 
 def _ratio(a: list[str], b: list[str]) -> float:
+    from difflib import SequenceMatcher  # noqa: PLC0415 - few changes have findings on both sides to compare
+
     first, second = sorted((a, b))
     matcher: SequenceMatcher[str] = SequenceMatcher(None, first, second, autojunk=False)
     return matcher.ratio()

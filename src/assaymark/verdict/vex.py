@@ -12,7 +12,6 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -135,6 +134,8 @@ def _purls(each: object) -> Iterable[tuple[str, str]]:
 
 def split_purl(text: str) -> tuple[str, str]:
     """(package URL without version, qualifiers and subpath; version), both without percent-encoding."""
+    from urllib.parse import unquote  # noqa: PLC0415 - few changes meet a package
+
     bare = text.partition("?")[0].partition("#")[0]
     slash, at = bare.rfind("/"), bare.rfind("@")
     name, version = (bare[:at], bare[at + 1 :]) if at > slash else (bare, "")

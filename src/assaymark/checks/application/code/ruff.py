@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from assaymark.checks.application.code.ruff_engine import RuffEngine, locate
 from assaymark.checks.settings import CheckSettings
@@ -59,11 +58,16 @@ _NEVER_SCRIPTS = frozenset(
     ]
 )
 
-_DATA = (Path(rules.__file__).parent / "rule_data" / "ruff.toml", Path(__file__).with_name("ruff_advice.toml"))
+_DATA = (f"{rules.__file__.rpartition('/')[0]}/rule_data/ruff.toml", f"{__file__.rpartition('/')[0]}/ruff_advice.toml")
 
 
 def make(_settings: CheckSettings) -> Ruff:
     return Ruff()
+
+
+def _bytes(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - on the path of every hook: pathlib would cost milliseconds
+        return file.read()
 
 
 class Ruff:
@@ -80,7 +84,7 @@ class Ruff:
 
     def knowledge(self) -> str:
         """Ruff's own recorded hash, our options and data, and this Python, whose `ast` finds the statements."""
-        data = [sha256(file.read_bytes()) for file in _DATA]
+        data = [sha256(_bytes(file)) for file in _DATA]
         return digest_of([self._found().identity, self._options(), data, sys.version_info[:2]])
 
     def select(self, path: str) -> Dialect | None:

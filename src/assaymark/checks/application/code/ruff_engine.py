@@ -4,13 +4,14 @@ folder, where anybody may put another.
 Cheap enough for the fast path: no process, no `importlib.metadata`; two directory listings and one small file.
 """
 
+# On the path of every hook: pathlib would cost milliseconds.
+# ruff: noqa: PTH113, PTH116, PTH118, PTH120, PTH123, PTH208
+
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from functools import lru_cache
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -37,7 +38,7 @@ def locate() -> RuffEngine:
     Raises:
         EngineMissing: when there is none, or its program is gone.
     """
-    beside = str(Path(msgspec.__file__).parents[1])
+    beside = os.path.dirname(os.path.dirname(msgspec.__file__))
     for folder in (beside, *(other for other in sys.path if other.endswith(("site-packages", "dist-packages")))):
         found = _in_packages(folder)
         if found:
@@ -51,37 +52,40 @@ def locate() -> RuffEngine:
 
 def _in_packages(folder: str) -> RuffEngine | None:
     try:
-        names = os.listdir(folder)  # noqa: PTH208 - a list of names is all that is needed, and it is the fast path
+        names = os.listdir(folder)
     except OSError:
         return None
     for name in sorted(names):
         if name.startswith("ruff-") and name.endswith(".dist-info"):
-            found = _from_record(Path(folder), name.removeprefix("ruff-").removesuffix(".dist-info"))
+            found = _from_record(folder, name.removeprefix("ruff-").removesuffix(".dist-info"))
             if found:
                 return found
     return None
 
 
-def _from_record(folder: Path, version: str) -> RuffEngine | None:
-    path = folder / f"ruff-{version}.dist-info" / "RECORD"
+def _from_record(folder: str, version: str) -> RuffEngine | None:
+    path = f"{folder}/ruff-{version}.dist-info/RECORD"
     try:
-        status = path.stat()
+        status = os.stat(path)
         return _read(folder, version, path, (status.st_mtime_ns, status.st_ino, status.st_size))
     except OSError:
         return None
 
 
 @lru_cache(maxsize=8)
-def _read(folder: Path, version: str, path: Path, stamp: tuple[int, int, int]) -> RuffEngine | None:
+def _read(folder: str, version: str, path: str, stamp: tuple[int, int, int]) -> RuffEngine | None:
     """What a record says; `stamp` tells one state of it from another, for a daemon lives longer than a record."""
     del stamp
-    record = path.read_text("utf-8")
+    import csv  # noqa: PLC0415 - once per record
+
+    with open(path, encoding="utf-8") as file:
+        record = file.read()
     for row in csv.reader(record.splitlines()):
         if row and row[0].replace("\\", "/").rpartition("/")[2] in ("ruff", "ruff.exe"):
-            program = (folder / row[0]).resolve()
+            program = os.path.realpath(os.path.join(folder, row[0]))
             recorded = row[1] if len(row) > 1 else ""
-            if program.is_file() and os.access(program, os.X_OK):
-                return RuffEngine(str(program), version, f"{version} {recorded}", _newest_python(version))
+            if os.path.isfile(program) and os.access(program, os.X_OK):
+                return RuffEngine(program, version, f"{version} {recorded}", _newest_python(version))
     return None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -14,21 +15,23 @@ from msgspec import Struct
 from assaymark.checks.application.code import ruff_ready
 from assaymark.checks.application.code.process import Ran, run_bounded
 from assaymark.checks.application.code.source import plain, python_text
-from assaymark.checks.application.code.suppressions import Suppressions
 from assaymark.errors import EngineMissing
 from assaymark.model import rules
 from assaymark.model.check import Checked, Dialect, Input, Outcome, Unchecked
 from assaymark.model.digest import Digest
 from assaymark.model.finding import Fix, RuleId, Sighting, Span
-from assaymark.model.scope import Locator, locator
 from assaymark.model.severity import Confidence, Severity
+
+if TYPE_CHECKING:
+    from assaymark.checks.application.code.suppressions import Suppressions
+    from assaymark.model.scope import Locator
 
 SECONDS = 60.0
 """For one process. Ruff reads tens of megabytes a second, so only a file made for it takes longer."""
 LONGEST_REPORT = 256 << 20
 """Bytes of JSON; about 600 for each sighting."""
 
-_ADVICE = Path(__file__).with_name("ruff_advice.toml")
+_ADVICE = f"{__file__.rpartition('/')[0]}/ruff_advice.toml"
 _SHEBANG = re.compile(rb"(?:\xef\xbb\xbf)?#![^\r\n]*(?:python|pypy|\buv run\b)", re.IGNORECASE)
 
 
@@ -72,7 +75,8 @@ _report = msgspec.json.Decoder(list[_Diagnostic])
 @cache
 def advice() -> dict[str, Advice]:
     """Our advice by ruff code."""
-    return msgspec.toml.decode(_ADVICE.read_bytes(), type=dict[str, Advice])
+    with open(_ADVICE, "rb") as file:  # noqa: PTH123 - pathlib costs a hook a millisecond
+        return msgspec.toml.decode(file.read(), type=dict[str, Advice])
 
 
 def run(command: tuple[str, ...], inputs: Sequence[Input]) -> Iterator[tuple[Digest, Outcome]]:
@@ -126,14 +130,42 @@ def _batch(command: tuple[str, ...], sources: list[_Source]) -> Iterator[tuple[D
 
 
 def _ruff(command: tuple[str, ...], sources: list[_Source]) -> Ran:
-    with tempfile.TemporaryDirectory(prefix="assay-ruff-") as folder:
+    with _scratch() as folder:
         names = [f"{at}.pyi" if source.dialect == "stub" else f"{at}.py" for at, source in enumerate(sources)]
         for name, source in zip(names, sources, strict=True):
-            Path(folder, name).write_bytes(source.text.encode("utf-8"))
+            with open(f"{folder}/{name}", "xb") as file:  # noqa: PTH123
+                file.write(source.text.encode("utf-8"))
         try:
             return run_bounded((*command, *names), folder=folder, seconds=SECONDS, limit=LONGEST_REPORT)
         except OSError as refused:
             raise EngineMissing("ruff cannot be started", why=str(refused), advice="Reinstall ruff beside Assaymark.") from refused
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A private folder of a name that nobody can guess, gone afterwards; `tempfile` costs as much as the rest of the imports here."""
+    folder = f"{os.environ.get('TMPDIR') or '/tmp'}/assay-ruff-{os.urandom(12).hex()}"  # noqa: S108 - as `tempfile` would
+    try:
+        os.mkdir(folder, 0o700)  # noqa: PTH102
+    except OSError:
+        import tempfile  # noqa: PLC0415 - it knows more places
+
+        folder = tempfile.mkdtemp(prefix="assay-ruff-")
+    try:
+        yield os.path.abspath(folder)  # noqa: PTH100
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    with suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208
+            os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        os.rmdir(folder)  # noqa: PTH106
+        return
+    import shutil  # noqa: PLC0415 - something else has come into it
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(ran: Ran) -> dict[int, list[_Diagnostic]] | None:
@@ -163,6 +195,9 @@ def _failed(ran: Ran) -> Unchecked:
 def _outcome(source: _Source, diagnostics: list[_Diagnostic]) -> Outcome:
     if not diagnostics:
         return Checked()
+    from assaymark.checks.application.code.suppressions import Suppressions  # noqa: PLC0415 - most files have no finding
+    from assaymark.model.scope import locator  # noqa: PLC0415
+
     where = locator(source.text, source.dialect)
     for diagnostic in diagnostics:
         if diagnostic.code not in (None, "invalid-syntax") and not str(diagnostic.code).startswith("S"):

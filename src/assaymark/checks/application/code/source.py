@@ -9,7 +9,6 @@ import codecs
 import re
 
 from assaymark.model.check import Unchecked
-from assaymark.model.scope_mask import mask
 
 _COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"[ \t\f]*(?:#[^\r\n]*)?$")
@@ -49,6 +48,8 @@ def text_of(content: bytes) -> str:
 def plain(message: str) -> str:
     """A tool's words, fit to be kept and shown: one line, no control characters, no credential, bounded."""
     one_line = "".join(c if c.isprintable() else " " for c in message[: 2 * LONGEST_MESSAGE])
+    from assaymark.model.scope_mask import mask  # noqa: PLC0415 - most files have nothing to tell
+
     return mask(" ".join(one_line.split()))[:LONGEST_MESSAGE]
 
 

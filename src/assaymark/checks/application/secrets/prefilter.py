@@ -4,13 +4,15 @@ The compiled database is derived data: kept in the cache folder under a name tha
 and built again whenever the file is missing, truncated or altered. It holds rules, never content.
 """
 
+# On the path of every hook: pathlib would cost milliseconds.
+# ruff: noqa: PTH103, PTH105, PTH108, PTH120, PTH123
+
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -51,7 +53,7 @@ def load(cache_dir: str, identity: str, wanted: Callable[[], Sequence[Expression
 
     `wanted` is only called when there is something to build: asking kingfisher for its patterns loads it.
     """
-    path = Path(knowledge.database_at(cache_dir, identity))
+    path = knowledge.database_at(cache_dir, identity)
     stored = _read(path)
     if stored is not None:
         prefilter = _open(stored)
@@ -96,9 +98,10 @@ def _build(wanted: Sequence[Expression]) -> _Stored:
     return _Stored(leads, hyperscan.dumpb(database))
 
 
-def _read(path: Path) -> _Stored | None:
+def _read(path: str) -> _Stored | None:
     try:
-        raw = path.read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read()
     except OSError:
         return None
     head, payload = raw[: len(_MAGIC) + 32], raw[len(_MAGIC) + 32 :]
@@ -110,17 +113,20 @@ def _read(path: Path) -> _Stored | None:
         return None
 
 
-def _write(path: Path, stored: _Stored) -> None:
+def _write(path: str, stored: _Stored) -> None:
     """Best effort: a cache that cannot be written costs time, never an answer."""
+    import tempfile  # noqa: PLC0415 - needed once per installation, and slow to import
+
     payload = msgspec.msgpack.encode(stored)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".hsdb-")
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".hsdb-")
     except OSError:
         return
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
-        Path(temporary).replace(path)
+        os.replace(temporary, path)
     except OSError:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(temporary)
