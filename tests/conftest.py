@@ -106,7 +106,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[object]:
-    """A database with the present schema."""
+    """A database with the present schema; the queue's own tables come with `service`."""
     from assaymark.store.database import Database
     from assaymark.store.migrations.apply import migrate
 
@@ -119,11 +119,13 @@ def database(database_url: str) -> Iterator[object]:
 @pytest.fixture
 def service(database_url: str, tmp_path: Path) -> Iterator[object]:
     """A server's service over it, with folders of its own."""
+    from assaymark.jobs.open import prepare
     from assaymark.server.service import open_service
     from assaymark.server.settings import load
     from assaymark.store.migrations.apply import migrate
 
     made = open_service(load({"HOME": str(tmp_path)}, data=str(tmp_path / "data"), database=database_url))
     migrate(made.database)
+    prepare(made.database)
     yield made
     made.database.close()

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from assaymark.jobs.job import Queue
+from assaymark.jobs.job import Queue, Terms
 from assaymark.jobs.open import open_queue
 from assaymark.model.assessment import Instant
 from assaymark.server.settings import Settings
 from assaymark.server.vault import Vault, open_vault
+from assaymark.server.work.wills import WILLS
 from assaymark.store.blobs import Blobs
 from assaymark.store.database import Database
 from assaymark.store.open import open_blobs
@@ -35,7 +36,7 @@ def open_service(settings: Settings) -> Service:
     return Service(
         settings=settings,
         database=database,
-        queue=open_queue(database),
+        queue=open_queue(database, Terms(wills=WILLS)),
         blobs=open_blobs(settings.storage, settings.data),
         vault=open_vault(settings.data / "vault.key"),
         now=clock,

@@ -84,7 +84,15 @@ def _sqlite_options() -> dict[str, Any]:
 
 
 def _postgres_options() -> dict[str, Any]:
-    return {"pool_size": _POOL, "max_overflow": _POOL, "pool_pre_ping": True, "pool_recycle": 1800, "isolation_level": "READ COMMITTED"}
+    return {
+        "pool_size": _POOL,
+        "max_overflow": _POOL,
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "isolation_level": "READ COMMITTED",
+        # A database that vanished (a cable, a machine) is noticed within seconds, not after the two hours of TCP.
+        "connect_args": {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3},
+    }
 
 
 def _prepare_sqlite(link: Any, _record: Any) -> None:

@@ -199,7 +199,8 @@ job = Table(
           postgresql_where=sa.text("state = 'waiting' AND key <> ''")),
 )  # fmt: skip
 
-Index("ix_job_next", job.c.state, job.c.priority.desc(), job.c.due_at, job.c.id)
+Index("ix_job_next", job.c.state, job.c.priority.desc(), job.c.id)
+Index("ix_job_state", job.c.state, job.c.id)
 
 schedule = Table(
     "schedule", metadata, _id(), _text("name"), _text("kind"), _text("arguments", default="{}"), _number("every_seconds", 86400),

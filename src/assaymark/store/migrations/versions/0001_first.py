@@ -73,7 +73,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
     op.create_index("ix_job_lock", "job", ["lock", "state"], unique=False)
-    op.create_index("ix_job_next", "job", ["state", sa.literal_column("priority DESC"), "due_at", "id"], unique=False)
+    op.create_index("ix_job_next", "job", ["state", sa.literal_column("priority DESC"), "id"], unique=False)
+    op.create_index("ix_job_state", "job", ["state", "id"], unique=False)
     op.create_index(
         "uq_job_waiting",
         "job",
