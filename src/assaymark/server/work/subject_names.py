@@ -78,10 +78,10 @@ def _details(trigger: Trigger) -> str:
 
 
 def image_name(trigger: Trigger) -> str:
-    """An image as people know it, ``host/name:tag``: each tag is a line of its own, like a branch."""
+    """An image as people know it, ``host/name:tag``: each tag is a line of its own, like a branch; without one it is its digest."""
     name, _, _ = _need(trigger.ref, "the image").partition("@")
     tag = trigger.details.get("tag", "")
-    return f"{name}:{tag}" if tag else name
+    return f"{name}:{tag}" if tag else trigger.ref
 
 
 def _need(text: str, what: str) -> str:
