@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from assaymark.server.app import make_app
+from assaymark.server.people.links import setup_link
 from assaymark.server.service import Service
 from assaymark.store.migrations.apply import migrate
 
@@ -13,6 +14,9 @@ def serve(service: Service) -> None:
     """Bring the schema up, then answer requests until SIGTERM or SIGINT; running requests are ended first."""
     migrate(service.database)
     settings = service.settings
+    link = setup_link(service)
+    if link is not None:
+        print(f"Nobody is here yet. The first person comes in by this link, once, within a day:\n  {link}", flush=True)  # noqa: T201
     config = uvicorn.Config(
         make_app(service),
         host=settings.host,

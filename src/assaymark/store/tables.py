@@ -72,7 +72,8 @@ passkey = Table(
 
 invitation = Table(
     "invitation", metadata, _id(), _text("hash"), _text("purpose"), _ref("person", "person", nullable=True), _text("details", default="{}"),
-    _instant("created_at"), _instant("expires_at"), _instant("used_at", nullable=True), UniqueConstraint("hash"),
+    _instant("created_at"), _instant("expires_at"), _instant("used_at", nullable=True), UniqueConstraint("hash"), Index(None, "expires_at"),
+    Index(None, "person"),
 )  # fmt: skip
 
 membership = Table(
@@ -95,6 +96,11 @@ token = Table(
     "token", metadata, _id(), _text("hash"), _text("hint"), _ref("person", "person"), _text("name"), _text("scopes"),
     _ref("team", "team", nullable=True), _instant("created_at"), _instant("expires_at"), _instant("revoked_at", nullable=True),
     _instant("used_at", nullable=True), UniqueConstraint("hash"), Index(None, "person"),
+)  # fmt: skip
+
+attempt = Table(
+    "attempt",  # tries that are counted against guessing, in every process: a bucket is an account, an address, a pair of them
+    metadata, _id(), _text("bucket"), _instant("at"), Index(None, "bucket", "at"), Index(None, "at"),
 )  # fmt: skip
 
 audit_event = Table(

@@ -25,6 +25,15 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("digest", name=op.f("uq_advisory_snapshot_digest")),
     )
     op.create_table(
+        "attempt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
+    )
+    op.create_index(op.f("ix_attempt_at"), "attempt", ["at"], unique=False)
+    op.create_index(op.f("ix_attempt_bucket_at"), "attempt", ["bucket", "at"], unique=False)
+    op.create_table(
         "component",
         sa.Column("package", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("version_key", sa.LargeBinary(), nullable=False),
@@ -251,6 +260,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
         sa.UniqueConstraint("hash", name=op.f("uq_invitation_hash")),
     )
+    op.create_index(op.f("ix_invitation_expires_at"), "invitation", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_invitation_person"), "invitation", ["person"], unique=False)
     op.create_table(
         "membership",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

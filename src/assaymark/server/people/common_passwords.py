@@ -1,0 +1,22 @@
+"""The commonest passwords of at least twelve letters, in small letters: what is tried first. Shorter ones are refused by their length."""
+
+from __future__ import annotations
+
+_WORDS = """
+123456789012 1234567890123 12345678901234 123456789123 123123123123 1234567891011 111222333444 121212121212 112233445566
+012345678910 0123456789012 987654321098 123456123456 147258369147 741852963741 123654789123 1q2w3e4r5t6y 1q2w3e4r5t6y7u
+1qaz2wsx3edc 1qazxsw23edc 1qaz2wsx3edc4rfv qwertyuiop12 qwertyuiop123 qwertyuiop1234 qwertyuiopasdf qwertyuiop[] qwertyqwerty
+qwerty123456 qwerty1234567 qwerty12345678 qwerty123456789 qwertyuiopas qazwsxedcrfv qazwsxedc123 asdfghjkl123 asdfghjkl1234
+asdfasdfasdf zxcvbnm12345 zxcvbnm123456 abcdefghijkl abcdefghijklm abcdefghijklmnop abcd12345678 abc123456789 abcabcabcabc
+abc123abc123 a1b2c3d4e5f6 a123456789012 aa1234567890 q1w2e3r4t5y6 password1234 password12345 password123456 password1234567
+password123! passwordpassword password2024 password2025 password2026 passw0rd1234 p@ssw0rd1234 p@ssword1234 p@ssw0rd123! mypassword123
+letmein12345 letmein123456 letmeinletmein welcome12345 welcome123456 welcome1234! welcomewelcome changeme1234 changemechangeme
+changemeplease administrator administrator1 adminadmin12 adminadminadmin admin1234567 admin12345678 admin123456789 rootrootroot
+superadmin123 iloveyou1234 iloveyou12345 iloveyouiloveyou ilovemyfamily iloveyouforever ilovejesus123 jesuschrist1 jesusislord1
+mercedesbenz manchesterunited liverpoolfc1 barcelona123 realmadrid12 football1234 basketball12 basketball23 baseball1234 sunshine1234
+princess1234 monkeymonkey dragondragon michaeljackson harrypotter1 spongebob123 pokemonpokemon minecraft123 starwars1234 supermansuperman
+trustno1trustno1 secretsecret secret123456 testtesttest test12345678 testpassword defaultpassword temporary123 summer202412 winter202412
+correcthorsebatterystaple unknownunknown computer1234 internet1234 whatever1234 blink182blink nothing12345 killer123456 master123456
+assaymark123 assaymark1234 assaymarkassaymark
+"""
+COMMON = frozenset(_WORDS.split())
