@@ -34,15 +34,15 @@ from assaymark.store.tables import assessment as assessments
 from assaymark.store.tables import connection as connections
 from assaymark.store.tables import finding as findings
 from assaymark.store.tables import occurrence as occurrences
-from assaymark.store.tables import outbox, repository
+from assaymark.store.tables import outbox, posture, repository
 from assaymark.store.tables import subject as subjects
 from assaymark.store.texts import cut, plain
 
 _ALIVE = (AssessmentState.QUEUED.value, AssessmentState.RUNNING.value)
 _LONGEST_STATEMENT = 2_000
 _LONGEST_MESSAGE = 1_000
-_FINDING = ("fingerprint", "kind", "layer", "rule_class", "rule", "title", "core", "first_seen_at")
-_OCCURRENCE = (
+FINDING_COLUMNS = ("fingerprint", "kind", "layer", "rule_class", "rule", "title", "core", "first_seen_at")
+OCCURRENCE_COLUMNS = (
     "finding", "subject", "team", "kind", "layer", "rule_class", "rule", "severity", "confidence", "path", "line", "line_now", "message",
     "detail", "ordinal", "waived", "checks", "opened_at", "opened_by", "since",
 )  # fmt: skip
@@ -145,7 +145,7 @@ def _occurrences(
     for portion in bulk.portions(found.touched):
         ids_, lines, checks = (list(column) for column in zip(*portion, strict=True))
         bulk.change(connection, occurrences, ids_, {"line_now": lines, "checks": checks})
-    bulk.add(connection, occurrences, _OCCURRENCE, _rows(found, recording, subject["team"]))
+    bulk.add(connection, occurrences, OCCURRENCE_COLUMNS, _rows(found, recording, subject["team"]))
 
 
 def reach_of(verdict: Verdict) -> Reach:
@@ -167,7 +167,7 @@ def _known(connection: sa.Connection, seen: list[Judged], at: Instant) -> dict[s
         ids |= _ids(connection, portion)
         fresh = [_finding_row(wanted[fingerprint], at) for fingerprint in portion if fingerprint not in ids]
         if fresh:
-            bulk.add_unless_there(connection, findings, _FINDING, fresh)
+            bulk.add_unless_there(connection, findings, FINDING_COLUMNS, fresh)
             ids |= _ids(connection, [row[0] for row in fresh])
     return ids
 
@@ -258,7 +258,7 @@ def _detail(judged: Judged) -> str:
 
 
 def _summarise(connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], ended: Mapping[str, Any] | None) -> None:
-    values: dict[str, Any] = _counts(connection, recording.subject)
+    values: dict[str, Any] = dict(note_posture(connection, recording.subject, recording.at))
     if ended is not None and not _is_import(ended["trigger"]):
         values |= {"state": ended["state"], "last_assessment": recording.assessment, "judged_at": recording.at}
         values["head"] = ended["head"] or subject["head"]
@@ -267,16 +267,29 @@ def _summarise(connection: sa.Connection, recording: Recording, subject: Mapping
     connection.execute(subjects.update().where(subjects.c.id == recording.subject).values(values))
 
 
-def _counts(connection: sa.Connection, subject: SubjectId) -> dict[str, Any]:
+def note_posture(connection: sa.Connection, subject: int, at: Instant) -> dict[str, int]:
+    """Count what stands open in a subject and write it down where that differs from what was noted last; gives the columns of `subject`.
+
+    Called by whoever opens or closes occurrences, in the same transaction.
+    """
+    counts = _counts(connection, subject)
+    names = [posture.c[name] for name in counts]
+    last = sa.select(*names).where(posture.c.subject == subject).order_by(posture.c.at.desc(), posture.c.id.desc()).limit(1)
+    noted = connection.execute(last).first()
+    if tuple(noted or ()) != tuple(counts.values()) and (noted or any(counts.values())):
+        connection.execute(posture.insert(), {"subject": subject, "at": at, **counts})
+    return {f"open_{name}": counts[name] for name in ("critical", "high", "medium", "low")}
+
+
+def _counts(connection: sa.Connection, subject: int) -> dict[str, int]:
     c = occurrences.c
-    asked = (
-        sa.select(c.severity, sa.func.count())
-        .where(c.subject == subject, c.closed_at.is_(None), c.waived == 0, c.kind != Kind.UNCHECKED.value)
-        .group_by(c.severity)
-    )
-    counts = {row[0]: row[1] for row in connection.execute(asked)}
-    shown = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
-    return {f"open_{severity.value}": counts.get(severity.rank, 0) for severity in shown}
+    is_gap = sa.case((c.kind == Kind.UNCHECKED.value, 1), else_=0)
+    asked = sa.select(c.severity, c.waived, is_gap, sa.func.count()).where(c.subject == subject, c.closed_at.is_(None))
+    counts = dict.fromkeys([*(severity.value for severity in reversed(Severity)), "waived", "unchecked"], 0)
+    names = [severity.value for severity in Severity]
+    for severity, waived, gap, count in connection.execute(asked.group_by(c.severity, c.waived, is_gap)):
+        counts["waived" if waived else "unchecked" if gap else names[severity]] += count
+    return counts
 
 
 def _tell(connection: sa.Connection, recording: Recording, repository_id: int | None) -> None:

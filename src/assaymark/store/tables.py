@@ -188,6 +188,7 @@ assessment = Table(
     _text("summary", default=""),  # one sentence; why it is unproven when there is no verdict
     _number("new_findings"), _number("fixed_findings"), _number("attempts"),
     Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),
+    Index(None, "subject", "finished_at", "id"),
 )  # fmt: skip
 
 job = Table(
@@ -258,17 +259,26 @@ occurrence = Table(
     _number("continued"),  # 1 when it was closed only because it goes on in another row: other path, severity, rule or waiver
     Column("since", BigInteger, nullable=False, server_default="0"),  # when the first of those rows was opened
 )  # fmt: skip
+# Lists are asked one severity at a time, newest first, so that an index gives their order (`store.findings`); what they are narrowed by
+# stands behind it, so that the rows themselves are only read for the page that is shown.
+_own = tuple(occurrence.c[name] for name in ("closed_at", "opened_at", "kind", "layer", "waived"))
+_shown = (*_own, occurrence.c.team)
 _open = sa.text("closed_at IS NULL")
-Index("ix_occurrence_worst", occurrence.c.severity.desc(), occurrence.c.opened_at.desc(), occurrence.c.id.desc(),
-      sqlite_where=_open, postgresql_where=_open)  # fmt: skip
-Index("ix_occurrence_team_worst", occurrence.c.team, occurrence.c.severity.desc(), occurrence.c.opened_at.desc(), occurrence.c.id.desc(),
-      sqlite_where=_open, postgresql_where=_open)  # fmt: skip
-Index("ix_occurrence_subject_worst", occurrence.c.subject, occurrence.c.severity.desc(), occurrence.c.opened_at.desc(),
-      occurrence.c.id.desc())  # fmt: skip
-Index("ix_occurrence_opened", occurrence.c.opened_at.desc(), occurrence.c.id.desc())
-Index("ix_occurrence_finding", occurrence.c.finding)
-Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.opened_at.desc(), occurrence.c.id.desc())
-Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.opened_at.desc(), occurrence.c.id.desc())
+Index("ix_occurrence_worst", occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
+Index("ix_occurrence_newest", occurrence.c.since, occurrence.c.id, *_shown, occurrence.c.severity)
+Index("ix_occurrence_team_worst", occurrence.c.team, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_own)
+Index("ix_occurrence_subject_worst", occurrence.c.subject, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
+Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
+Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
+Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
+
+posture = Table(
+    "posture",  # how many stood open in a subject from then on, one row per change of that
+    metadata,
+    _id(), _ref("subject", "subject"), _instant("at"),
+    _number("critical"), _number("high"), _number("medium"), _number("low"), _number("info"), _number("waived"), _number("unchecked"),
+    Index(None, "subject", "at", "id"),
+)  # fmt: skip
 
 # --- what is in it ---------------------------------------------------------------------------------------------------
 

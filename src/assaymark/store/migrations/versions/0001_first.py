@@ -423,6 +423,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_assessment_finished_at"), "assessment", ["finished_at"], unique=False)
     op.create_index(op.f("ix_assessment_head"), "assessment", ["head"], unique=False)
     op.create_index(op.f("ix_assessment_state_id"), "assessment", ["state", "id"], unique=False)
+    op.create_index(op.f("ix_assessment_subject_finished_at_id"), "assessment", ["subject", "finished_at", "id"], unique=False)
     op.create_index(op.f("ix_assessment_subject_id"), "assessment", ["subject", "id"], unique=False)
     op.create_index(op.f("ix_assessment_team_id"), "assessment", ["team", "id"], unique=False)
     op.create_table(
@@ -441,6 +442,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_holding_package_set"), "holding", ["package_set"], unique=False)
     op.create_index(op.f("ix_holding_subject_closed_at"), "holding", ["subject", "closed_at"], unique=False)
+    op.create_table(
+        "posture",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("critical", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("high", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("medium", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("low", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("info", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("waived", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unchecked", sa.Integer(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_posture_subject")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_posture")),
+    )
+    op.create_index(op.f("ix_posture_subject_at_id"), "posture", ["subject", "at", "id"], unique=False)
     op.create_table(
         "occurrence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -474,38 +491,42 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_occurrence_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_occurrence")),
     )
-    op.create_index("ix_occurrence_finding", "occurrence", ["finding"], unique=False)
-    op.create_index("ix_occurrence_opened", "occurrence", [sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")], unique=False)
+    op.create_index("ix_occurrence_finding", "occurrence", ["finding", "id"], unique=False)
     op.create_index(
-        "ix_occurrence_rule", "occurrence", ["rule", sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")], unique=False
+        "ix_occurrence_newest",
+        "occurrence",
+        ["since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team", "severity"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_occurrence_rule",
+        "occurrence",
+        ["rule", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
+        unique=False,
     )
     op.create_index(
         "ix_occurrence_rule_class",
         "occurrence",
-        ["rule_class", sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        ["rule_class", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
         unique=False,
     )
     op.create_index(
         "ix_occurrence_subject_worst",
         "occurrence",
-        ["subject", sa.literal_column("severity DESC"), sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        ["subject", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
         unique=False,
     )
     op.create_index(
         "ix_occurrence_team_worst",
         "occurrence",
-        ["team", sa.literal_column("severity DESC"), sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        ["team", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived"],
         unique=False,
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_index(
         "ix_occurrence_worst",
         "occurrence",
-        [sa.literal_column("severity DESC"), sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        ["severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
         unique=False,
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_table(
         "outbox",
