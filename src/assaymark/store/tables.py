@@ -282,9 +282,17 @@ posture = Table(
 
 # --- what is in it ---------------------------------------------------------------------------------------------------
 
-package = Table("package", metadata, _id(), _text("name"), UniqueConstraint("name"))
+package = Table(
+    "package", metadata, _id(), _text("name"),  # as the index of advisories names it
+    _text("called"),  # its name alone, in small letters: what people ask for
+    UniqueConstraint("name"), Index(None, "called"),
+)  # fmt: skip
 
-package_set = Table("package_set", metadata, _id(), _text("digest"), _instant("created_at"), UniqueConstraint("digest"))
+package_set = Table(
+    "package_set", metadata, _id(), _text("digest"),  # of the set itself, which lies in `blobs`
+    _text("scheme"),  # of its version keys
+    _instant("created_at"), _instant("forgotten_at", nullable=True), UniqueConstraint("digest"),
+)  # fmt: skip
 
 component = Table(
     "component",  # inverted: which sets hold a package in a version, by a key that sorts as versions do
@@ -303,6 +311,7 @@ holding = Table(
     "holding",  # a subject holds a package set at a path, from when to when
     metadata,
     _id(), _ref("subject", "subject"), _ref("team", "team", nullable=True), _ref("package_set", "package_set"), _text("path"),
+    _text("input", default=""),  # digest of the content that names the packages
     _instant("opened_at"), _instant("closed_at", nullable=True), Index(None, "package_set"), Index(None, "subject", "closed_at"),
 )  # fmt: skip
 

@@ -96,14 +96,18 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         "package",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("called", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_package")),
         sa.UniqueConstraint("name", name=op.f("uq_package_name")),
     )
+    op.create_index(op.f("ix_package_called"), "package", ["called"], unique=False)
     op.create_table(
         "package_set",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("scheme", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("forgotten_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_package_set")),
         sa.UniqueConstraint("digest", name=op.f("uq_package_set_digest")),
     )
@@ -433,6 +437,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("package_set", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("input", sa.Text(), server_default="", nullable=False),
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["package_set"], ["package_set.id"], name=op.f("fk_holding_package_set")),

@@ -1,0 +1,146 @@
+"""Who holds which components, since when: an inverted table of packages that is asked (`affected`) instead of reading anything again.
+
+A package set is known by the digest of what it says, so that a lock file that stands in a thousand branches is kept once. A subject holds
+sets at paths in intervals that end once, so that every answer can be given as of a day.
+
+Guarantees: keeping a set twice changes nothing; the answer is the matcher's, by range, by listed version, and word for word where a version
+has no order (`affected`); a set that nobody has held for long is forgotten, and who asks about a day before that is told (`known_since`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import sqlalchemy as sa
+
+from assaymark.checks.application.dependencies.packages import PackageSet
+from assaymark.checks.application.dependencies.versions.coding import SCHEME
+from assaymark.errors import SubjectUnreadable
+from assaymark.model.access import TeamId
+from assaymark.model.assessment import Instant, SubjectId
+from assaymark.model.digest import Digest, sha256
+from assaymark.store import component_rows
+from assaymark.store.blobs import Blobs
+from assaymark.store.component_rows import batches
+from assaymark.store.tables import holding, package_set, setting
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode = msgspec.msgpack.Decoder(PackageSet).decode
+_FORGOTTEN = "components.forgotten"
+
+
+def keep(blobs: Blobs, packages: PackageSet) -> Digest:
+    """Put what a set says beside the other content, for bills of materials and for judging it again; do it before `hold`."""
+    return blobs.put(_encode(packages))
+
+
+def kept(blobs: Blobs, digest: Digest) -> PackageSet:
+    """The set of this digest.
+
+    Raises:
+        SubjectUnreadable: when it is not kept any more.
+    """
+    try:
+        return _decode(blobs.get(digest))
+    except msgspec.MsgspecError as error:
+        raise SubjectUnreadable(f"{digest} is no package set", why=str(error)) from error
+
+
+def hold(
+    connection: sa.Connection, subject: SubjectId, team: TeamId | None, sets: Mapping[str, tuple[Digest, PackageSet]], at: Instant
+) -> None:
+    """From `at` on the subject holds these sets and no others: path -> (digest of the content there, its packages).
+
+    For a subject that is no more: nothing.
+    """
+    numbers = add(connection, [packages for _, packages in sets.values()], at)
+    now = {path: (numbers[set_digest(packages)], digest) for path, (digest, packages) in sets.items()}
+    present = sa.select(holding.c.id, holding.c.path, holding.c.package_set, holding.c.input, holding.c.team)
+    stays: set[str] = set()
+    closing: list[int] = []
+    for row in connection.execute(present.where(holding.c.subject == subject, holding.c.closed_at.is_(None))):
+        if now.get(row.path) == (row.package_set, row.input) and row.team == team:
+            stays.add(row.path)
+        else:
+            closing.append(row.id)
+    for some in batches(closing):
+        connection.execute(holding.update().where(holding.c.id.in_(some)).values(closed_at=at))
+    opening = [
+        {"subject": subject, "team": team, "package_set": number, "path": path, "input": digest, "opened_at": at}
+        for path, (number, digest) in sorted(now.items())
+        if path not in stays
+    ]
+    if opening:
+        connection.execute(holding.insert(), opening)
+
+
+def set_digest(packages: PackageSet) -> Digest:
+    """By which the set is known: of what `keep` puts away."""
+    return sha256(_encode(packages))
+
+
+def add(connection: sa.Connection, sets: Iterable[PackageSet], at: Instant) -> dict[Digest, int]:
+    """Keep the components of sets; gives their numbers. What is here already is not written again."""
+    asked = {set_digest(packages): packages for packages in sets}
+    rows = [{"digest": digest, "scheme": SCHEME, "at": at} for digest in sorted(asked)]
+    if not rows:
+        return {}
+    columns = "(digest, scheme, created_at, forgotten_at) VALUES (:digest, :scheme, :at, :at)"
+    connection.execute(sa.text(f"INSERT INTO package_set {columns} ON CONFLICT (digest) DO NOTHING"), rows)
+    numbers: dict[Digest, int] = {}
+    empty: list[int] = []
+    stale: list[int] = []
+    for some in batches(sorted(asked)):
+        # Locked until the caller is done, so that nobody forgets what he is about to hold.
+        query = sa.select(package_set).where(package_set.c.digest.in_(some)).order_by(package_set.c.id).with_for_update(key_share=True)
+        for row in connection.execute(query):
+            numbers[Digest(row.digest)] = row.id
+            if row.forgotten_at is not None:
+                empty.append(row.id)
+            elif row.scheme != SCHEME:
+                stale.append(row.id)
+    component_rows.forget(connection, stale)
+    missing = {*empty, *stale}
+    component_rows.add(connection, [(number, asked[digest]) for digest, number in numbers.items() if number in missing])
+    for some in batches(sorted(missing)):
+        connection.execute(package_set.update().where(package_set.c.id.in_(some)).values(scheme=SCHEME, forgotten_at=None))
+    return numbers
+
+
+def forget(connection: sa.Connection, before: Instant, *, most: int = 1000) -> tuple[Digest, ...]:
+    """Take out the components of sets that nobody holds and nobody held since `before`; gives the digests, whose blobs may go as well."""
+    held = sa.exists().where(
+        holding.c.package_set == package_set.c.id, sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
+    )
+    free = (package_set.c.forgotten_at.is_(None), package_set.c.created_at < before, ~held)
+    some = sa.select(package_set.c.id).where(*free).order_by(package_set.c.id).limit(most).with_for_update()
+    numbers = [row.id for row in connection.execute(some)]
+    gone: list[Digest] = []
+    for few in batches(numbers):
+        # Asked again under the lock: whoever held it in between was waited for.
+        rows = connection.execute(sa.select(package_set.c.id, package_set.c.digest).where(package_set.c.id.in_(few), *free)).all()
+        component_rows.forget(connection, [row.id for row in rows])
+        connection.execute(package_set.update().where(package_set.c.id.in_([row.id for row in rows])).values(forgotten_at=before))
+        gone += [Digest(row.digest) for row in rows]
+    if gone:
+        words = (
+            "INSERT INTO setting (name, value, changed_at) VALUES (:name, :value, :at)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at"
+        )
+        connection.execute(sa.text(words), {"name": _FORGOTTEN, "value": str(before), "at": before})
+    return tuple(gone)
+
+
+def known_since(connection: sa.Connection) -> Instant:
+    """Answers as of an earlier day may lack what was forgotten; 0 when nothing was."""
+    value = connection.execute(sa.select(setting.c.value).where(setting.c.name == _FORGOTTEN)).scalar()
+    return Instant(int(value or 0))
+
+
+def refill(connection: sa.Connection, blobs: Blobs, *, most: int = 100) -> int:
+    """Write the keys of sets anew that an earlier release wrote by another order of versions; gives how many it did."""
+    old = sa.select(package_set.c.digest).where(package_set.c.scheme != SCHEME, package_set.c.forgotten_at.is_(None)).limit(most)
+    digests = [Digest(row.digest) for row in connection.execute(old)]
+    add(connection, [kept(blobs, digest) for digest in digests], Instant(0))
+    return len(digests)
