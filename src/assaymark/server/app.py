@@ -11,6 +11,7 @@ from assaymark.server.api.route import Operation
 from assaymark.server.people.identify import identify
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
+from assaymark.server.web.screens import page_routes
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -24,7 +25,7 @@ def operations() -> list[Operation]:
 def make_app(service: Service) -> Starlette:
     """The application over a service."""
     return Starlette(
-        routes=layer.routes(service, operations(), identify),
+        routes=[*layer.routes(service, operations(), identify), *page_routes(service, identify)],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=[service.settings.hostname, *LOOPBACK]),
             Middleware(Outer, service=service),
