@@ -9,6 +9,9 @@
 | ``ASSAYMARK_LISTEN`` | address and port | ``127.0.0.1:8750`` |
 | ``ASSAYMARK_WORKERS`` | worker processes that `assay serve` starts; 0 for none | 1 |
 | ``ASSAYMARK_PRIVATE_NETWORKS`` | networks (CIDR, comma-separated) that git URLs and forges may name beside public ones | none |
+| ``ASSAYMARK_PROXIES`` | networks (CIDR, comma-separated) of reverse proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed | none |
+| ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; a quarter of them at once | 1200 |
+| ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; a quarter of them at once | 240 |
 """
 
 from __future__ import annotations
@@ -36,6 +39,9 @@ class Settings(Struct, frozen=True):
     port: int
     workers: int
     private_networks: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    rate: int = 1200
+    public_rate: int = 240
 
     @property
     def is_https(self) -> bool:
@@ -70,7 +76,10 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         host=host,
         port=port,
         workers=_whole("workers", value("workers", "1")),
-        private_networks=tuple(_network(text.strip()) for text in value("private_networks", "").split(",") if text.strip()),
+        private_networks=_networks(value("private_networks", "")),
+        proxies=_networks(value("proxies", "")),
+        rate=_whole("rate", value("rate", "1200")) or 1,
+        public_rate=_whole("public_rate", value("public_rate", "240")) or 1,
     )
 
 
@@ -92,6 +101,10 @@ def _whole(name: str, text: str) -> int:
     if not text.isdecimal():
         raise UsageError(f"{name}={text!r} is no whole number")
     return int(text)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def _network(text: str) -> str:
