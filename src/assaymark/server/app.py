@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from assaymark.server.api import layer, meta, sessions
+from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.route import Operation
-from assaymark.server.people.identify import identify
+from assaymark.server.middleware import Guard, refuse
+from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
 from assaymark.server.web.screens import page_routes
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-
 
 def operations() -> list[Operation]:
     """Every operation of the API."""
-    routers = (meta.router, sessions.router)
+    routers = (
+        meta.router,
+        sessions.router,
+    )
     return [operation for router in routers for operation in router.operations]
 
 
-def make_app(service: Service) -> Starlette:
-    """The application over a service."""
-    return Starlette(
-        routes=[*layer.routes(service, operations(), identify), *page_routes(service, identify)],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[service.settings.hostname, *LOOPBACK]),
-            Middleware(Outer, service=service),
-        ],
+def make_app(service: Service, *, identify: layer.Identify = known, offered: list[Operation] | None = None) -> Starlette:
+    """The application over a service; with other operations than all where a test offers its own."""
+    settings = service.settings
+    limits = Limits(Rate(settings.rate), Rate(settings.public_rate), service.now)
+    front = layer.Front(service, identify, limits)
+    app = Starlette(
+        routes=[*layer.routes(front, operations() if offered is None else offered), *page_routes(service, identify)],
+        middleware=[Middleware(Guard, service=service), Middleware(Outer, service=service)],
+        exception_handlers=refuse(service),
     )
+    app.state.limits = limits
+    app.router.redirect_slashes = False  # a redirect would be made of the request's own words
+    return app

@@ -10,6 +10,9 @@
 | ``ASSAYMARK_WORKERS`` | worker processes that `assay serve` starts; 0 for none | 1 |
 | ``ASSAYMARK_PRIVATE_NETWORKS`` | networks (CIDR, comma-separated) that git URLs and forges may name beside public ones | none |
 | ``ASSAYMARK_LOCAL_REPOSITORIES`` | folders (comma-separated) below which ``file:///`` may name repositories | none |
+| ``ASSAYMARK_PROXIES`` | networks (CIDR, comma-separated) of reverse proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed | none |
+| ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; a quarter of them at once | 1200 |
+| ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; a quarter of them at once | 240 |
 """
 
 from __future__ import annotations
@@ -38,6 +41,9 @@ class Settings(Struct, frozen=True):
     workers: int
     private_networks: tuple[str, ...] = ()
     local_repositories: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    rate: int = 1200
+    public_rate: int = 240
 
     @property
     def is_https(self) -> bool:
@@ -72,11 +78,14 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         host=host,
         port=port,
         workers=_whole("workers", value("workers", "1")),
-        private_networks=tuple(_network(text.strip()) for text in value("private_networks", "").split(",") if text.strip()),
         local_repositories=(
             str(data / "sample"),  # made by the server itself
             *(_folder(text.strip()) for text in value("local_repositories", "").split(",") if text.strip()),
         ),
+        private_networks=_networks(value("private_networks", "")),
+        proxies=_networks(value("proxies", "")),
+        rate=_whole("rate", value("rate", "1200")) or 1,
+        public_rate=_whole("public_rate", value("public_rate", "240")) or 1,
     )
 
 
@@ -98,6 +107,10 @@ def _whole(name: str, text: str) -> int:
     if not text.isdecimal():
         raise UsageError(f"{name}={text!r} is no whole number")
     return int(text)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def _network(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -11,10 +12,13 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from assaymark.model.access import Permission, Principal
-from assaymark.server.problem import forbidden
+from assaymark.server.api.tag import matches, tag_of
+from assaymark.server.problem import ApiError, forbidden
 from assaymark.server.service import Service
 
 Item = TypeVar("Item")
+_CONVERTER = re.compile(r":[a-z]+\}")
+_NAME = re.compile(r"\{([a-z_]+)\}")
 
 
 class Page(Struct, Generic[Item], frozen=True):
@@ -65,6 +69,17 @@ class Call(Struct, frozen=True):
         if not self.who.may(permission, team):
             raise forbidden(permission)
 
+    def expect(self, current: Any) -> None:
+        """Raise 412 when the caller's ``If-Match`` names another state than this one, which is what the GET of the same path answers.
+
+        The layer asks it before every change; a handler that asks again inside its transaction lets of two changes in one moment one pass.
+        """
+        wanted = self.request.headers.get("if-match")
+        if wanted is not None and not matches(wanted, tag_of(current), strong=True):
+            raise ApiError(
+                412, "changed", "somebody changed it since it was read", advice="read it again, and send its new entity tag in If-Match"
+            )
+
 
 class Operation(Struct, frozen=True):
     """One method of one path."""
@@ -86,6 +101,8 @@ class Operation(Struct, frozen=True):
     most_bytes: int
     idempotent: bool
     """A POST that may be repeated with an ``Idempotency-Key``."""
+    produces: str = "application/json"
+    """Content type of the answer, where a handler makes the answer itself."""
 
     @property
     def id(self) -> str:
@@ -94,6 +111,21 @@ class Operation(Struct, frozen=True):
     @property
     def summary(self) -> str:
         return (inspect.getdoc(self.run) or "").partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """What its docstring says beyond the first line."""
+        return (inspect.getdoc(self.run) or "").partition("\n")[2].strip()
+
+    @property
+    def template(self) -> str:
+        """The path without converters of the router."""
+        return _CONVERTER.sub("}", self.path)
+
+    @property
+    def in_path(self) -> frozenset[str]:
+        """Names of parameters that are parts of the path."""
+        return frozenset(_NAME.findall(self.template))
 
 
 class Router:
@@ -112,11 +144,12 @@ class Router:
         public: bool = False,
         status: int = 200,
         most_bytes: int = 1 << 20,
+        produces: str = "application/json",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorator: the function's first argument is the `Call`; `body` is the document, the others come from path and query."""
 
         def register(run: Callable[..., Any]) -> Callable[..., Any]:
-            hints = typing.get_type_hints(run)
+            hints = typing.get_type_hints(run, include_extras=True)
             given = inspect.signature(run).parameters
             names = [name for name in list(given)[1:] if name != "body"]
             self.operations.append(
@@ -133,6 +166,7 @@ class Router:
                     result=hints.get("return"),
                     most_bytes=most_bytes,
                     idempotent=method == "POST" and not public,
+                    produces=produces,
                 )
             )
             return run

@@ -1,0 +1,78 @@
+"""An application in this process, with callers that a test names: ``Authorization: Bearer <login>``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from assaymark.model.access import Grant, Permission, PersonId, Principal, Role, TeamId
+from assaymark.server.api.route import Operation
+from assaymark.server.app import make_app
+from assaymark.server.problem import ApiError
+from assaymark.server.service import Service
+
+BLUE, RED = TeamId(1), TeamId(2)
+PEOPLE = {
+    "admin": Principal(PersonId(1), "admin", (Grant(Role.ADMIN),)),
+    "viewer": Principal(PersonId(2), "viewer", (Grant(Role.VIEWER, BLUE),)),
+    "developer": Principal(PersonId(3), "developer", (Grant(Role.DEVELOPER, RED),)),
+    "robot": Principal(PersonId(1), "admin", (Grant(Role.ADMIN),), frozenset({Permission.SUBJECTS_READ}), token=7),
+}
+
+
+def identify(_service: Service, request: Request) -> Principal | None:
+    given = request.headers.get("authorization", "")
+    if not given:
+        return None
+    try:
+        return PEOPLE[given.removeprefix("Bearer ")]
+    except KeyError:
+        raise ApiError(401, "unauthenticated", "this token is not valid", headers={"WWW-Authenticate": "Bearer"}) from None
+
+
+on_both = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+"""Tests whose outcome hangs on the database; the others run on SQLite only."""
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'assaymark.db'}"
+    made: str = request.getfixturevalue("postgres").make()
+    return made
+
+
+class Made(Struct, frozen=True):
+    app: Starlette
+    client: TestClient
+    service: Service
+
+
+Make = Callable[..., Made]
+
+
+@pytest.fixture
+def make(service: Service) -> Iterator[Make]:
+    """Make an application over the service; its settings can be changed by name."""
+    clients: list[TestClient] = []
+
+    def made(offered: list[Operation] | None = None, **changed: object) -> Made:
+        settings = msgspec.structs.replace(service.settings, **({"rate": 10_000_000, "public_rate": 10_000_000} | changed))
+        changed_service = msgspec.structs.replace(service, settings=settings)
+        app = make_app(changed_service, identify=identify, offered=offered)
+        client = TestClient(app, base_url="http://127.0.0.1:8750")
+        client.__enter__()
+        clients.append(client)
+        return Made(app, client, changed_service)
+
+    yield made
+    for client in clients:
+        client.__exit__(None, None, None)
