@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from assaymark.server.api import layer, meta, sessions
+from assaymark.server.api import layer, meta, people, sessions, teams, tokens, trail
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.route import Operation
 from assaymark.server.middleware import Guard, refuse
@@ -20,6 +20,10 @@ def operations() -> list[Operation]:
     routers = (
         meta.router,
         sessions.router,
+        people.router,
+        teams.router,
+        tokens.router,
+        trail.router,
     )
     return [operation for router in routers for operation in router.operations]
 

@@ -108,6 +108,7 @@ audit_event = Table(
     _text("object_kind", default=""), _text("object", default=""), _ref("team", "team", nullable=True), _text("outcome"),
     _text("origin", default=""), _text("details", default="{}"), _text("previous"), _text("digest"),
     Index(None, "at"), Index(None, "person", "at"), Index(None, "action", "at"),
+    Index(None, "object_kind", "object", "at"), Index(None, "team", "at"),
 )  # fmt: skip
 
 # --- where things come from ------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from assaymark.model.access import GRANTS, Grant, Permission, PersonId, Principa
 from assaymark.server.api.route import Call
 from assaymark.server.people.accounts import By
 from assaymark.server.people.session import origin
-from assaymark.server.problem import ApiError
+from assaymark.server.problem import ApiError, invalid
+
+MOST_ROWS = 200
 
 
 def by(call: Call) -> By:
@@ -62,3 +64,14 @@ def need_cover(call: Call, grants: Iterable[Grant]) -> None:
         raise ApiError(
             403, "more-than-yours", "nobody gives more than he has", advice="ask somebody whose roles allow what you want to give"
         )
+
+
+def limited(limit: int) -> int:
+    """How many rows a page has.
+
+    Raises:
+        ApiError: 400 when it is no number from 1 to 200.
+    """
+    if not 1 <= limit <= MOST_ROWS:
+        raise invalid(f"limit is a number from 1 to {MOST_ROWS}")
+    return limit

@@ -208,7 +208,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_audit_event_action_at"), "audit_event", ["action", "at"], unique=False)
     op.create_index(op.f("ix_audit_event_at"), "audit_event", ["at"], unique=False)
+    op.create_index(op.f("ix_audit_event_object_kind_object_at"), "audit_event", ["object_kind", "object", "at"], unique=False)
     op.create_index(op.f("ix_audit_event_person_at"), "audit_event", ["person", "at"], unique=False)
+    op.create_index(op.f("ix_audit_event_team_at"), "audit_event", ["team", "at"], unique=False)
     op.create_table(
         "connection",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
