@@ -31,13 +31,16 @@ def cases(folder: Path) -> dict[str, list[str]]:
         "hook client, no socket there": [sys.executable, "-I", "-S", "-c", _client_without_program(client)],
         "nothing (-I)": program("pass"),
         "import assaymark.cli.hook": program("import assaymark.cli.hook"),
-        "all that a hook imports": program("import assaymark.cli.hook, assaymark.compose, assaymark.flow, assaymark.subjects.resolve"),
+        "all that a hook imports": program(
+            f"{_LEAN}; import assaymark.cli.hook, assaymark.compose, assaymark.flow, assaymark.subjects.resolve"
+        ),
         "import assaymark.cli.check": program("import assaymark.cli.main, assaymark.cli.check"),
         "hook with an empty change": [*program(f"import os; os.chdir({str(folder)!r}); {_RUN}")],
     }
 
 
-_RUN = "from assaymark.cli import hook; sys.exit(hook.run(['pre-commit'], os.write))"
+_LEAN = "from assaymark.cli.lean import load_msgspec; load_msgspec()"
+_RUN = f"{_LEAN}; from assaymark.cli import hook; sys.exit(hook.run(['pre-commit'], os.write))"
 
 
 def _client_without_program(client: str) -> str:

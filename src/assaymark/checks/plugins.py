@@ -1,7 +1,7 @@
 """Checks of third parties: found once, remembered until something is installed or removed.
 
 Reads the entry point group ``assaymark.checks`` from the metadata of installed distributions. Scanning costs milliseconds for every
-distribution, so the result is kept in a file that is valid while no folder of ``sys.path`` has changed.
+distribution, so the result is kept in a file, for each folder of ``sys.path`` until it changes: the command and a hook have other paths.
 """
 
 # On the path of every hook: pathlib would cost milliseconds.
@@ -19,32 +19,49 @@ from msgspec import Struct
 
 from assaymark.checks.registry import BUILT_IN, GROUP, Make
 
+_MOST_FOLDERS = 100
+"""That are remembered; only a machine with many environments and one cache has more."""
 
-class _Known(Struct, frozen=True):
-    stamp: tuple[tuple[str, int], ...]
+
+class _Folder(Struct, frozen=True):
+    changed: int
+    """Its time of change, in nanoseconds."""
     checks: dict[str, str]
 
 
 def installed(cache_dir: str) -> dict[str, str]:
     """Name -> import string of every third-party check; a name of ours can't be taken over."""
-    stamp = tuple((folder, _mtime(folder)) for folder in sys.path if folder and os.path.isdir(folder))
+    folders = {folder: _mtime(folder) for folder in sys.path if folder and os.path.isdir(folder)}
     file = os.path.join(cache_dir, "plugins.json")
+    known = _remembered(file)
+    fresh = {
+        folder: _Folder(changed, _scan(folder))
+        for folder, changed in folders.items()
+        if folder not in known or known[folder].changed != changed
+    }
+    known |= fresh
+    if fresh:
+        _remember(file, known if len(known) <= _MOST_FOLDERS else {folder: known[folder] for folder in folders})
+    return {name: value for folder in folders for name, value in known[folder].checks.items() if name not in BUILT_IN}
+
+
+def _remembered(file: str) -> dict[str, _Folder]:
     try:
         with open(file, "rb") as stored:
-            known = msgspec.json.decode(stored.read(), type=_Known)
-        if known.stamp == stamp:
-            return known.checks
+            return msgspec.json.decode(stored.read(), type=dict[str, _Folder])
     except (OSError, msgspec.MsgspecError):
-        pass  # not there yet, or not ours: scanned again
-    checks = {name: value for folder, _ in stamp for name, value in _scan(folder).items() if name not in BUILT_IN}
+        return {}  # not there yet, or not ours: scanned again
+
+
+def _remember(file: str, known: dict[str, _Folder]) -> None:
     draft = f"{file}.{os.getpid()}"
     try:
+        data = msgspec.json.encode(known)
         with open(draft, "wb") as stored:
-            stored.write(msgspec.json.encode(_Known(stamp, checks)))
+            stored.write(data)
         os.replace(draft, file)
-    except OSError:
-        return checks  # a read-only cache costs a scan each time, nothing else
-    return checks
+    except (OSError, UnicodeEncodeError):
+        return  # a read-only cache, or a folder of an odd name, costs a scan each time, nothing else
 
 
 def load(reference: str) -> Make:

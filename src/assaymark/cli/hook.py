@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from assaymark.cli.lean import load_msgspec
@@ -147,6 +148,8 @@ def warm() -> None:
     catalogue()
     for module in (last, place, show, pool, trial, history, resolve, terminal, ruff_run, suppressions, scope, scope_mask, reporting):
         sys.modules[module.__name__] = module  # imported for its effect: a forked child finds it loaded
+    for name in ("difflib", "tomllib", "urllib.parse"):  # what is imported where it is used
+        import_module(name)
 
 
 class Spares:
@@ -196,6 +199,7 @@ def _at_risk(*, colour: bool) -> int | None:
     child = os.fork()
     if child == 0:
         try:
+            load_msgspec()
             from assaymark.engine.trial import Trial
 
             os._exit(run(sys.argv[1:], os.write, colour=colour, executor=Trial()))
@@ -210,15 +214,19 @@ def _at_risk(*, colour: bool) -> int | None:
 
 def main() -> None:
     """Without the daemon: answer, then start one for the next time."""
-    load_msgspec()
     gc.set_threshold(200_000)  # a short life makes little garbage, and looking for it among what is imported costs milliseconds
     colour = os.isatty(2) and not os.environ.get("NO_COLOR")
     code = _at_risk(colour=colour) if sys.argv[1:2] == ["pre-commit"] else None
+    answered = code is not None
     if code is None:
+        load_msgspec()
         code = run(sys.argv[1:], os.write, colour=colour)
-    from assaymark.daemon.start import start_detached
+    if os.environ.get("ASSAYMARK_DAEMON") != "off":
+        from assaymark.daemon.start import start_detached
 
-    start_detached()
+        start_detached()
+    if answered:
+        os._exit(code)  # this process has done nothing that needs to be tidied up, and tidying takes as long as to fork
     sys.exit(code)
 
 

@@ -10,16 +10,16 @@ from assaymark.model.finding import Finding, Kind
 from assaymark.model.severity import Confidence
 from assaymark.verdict.policy import Gate
 
-_BESIDE_THE_PRODUCT = re.compile(
+_BESIDE_THE_PRODUCT = (
     r"(?:^|/)(?:tests?|testing|spec|specs|__tests__|fixtures?|testdata|examples?|samples?|docs?|demo|benchmarks?)(?:/|$)"
-    r"|(?:^|/)(?:test_[^/]*|conftest|[^/]*_test|[^/]*[._-]spec|[^/]*\.test)\.[^/.]+$",
-    re.IGNORECASE,
+    r"|(?:^|/)(?:test_[^/]*|conftest|[^/]*_test|[^/]*[._-]spec|[^/]*\.test)\.[^/.]+$"
 )
+"""Compiled when the first finding asks."""
 
 
 def beside_the_product(path: str) -> bool:
     """True for tests, examples and documentation: what is found there rarely runs where users are."""
-    return _BESIDE_THE_PRODUCT.search(path) is not None
+    return re.search(_BESIDE_THE_PRODUCT, path, re.IGNORECASE) is not None
 
 
 def in_context(finding: Finding) -> Finding:

@@ -10,7 +10,6 @@ from functools import cache
 from importlib.machinery import PathFinder
 
 from assaymark.errors import EngineMissing
-from assaymark.model import syntax_tree
 
 
 @cache
@@ -39,6 +38,8 @@ def grammars(*names: str) -> tuple[str, ...]:
     Raises:
         EngineMissing: when one is not installed.
     """
+    from assaymark.model import syntax_tree  # noqa: PLC0415 - asked for by checks of languages alone
+
     modules = dict.fromkeys(("tree_sitter", *(syntax_tree.PLACES[name][0] for name in names)))
     found = {module: installed(module, module) for module in modules}
     missing = sorted(module for module, release in found.items() if not release)
