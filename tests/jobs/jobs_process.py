@@ -68,7 +68,7 @@ class Handlers:
 
     def sleeping(self, arguments: Mapping[str, Any], attempt: Attempt) -> None:
         self._note(f"{arguments['name']}.begun", os.getpid())
-        time.sleep(arguments.get("seconds", 60))
+        time.sleep(arguments.get("tenths", 600) / 10)
         self.note(arguments, attempt)
 
     def family(self, arguments: Mapping[str, Any], _attempt: Attempt) -> None:

@@ -195,7 +195,7 @@ def test_the_runners_output_goes_to_the_log(shop: Workshop) -> None:
 @pytest.mark.parametrize("victim", ["worker", "runner", "both"])
 def test_after_a_kill_the_job_is_given_out_again_and_done_once(shop: Workshop, victim: str) -> None:
     first = shop.start()
-    job = shop.put("sleeping", "k", arguments={"seconds": 0.5})
+    job = shop.put("sleeping", "k", arguments={"tenths": 5})
     runner = shop.begun("k")
     if victim in ("worker", "both"):
         first.kill()
@@ -209,7 +209,7 @@ def test_after_a_kill_the_job_is_given_out_again_and_done_once(shop: Workshop, v
 
 def test_a_worker_that_was_frozen_does_not_end_what_another_has(shop: Workshop) -> None:
     frozen = shop.start()
-    job = shop.put("sleeping", "z", arguments={"seconds": 2})
+    job = shop.put("sleeping", "z", arguments={"tenths": 20})
     runner = shop.begun("z")
     os.kill(frozen.pid, signal.SIGSTOP)
     shop.start()
@@ -222,7 +222,7 @@ def test_a_worker_that_was_frozen_does_not_end_what_another_has(shop: Workshop) 
 
 def test_told_to_stop_it_ends_what_it_can_within_its_grace(shop: Workshop) -> None:
     worker = shop.start(pace=msgspec.structs.replace(PACE, grace=10))
-    job = shop.put("sleeping", "g", arguments={"seconds": 1})
+    job = shop.put("sleeping", "g", arguments={"tenths": 10})
     shop.begun("g")
     waits = shop.put("note", "later")
     worker.terminate()
@@ -253,7 +253,7 @@ def test_it_stops_when_whoever_started_it_is_gone(shop: Workshop) -> None:
 def test_slots_work_side_by_side(shop: Workshop) -> None:
     shop.start(slots=2)
     for name in ("a", "b"):
-        shop.put("sleeping", name, arguments={"seconds": 5})
+        shop.put("sleeping", name, arguments={"tenths": 50})
     assert shop.begun("a") != shop.begun("b")
 
 

@@ -17,6 +17,10 @@ class Broken(Exception):  # noqa: N818 - says what became of the other end
     """The other end is gone or talks nonsense."""
 
 
+class HungUp(Broken):
+    """The other end closed the link."""
+
+
 class Order(Struct, frozen=True, array_like=True, tag="order"):
     """Worker to runner: do this."""
 
@@ -73,6 +77,7 @@ Message = Order | Stop | Done | Failed
 Control = Begin | Kill | Begun | Ended
 
 _encode = msgspec.msgpack.Encoder().encode
+_control: msgspec.msgpack.Decoder[Control] = msgspec.msgpack.Decoder(Control)
 
 
 def framed(message: Struct) -> bytes:
@@ -89,7 +94,7 @@ def packed(message: Struct) -> bytes:
 def unpacked(data: bytes) -> Control:
     """The message of a packet; raises `Broken`."""
     try:
-        return msgspec.msgpack.decode(data, type=Control)
+        return _control.decode(data)
     except msgspec.MsgspecError as error:
         raise Broken(str(error)) from error
 
@@ -111,7 +116,7 @@ class Reader:
         except OSError as error:
             raise Broken(str(error)) from error
         if not data:
-            raise Broken("it ended")
+            raise HungUp("it ended")
         self._buffer += data
         return self._whole()
 

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from contextlib import suppress
 
@@ -21,6 +22,8 @@ from assaymark.jobs.frames import Begin, Begun, Broken, Control, Ended, Kill, pa
 from assaymark.jobs.runner import Trade
 
 _MOST = 1 << 16
+_PATIENCE = 1.0
+"""Seconds for a nursery that was told to end."""
 
 
 class Nursery:
@@ -83,9 +86,18 @@ class Nursery:
     def close(self) -> None:
         """End it, with every runner that there is, and wait for it."""
         self._control.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
-        os.close(self._life)
+        end = time.monotonic() + _PATIENCE
+        while self._is_there():
+            if time.monotonic() > end:  # it is still preparing
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(0.005)
+        os.close(self._life)  # whoever is left is ended by the kernel
+
+    def _is_there(self) -> bool:
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            return False
 
 
 # --- the nursery's end -----------------------------------------------------------------------------------------------
@@ -125,12 +137,12 @@ class _Household:
     def keep(self) -> None:
         """Until the worker hangs up."""
         while True:
-            ready = select.select([self._control, self._wake], [], [])[0]
+            ready = select.select([self._control.fileno(), self._wake], [], [])[0]
             if self._wake in ready:
                 with suppress(BlockingIOError):
                     os.read(self._wake, 4096)
             self._reap()
-            if self._control in ready and not self._obey():
+            if self._control.fileno() in ready and not self._obey():
                 for pid in self._pids.values():
                     _kill(pid)
                 return

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from assaymark.errors import AssayError
-from assaymark.jobs.frames import Broken, Done, Failed, Message, Order, Reader, Stop, framed
+from assaymark.jobs.frames import Broken, Done, Failed, HungUp, Message, Order, Reader, Stop, framed
 
 GRACE = 5
 """Seconds after its deadline until a runner ends itself, in case nobody is left to end it."""
@@ -123,7 +123,7 @@ class _Inbox:
                     return message
             try:
                 self._waiting += self._reader.take()
-            except Broken:
+            except HungUp:
                 return None
 
     def is_stopped(self) -> bool:

@@ -98,7 +98,8 @@ class Slot:
 
     @property
     def is_free(self) -> bool:
-        return self.claim is None and (self.runner is None or not self.runner.is_leaving)
+        """A job that is taken begins at once, so that its deadline is not spent on waiting for a process."""
+        return self.claim is None and (self.runner is None or (self.runner.pid is not None and not self.runner.is_leaving))
 
     def outcome(self, status: int | None) -> Done | Failed | Cause:
         """What became of the attempt; `status` is that of the process if it ended."""

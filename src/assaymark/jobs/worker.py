@@ -62,6 +62,7 @@ class Worker:
         self._numbers = 0
         self._sayings: deque[tuple[Claim, Done | Failed | Cause]] = deque()
         self._worker: WorkerId | None = None
+        self._is_ready = False
         self._stop_by: float | None = None
         self._bell: Bell | None = None
         self._bells: AbstractContextManager[Bell] | None = None
@@ -131,7 +132,7 @@ class Worker:
             if reaped := self._queue.reap(self._pace.lease * 1.25):
                 _log.warning("jobs of silent workers given out again", count=reaped)
         self._listen(now)
-        if self._stop_by is None and now >= self._next_claim:
+        if self._is_ready and self._stop_by is None and now >= self._next_claim:
             self._next_claim = now + self._queue.pause
             for slot in self._slots:
                 if slot.is_free:
@@ -273,10 +274,13 @@ class Worker:
         return runner
 
     def _hear(self, slot: Slot, runner: Runner) -> None:
+        if slot.runner is not runner:  # its end was told in the same turn, and came first
+            return
         try:
             messages = runner.reader.take()
         except Broken:
-            self._selector.unregister(runner.link)  # its end comes by the nursery
+            with suppress(KeyError):
+                self._selector.unregister(runner.link)  # its end comes by the nursery
             return
         for message in messages:
             if isinstance(message, Done | Failed) and slot.claim is not None:
@@ -288,6 +292,8 @@ class Worker:
                     runner.hang_up()
 
     def _overhear(self, slot: Slot, runner: Runner, *, rest: bool = False) -> None:
+        if slot.runner is not runner:
+            return
         job = None if slot.claim is None else slot.claim.id
         for line in runner.said(rest=rest):
             _log.info("runner said", job=job, line=line)
@@ -298,14 +304,15 @@ class Worker:
                 self._gone(message.number, message.status)
             elif isinstance(message, Begun) and (slot := self._runners.get(message.number)) is not None and slot.runner is not None:
                 slot.runner.pid = message.pid
+                self._is_ready = True
+                self._next_claim = 0.0
 
     def _gone(self, number: int, status: int) -> None:
         slot = self._runners.pop(number)
         runner = slot.runner
         if runner is None:
             return
-        with suppress(KeyError):
-            self._hear(slot, runner)  # its last words may be the answer
+        self._hear(slot, runner)  # its last words may be the answer
         self._overhear(slot, runner, rest=True)
         for file in (runner.link, runner.output):
             with suppress(KeyError):
