@@ -44,6 +44,10 @@ class Cluster:
         if self.account:
             os.chown(self.folder, pwd.getpwnam(self.account).pw_uid, -1)
         self.run("initdb", "-D", str(self.folder / "data"), "-U", "assay", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        self.rise()
+
+    def rise(self) -> None:
+        """Start it, for the first time or after `stop`, which ends it as a crash would."""
         settings = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c max_connections=200"
         settings += " -c fsync=off -c full_page_writes=off"
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-o", settings, "start")

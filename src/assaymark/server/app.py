@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from assaymark.server.api import layer, meta, people, sessions, teams, tokens, trail
+from assaymark.server.api import jobs, layer, meta, people, sessions, teams, tokens, trail
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.route import Operation
 from assaymark.server.middleware import Guard, refuse
@@ -24,6 +24,7 @@ def operations() -> list[Operation]:
         teams.router,
         tokens.router,
         trail.router,
+        jobs.router,
     )
     return [operation for router in routers for operation in router.operations]
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from assaymark.server.service import Service
 
 HANDLERS: Mapping[str, str] = {
+    "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""
