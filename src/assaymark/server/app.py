@@ -13,6 +13,7 @@ from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
 from assaymark.server.web.screens import page_routes
+from assaymark.server.webhooks import endpoint as webhooks
 
 
 def operations() -> list[Operation]:
@@ -35,7 +36,11 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
     limits = Limits(Rate(settings.rate), Rate(settings.public_rate), service.now)
     front = layer.Front(service, identify, limits)
     app = Starlette(
-        routes=[*layer.routes(front, operations() if offered is None else offered), *page_routes(service, identify)],
+        routes=[
+            *layer.routes(front, operations() if offered is None else offered),
+            *webhooks.routes(service),
+            *page_routes(service, identify),
+        ],
         middleware=[Middleware(Guard, service=service), Middleware(Outer, service=service)],
         exception_handlers=refuse(service),
     )

@@ -123,6 +123,8 @@ connection = Table(
     _text("api_url", default=""),
     Column("token", LargeBinary, nullable=True),  # sealed by the vault, like the next
     Column("webhook_secret", LargeBinary, nullable=True),
+    Column("previous_secret", LargeBinary, nullable=True),  # holds too, until
+    _instant("previous_until", nullable=True),
     _ref("team", "team", nullable=True),
     _text("options", default="{}"),
     _instant("created_at"),

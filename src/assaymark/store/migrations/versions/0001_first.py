@@ -220,6 +220,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("api_url", sa.Text(), server_default="", nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=True),
         sa.Column("webhook_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
         sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("options", sa.Text(), server_default="{}", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
