@@ -101,8 +101,8 @@ class Shop:
 
     def request(self, head: str, number: int = 5, base: str = "", ref: str = "") -> AssessmentId:
         merge = MergeRequest(number, "refs/heads/main", head, base)
-        about = {"ref": ref or f"refs/pull/{number}/head", "merge_request": merge}
-        return self.accept(Trigger(TriggerKind.MERGE_REQUEST, self.remote, SubjectKind.MERGE_REQUEST, **about))
+        kind, name = SubjectKind.MERGE_REQUEST, ref or f"refs/pull/{number}/head"
+        return self.accept(Trigger(TriggerKind.MERGE_REQUEST, self.remote, kind, ref=name, merge_request=merge))
 
     def assess(self, number: AssessmentId, attempt: Once | None = None) -> Any:
         assess(self.service, {"assessment": number}, attempt or Once())
