@@ -194,6 +194,13 @@ assessment = Table(
     Index(None, "subject", "finished_at", "id"),
 )  # fmt: skip
 
+progress = Table(
+    "progress",  # how far a running assessment is; a row only while it takes longer than a moment
+    metadata,
+    Column("assessment", _Id, ForeignKey("assessment.id"), primary_key=True), _text("phase"), _number("done"), _number("total"),
+    _instant("at"),
+)  # fmt: skip
+
 job = Table(
     "job",  # the journal of SQLite; PostgreSQL has Procrastinate's own tables
     metadata,

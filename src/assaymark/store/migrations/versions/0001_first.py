@@ -555,6 +555,16 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_outbox_state_due_at_id"), "outbox", ["state", "due_at", "id"], unique=False)
     op.create_index(op.f("ix_outbox_stream_id"), "outbox", ["stream", "id"], unique=False)
+    op.create_table(
+        "progress",
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("phase", sa.Text(), nullable=False),
+        sa.Column("done", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("total", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_progress_assessment")),
+        sa.PrimaryKeyConstraint("assessment", name=op.f("pk_progress")),
+    )
     escape = "%" if op.get_bind().dialect.name == "sqlite" else "%%"  # psycopg reads a lone one as a parameter
     for statement in statements(op.get_bind().dialect.name):
         op.get_bind().exec_driver_sql(statement.replace("%", escape))
