@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from assaymark.server.api import layer, meta, people, sessions, teams, tokens, trail
+from assaymark.server.api import layer, meta, passkeys, people, sessions, teams, tokens, trail
 from assaymark.server.api.route import Operation
 from assaymark.server.people.identify import identify
 from assaymark.server.people.outer import Outer
@@ -17,7 +17,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 def operations() -> list[Operation]:
     """Every operation of the API."""
-    routers = (meta.router, sessions.router, people.router, teams.router, tokens.router, trail.router)
+    routers = (meta.router, sessions.router, passkeys.router, people.router, teams.router, tokens.router, trail.router)
     return [operation for router in routers for operation in router.operations]
 
 
