@@ -5,7 +5,17 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from assaymark.server.api import jobs, layer, meta, people, sessions, teams, tokens, trail
+from assaymark.server.api import (
+    jobs,
+    layer,
+    meta,
+    passkeys,
+    people,
+    sessions,
+    teams,
+    tokens,
+    trail,
+)
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.route import Operation
 from assaymark.server.middleware import Guard, refuse
@@ -20,12 +30,13 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
-        sessions.router,
+        jobs.router,
+        passkeys.router,
         people.router,
+        sessions.router,
         teams.router,
         tokens.router,
         trail.router,
-        jobs.router,
     )
     return [operation for router in routers for operation in router.operations]
 
