@@ -15,10 +15,15 @@ from assaymark.store.tables import finding, metadata, occurrence, setting, subje
 from assaymark.store.trail import Action, record
 
 
+def _is_ours(_thing: object, name: str | None, *_: object) -> bool:
+    """All but the index of words, which is made by statements of each dialect."""
+    return not (name or "").startswith(("occurrence_text", "ix_occurrence_text"))
+
+
 def test_the_migrations_give_the_tables(database: Database) -> None:
     with database.read() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # indexes over expressions cannot be reflected on SQLite
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
         assert compare_metadata(context, metadata) == []
 
 
