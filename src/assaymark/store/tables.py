@@ -157,7 +157,8 @@ subject = Table(
     _text("state", default=""),  # of the assessment that was judged last
     _instant("judged_at", nullable=True),
     Column("last_assessment", _Id, nullable=True),
-    _number("open_critical"), _number("open_high"), _number("open_medium"), _number("open_low"),
+    _number("open_critical"), _number("open_high"), _number("open_medium"), _number("open_low"), _number("open_info"),
+    _number("waived"), _number("unchecked"),
     UniqueConstraint("kind", "key"), Index(None, "team", "id"), Index(None, "repository", "id"), Index(None, "name", "id"),
     Index(None, "judged_at", "id"), Index(None, "head"),
 )  # fmt: skip
@@ -273,13 +274,15 @@ occurrence = Table(
 # stands behind it, so that the rows themselves are only read for the page that is shown.
 _own = tuple(occurrence.c[name] for name in ("closed_at", "opened_at", "kind", "layer", "waived"))
 _shown = (*_own, occurrence.c.team)
-_open = sa.text("closed_at IS NULL")
 Index("ix_occurrence_worst", occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_newest", occurrence.c.since, occurrence.c.id, *_shown, occurrence.c.severity)
 Index("ix_occurrence_team_worst", occurrence.c.team, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_own)
 Index("ix_occurrence_subject_worst", occurrence.c.subject, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
+_is_waived = sa.text("waived = 1")
+Index("ix_occurrence_waived", occurrence.c.severity, occurrence.c.since, occurrence.c.id, occurrence.c.closed_at, occurrence.c.opened_at,
+      occurrence.c.team, sqlite_where=_is_waived, postgresql_where=_is_waived)  # fmt: skip
 Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
 
 posture = Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from assaymark.store import fulltext
 from assaymark.store.guards import statements
 
 revision = "0001"
@@ -391,6 +392,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("open_high", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_medium", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_low", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("open_info", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("waived", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unchecked", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_subject_repository")),
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_subject_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subject")),
@@ -532,6 +536,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         unique=False,
     )
     op.create_index(
+        "ix_occurrence_waived",
+        "occurrence",
+        ["severity", "since", "id", "closed_at", "opened_at", "team"],
+        unique=False,
+        sqlite_where=sa.text("waived = 1"),
+        postgresql_where=sa.text("waived = 1"),
+    )
+    op.create_index(
         "ix_occurrence_worst",
         "occurrence",
         ["severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
@@ -566,5 +578,5 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("assessment", name=op.f("pk_progress")),
     )
     escape = "%" if op.get_bind().dialect.name == "sqlite" else "%%"  # psycopg reads a lone one as a parameter
-    for statement in statements(op.get_bind().dialect.name):
+    for statement in (*statements(op.get_bind().dialect.name), *fulltext.statements(op.get_bind().dialect.name)):
         op.get_bind().exec_driver_sql(statement.replace("%", escape))
