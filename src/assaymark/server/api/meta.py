@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 import assaymark
@@ -34,6 +35,12 @@ class Me(Struct, frozen=True):
 def health(call: Call) -> Health:
     """Whether the server and its database answer."""
     return Health(assaymark.__version__, revision(call.service.database))
+
+
+@router.add("GET", "/openapi.json", None, public=True)
+def describe_api(call: Call) -> msgspec.Raw:
+    """The description of the API in OpenAPI 3.1, for everybody."""
+    return msgspec.Raw(call.request.app.state.description.data)
 
 
 @router.add("GET", "/me", None)
