@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assaymark.model.access import Principal
 from assaymark.server.api.layer import problem
 from assaymark.server.origin import Headers, check_host, check_site, seen_through
+from assaymark.server.people.identify import PRINCIPAL
 from assaymark.server.problem import ApiError
 from assaymark.server.service import Service
 from assaymark.server.settings import Settings
@@ -145,7 +146,7 @@ class _Exchange:
 
     def log(self) -> None:
         scope, status = self._scope, self.status
-        who = scope.get("assaymark.who")
+        who = scope.get(PRINCIPAL)
         _log.info(
             "request",
             request=scope["assaymark.request"],

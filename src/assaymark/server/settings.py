@@ -11,8 +11,8 @@
 | ``ASSAYMARK_PRIVATE_NETWORKS`` | networks (CIDR, comma-separated) that git URLs and forges may name beside public ones | none |
 | ``ASSAYMARK_LOCAL_REPOSITORIES`` | folders (comma-separated) below which ``file:///`` may name repositories | none |
 | ``ASSAYMARK_PROXIES`` | networks (CIDR, comma-separated) of reverse proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed | none |
-| ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; a quarter of them at once | 1200 |
-| ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; a quarter of them at once | 240 |
+| ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; all of them at once if need be | 1200 |
+| ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; all of them at once if need be | 240 |
 """
 
 from __future__ import annotations

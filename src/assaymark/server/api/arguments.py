@@ -180,7 +180,7 @@ def _check_kind(kind: str) -> None:
         if charset is None or charset[1].lower() in {"utf-8", "utf8", "us-ascii"}:
             return
     raise ApiError(
-        415, "unsupported-media-type", "the document is of a kind that is not read here",
+        415, "unsupported-media-type", "this kind of document is not read",
         detail=f"its content type is {kind[:80]!r}" if kind else "it has no content type",
         advice="send JSON in UTF-8 with `Content-Type: application/json`", headers={"Accept": "application/json"},
     )  # fmt: skip

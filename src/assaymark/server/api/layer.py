@@ -28,6 +28,7 @@ from assaymark.server.api.arguments import Document, parameters_of, read_paramet
 from assaymark.server.api.limits import Limits
 from assaymark.server.api.route import Call, Nothing, Operation
 from assaymark.server.api.tag import matches, tag_of_bytes
+from assaymark.server.people.identify import PRINCIPAL
 from assaymark.server.problem import KIND, ApiError, Problem, conflict, forbidden, invalid
 from assaymark.server.service import Service
 
@@ -133,8 +134,7 @@ def _known(front: Front, request: Request) -> Principal | None:
         raise
     taken = front.limits.take(principal, address)
     request.scope["assaymark.limit"] = taken.headers
-    if principal is not None:
-        request.scope["assaymark.who"] = principal
+    request.scope[PRINCIPAL] = principal
     return principal
 
 

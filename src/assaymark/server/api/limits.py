@@ -1,6 +1,6 @@
 """How often one caller may ask: a bucket of tokens per token, per person and, for what anybody may ask, per address.
 
-Guarantees: a caller is let through `burst` times at once and `per_minute` times a minute over long; memory is bounded by `MOST` buckets, of
+Guarantees: a caller is let through `per_minute` times at once, and as often a minute over long; memory is bounded by `MOST` buckets, of
 which the one not used for longest goes first. Addresses of IPv6 are counted by /64, which is what one subscriber has.
 Does not do: count over processes. The buckets are in memory, because a row written per request would cost more than most requests; with n
 server processes a caller has at most n times as much. Credentials are not guarded by this but by their length and by argon2id.
@@ -29,11 +29,6 @@ class Rate(Struct, frozen=True):
 
     per_minute: int
 
-    @property
-    def burst(self) -> int:
-        """A quarter of a minute's, at least one."""
-        return max(1, self.per_minute // 4)
-
 
 class Taken(Struct, frozen=True):
     """What one request left in the bucket."""
@@ -48,7 +43,7 @@ class Taken(Struct, frozen=True):
     def headers(self) -> dict[str, str]:
         """As draft-ietf-httpapi-ratelimit-headers names them."""
         return {
-            "RateLimit-Policy": f'"default";q={self.rate.burst};w={_seconds(self.rate.burst, self.rate)}',
+            "RateLimit-Policy": f'"default";q={self.rate.per_minute};w=60',
             "RateLimit": f'"default";r={self.left};t={self.seconds}',
         }
 
@@ -66,14 +61,14 @@ class Buckets:
         rate = self.rate
         with self._lock:
             now = self._now()
-            level, at = self._levels.pop(who, (float(rate.burst), now))
-            level = min(float(rate.burst), level + max(0, now - at) / SECOND * rate.per_minute / 60)
+            level, at = self._levels.pop(who, (float(rate.per_minute), now))
+            level = min(float(rate.per_minute), level + max(0, now - at) / SECOND * rate.per_minute / 60)
             is_let = level >= 1
             level -= is_let
             self._levels[who] = (level, now)
             while len(self._levels) > MOST:
                 self._levels.popitem(last=False)
-        return Taken(is_let, rate, int(level), _seconds(rate.burst - level if is_let else 1 - level, rate))
+        return Taken(is_let, rate, int(level), _seconds(rate.per_minute - level if is_let else 1 - level, rate))
 
     def __len__(self) -> int:
         return len(self._levels)

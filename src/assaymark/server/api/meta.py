@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 import assaymark
@@ -39,6 +40,12 @@ def health(call: Call) -> Health:
     with call.service.database.read() as connection:
         waiting = call.service.queue.waiting(connection, most=_MOST_WAITING)
     return Health(assaymark.__version__, revision(call.service.database), waiting=waiting)
+
+
+@router.add("GET", "/openapi.json", None, public=True)
+def describe_api(call: Call) -> msgspec.Raw:
+    """The description of the API in OpenAPI 3.1, for everybody."""
+    return msgspec.Raw(call.request.app.state.description.data)
 
 
 @router.add("GET", "/me", None)
