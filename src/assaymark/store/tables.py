@@ -311,7 +311,7 @@ component = Table(
     "component",  # inverted: which sets hold a package in a version, by a key that sorts as versions do
     metadata,
     Column("package", _Id, primary_key=True), Column("version_key", LargeBinary, primary_key=True),
-    Column("package_set", _Id, primary_key=True), _text("version"), Index(None, "package_set"),
+    Column("package_set", _Id, primary_key=True), Column("version", Text, primary_key=True), Index(None, "package_set"),
     sqlite_with_rowid=False,
 )  # fmt: skip
 

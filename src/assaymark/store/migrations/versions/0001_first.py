@@ -40,7 +40,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("version_key", sa.LargeBinary(), nullable=False),
         sa.Column("package_set", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("package", "version_key", "package_set", name=op.f("pk_component")),
+        sa.PrimaryKeyConstraint("package", "version_key", "package_set", "version", name=op.f("pk_component")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
