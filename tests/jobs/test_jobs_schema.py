@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from importlib import resources
 
 import pytest
@@ -23,11 +24,26 @@ AT = Instant(1)
 
 
 @pytest.fixture
-def empty(postgres: Cluster) -> Iterator[Database]:
-    made = Database(postgres.make())
-    migrate(made)
-    yield made
-    made.close()
+def fresh(postgres: Cluster) -> Iterator[Callable[[], Database]]:
+    """Makes databases with our tables and without Procrastinate's."""
+    made: list[Database] = []
+
+    def make() -> Database:
+        name = f"t{uuid.uuid4().hex}"
+        postgres.ask(f"CREATE DATABASE {name} TEMPLATE template0")
+        made.append(Database(postgres.url(name)))
+        migrate(made[-1])
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+        postgres.ask(f"DROP DATABASE {database.url.database} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty(fresh: Callable[[], Database]) -> Database:
+    return fresh()
 
 
 def shape(database: Database) -> dict[str, list[tuple[str, ...]]]:
@@ -65,17 +81,15 @@ def test_it_is_made_once_and_says_of_which_release(empty: Database) -> None:
 
 
 @pytest.mark.parametrize("until", ["02.08", "03.00.00_02", "03.03"])
-def test_an_older_release_is_brought_up_with_its_jobs(empty: Database, postgres: Cluster, until: str) -> None:
+def test_an_older_release_is_brought_up_with_its_jobs(empty: Database, fresh: Callable[[], Database], until: str) -> None:
     made_by_migrations(empty, until)
     with empty.write() as connection:
         insertion = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('client', 'look', '{}') RETURNING id"
         kept = connection.execute(sa.text(insertion)).scalar_one()
     schema.apply(empty, AT)
-    fresh = Database(postgres.make())
-    migrate(fresh)
-    prepare(fresh)
-    upgraded, new = shape(empty), shape(fresh)
-    fresh.close()
+    other = fresh()
+    prepare(other)
+    upgraded, new = shape(empty), shape(other)
     assert set(new["functions"]) <= set(upgraded["functions"])  # it leaves the versions that running workers of before may call
     for part in ("columns", "indexes", "triggers"):
         assert upgraded[part] == new[part]
