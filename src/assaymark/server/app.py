@@ -5,17 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from assaymark.server.api import (
-    jobs,
-    layer,
-    meta,
-    passkeys,
-    people,
-    sessions,
-    teams,
-    tokens,
-    trail,
-)
+from assaymark.server.api import jobs, layer, meta, oidc, passkeys, people, providers, sessions, teams, tokens, trail
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
 from assaymark.server.api.route import Operation
@@ -32,9 +22,11 @@ def operations() -> list[Operation]:
     routers = (
         meta.router,
         jobs.router,
-        passkeys.router,
-        people.router,
         sessions.router,
+        passkeys.router,
+        oidc.router,
+        providers.router,
+        people.router,
         teams.router,
         tokens.router,
         trail.router,
