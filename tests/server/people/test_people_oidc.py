@@ -249,13 +249,13 @@ def test_forged_tokens_do_not_make_us_ask_for_keys_without_end(reaching: World, 
 
 def test_a_provider_that_calls_itself_otherwise_is_not_set(reaching: World, provider: IdentityProvider) -> None:
     provider.metadata = {"issuer": "https://login.example.org"}
-    assert reaching.admin().put("/api/v1/providers/idp", json=document(provider)).status_code == 503
+    assert reaching.admin().put("/api/v1/providers/idp", json=document(provider)).status_code == 422
 
 
 @pytest.mark.parametrize("name", ["jwks_uri", "token_endpoint", "authorization_endpoint"])
 def test_an_endpoint_without_https_is_refused(reaching: World, provider: IdentityProvider, name: str) -> None:
     provider.metadata = {name: "http://login.example.org/x"}
-    assert reaching.admin().put("/api/v1/providers/idp", json=document(provider)).status_code == 503
+    assert reaching.admin().put("/api/v1/providers/idp", json=document(provider)).status_code == 422
 
 
 @pytest.mark.parametrize("issuer", ["http://login.example.org", "https://x/?a=b", "ftp://x", "x", "https://"])

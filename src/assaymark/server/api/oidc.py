@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
 
 from assaymark.model.assessment import Instant
@@ -45,7 +47,7 @@ def ways_in(call: Call) -> Ways:
 
 
 @router.add("GET", "/oidc/{name}/start", None, public=True, status=303)
-def start_oidc(call: Call, name: str, to: str = "/") -> Response:
+def start_oidc(call: Call, name: str, to: Annotated[str, Meta(description="Path of this server to come back to.")] = "/") -> Response:
     """Send the browser to an identity provider; `to` is a path of this server to come back to."""
     address = oidc.begin(call.service, call.request, _door(call, name), to=to)
     return RedirectResponse(address, 303)
@@ -64,7 +66,12 @@ def link_identity(call: Call, name: str) -> Link:
 
 @router.add("GET", "/oidc/{name}/callback", None, public=True, status=303)
 def finish_oidc(  # noqa: PLR0913, PLR0917 - parameters of the answer
-    call: Call, name: str, code: str = "", state: str = "", iss: str = "", error: str = ""
+    call: Call,
+    name: str,
+    code: Annotated[str, Meta(description="What the provider gives for the ID token.")] = "",
+    state: Annotated[str, Meta(description="Which sign-in is answered.")] = "",
+    iss: Annotated[str, Meta(description="Which provider answers (RFC 9207).")] = "",
+    error: Annotated[str, Meta(description="Why the provider did not let somebody in.")] = "",
 ) -> Response:
     """Where the identity provider sends the browser back to; the session comes as a cookie."""
     _, to = oidc.finish(call.service, call.request, _door(call, name), Answer(code, state, iss, error))
