@@ -6,12 +6,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    assessments,
+    findings,
     jobs,
     layer,
     meta,
     passkeys,
     people,
     sessions,
+    subjects,
     teams,
     tokens,
     trail,
@@ -30,10 +33,13 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        assessments.router,
+        findings.router,
         jobs.router,
         passkeys.router,
         people.router,
         sessions.router,
+        subjects.router,
         teams.router,
         tokens.router,
         trail.router,
