@@ -6,6 +6,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    assessments,
+    findings,
     jobs,
     layer,
     meta,
@@ -14,6 +16,7 @@ from assaymark.server.api import (
     people,
     providers,
     sessions,
+    subjects,
     teams,
     tokens,
     trail,
@@ -33,12 +36,15 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        assessments.router,
+        findings.router,
         jobs.router,
         oidc.router,
         passkeys.router,
         people.router,
         providers.router,
         sessions.router,
+        subjects.router,
         teams.router,
         tokens.router,
         trail.router,
