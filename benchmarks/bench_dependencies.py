@@ -1,7 +1,7 @@
-"""How long a lock file takes to be read and compared, and a fleet to be asked about a day's advisories.
+"""How long a lock file takes to be read and compared.
 
 The lock file and the advisories are made up (seeded), in the size and shape of public ones: 1,000 packages of npm, an index of 30,000 npm
-packages with two ranges each, a fleet of 5,000 package sets with 400 components each. Nothing is remembered between rounds but what a warm
+packages with two ranges each. Nothing is remembered between rounds but what a warm
 worker keeps: the open index and the keys of versions; `first` is the first round of a process.
 """
 
@@ -24,12 +24,8 @@ from benchmarks import measure
 
 from assaymark.advisories.archives import Raw
 from assaymark.advisories.compiling import Collection
-from assaymark.advisories.fleet import Fleet
 from assaymark.checks.application.dependencies.check import judge
 from assaymark.checks.application.dependencies.matching.index import Index
-from assaymark.checks.application.dependencies.matching.records import Affects, Span, package_key
-from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
-from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.model.check import Checked, Dialect, Input, Part
 from assaymark.model.digest import sha256
 
@@ -97,44 +93,16 @@ def lock_figures(folder: Path, packages: int, advisories: int, count: int) -> di
     return {**figures, "write_index_s": round(compiled, 2), **rounds(lambda: judge(each, index), count)}
 
 
-def fleet_figures(folder: Path, sets: int, components: int, advisories: int, count: int) -> dict[str, Any]:
-    chance = random.Random(20261128)
-    names = [f"package-{number}" for number in range(20_000)]
-    every = [Package(name, version(chance), Ecosystem.NPM) for name in names for _ in range(6)]
-
-    def made() -> Iterator[tuple[str, PackageSet]]:
-        for number in range(sets):
-            yield f"sha256:{number:064x}", PackageSet(tuple(chance.sample(every, components)))
-
-    fleet = Fleet(folder / "fleet.db")
-    start = time.process_time()
-    fleet.add_all(made())
-    filled = time.process_time() - start
-    asked: dict[str, list[Affects]] = {}
-    for number in range(advisories):
-        top = version(chance) if number % 2 else f"0.{chance.randint(1, 30)}.0"
-        span = Span(b"", key_of(Ecosystem.NPM, top), fixed=top)
-        asked.setdefault(package_key(Ecosystem.NPM, chance.choice(names)), []).append(Affects(f"CVE-{number}", f"GHSA-{number}", (span,)))
-    hit = fleet.hit_by(asked)
-    rows = sets * components
-    figures = {"components": rows, "package_sets": sets, "advisories": advisories, "pairs": sum(map(len, hit.values()))}
-    size = (folder / "fleet.db").stat().st_size / (1 << 20)
-    return {**figures, "fill_s": round(filled, 1), "mib": round(size, 1), **rounds(lambda: fleet.hit_by(asked), count)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry", action="store_true", help="print, write no result")
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--sets", type=int, default=5_000, help="package sets of the fleet, 400 components each")
     options = parser.parse_args()
-    facts = measure.announce("dependencies: a lock file of 1,000 packages, and a fleet")
+    facts = measure.announce("dependencies: a lock file of 1,000 packages")
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         figures["lock_file"] = lock_figures(Path(name), 1_000, 30_000, options.rounds)
         print(f"  lock file  {figures['lock_file']}", flush=True)
-        figures["fleet"] = fleet_figures(Path(name), options.sets, 400, 1_000, options.rounds)
-        print(f"  fleet      {figures['fleet']}", flush=True)
     if not options.dry:
         measure.write("dependencies", facts, figures)
 

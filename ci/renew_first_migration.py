@@ -22,6 +22,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from assaymark.store import fulltext
 from assaymark.store.guards import statements
 
 revision = "0001"
@@ -32,7 +33,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     """Make every table, then the guards."""
 '''
 TAIL = """    escape = "%" if op.get_bind().dialect.name == "sqlite" else "%%"  # psycopg reads a lone one as a parameter
-    for statement in statements(op.get_bind().dialect.name):
+    for statement in (*statements(op.get_bind().dialect.name), *fulltext.statements(op.get_bind().dialect.name)):
         op.get_bind().exec_driver_sql(statement.replace("%", escape))
 """
 

@@ -11,12 +11,14 @@ import pwd
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 ACCOUNT = "postgres"
+_READY = "ready"
 
 
 def _programs() -> Path | None:
@@ -42,6 +44,10 @@ class Cluster:
         if self.account:
             os.chown(self.folder, pwd.getpwnam(self.account).pw_uid, -1)
         self.run("initdb", "-D", str(self.folder / "data"), "-U", "assay", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        self.rise()
+
+    def rise(self) -> None:
+        """Start it, for the first time or after `stop`, which ends it as a crash would."""
         settings = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c max_connections=200"
         settings += " -c fsync=off -c full_page_writes=off"
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-o", settings, "start")
@@ -52,11 +58,31 @@ class Cluster:
     def url(self, name: str) -> str:
         return f"postgresql:///{name}?host={self.folder}&user=assay"
 
+    def ask(self, words: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as link:
+            link.execute(words.encode())
+
+    def prepare(self) -> None:
+        """The database that others are copied from: what migrations do takes longer than what most tests do."""
+        self.ask(f"CREATE DATABASE {_READY} TEMPLATE template0")
+        _bring_up(self.url(_READY))
+
     def make(self) -> str:
-        """A new database; gives its URL."""
+        """A database with the present schema; gives its name."""
         name = f"t{uuid.uuid4().hex}"
-        self.run("createdb", "-h", str(self.folder), "-U", "assay", "-T", "template0", name)
-        return self.url(name)
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {_READY}")
+        return name
+
+
+def _bring_up(url: str) -> None:
+    from assaymark.jobs.open import prepare
+    from assaymark.store.database import Database
+    from assaymark.store.migrations.apply import migrate
+
+    database = Database(url)
+    migrate(database)
+    prepare(database)
+    database.close()
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +100,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
         if not users.exists() or users.read_text() == "0":
             shutil.rmtree(folder, ignore_errors=True)
             cluster.start()
+            cluster.prepare()
         users.write_text(str(int(users.read_text() if users.exists() else "0") + 1))
     yield cluster
     with _locked(base):
@@ -95,23 +122,44 @@ class _locked:  # noqa: N801 - reads like a function
         self.file.close()
 
 
+@pytest.fixture(scope="session")
+def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the present schema, to be copied."""
+    file = tmp_path_factory.mktemp("prepared") / "assaymark.db"
+    _bring_up(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Makes a database of a kind, with the present schema and nothing in it; gives its URL."""
+    names: list[str] = []
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            shutil.copyfile(request.getfixturevalue("prepared_sqlite"), tmp_path / "assaymark.db")
+            return f"sqlite:///{tmp_path / 'assaymark.db'}"
+        cluster: Cluster = request.getfixturevalue("postgres")
+        names.append(cluster.make())
+        return cluster.url(names[-1])
+
+    yield make
+    for name in names:
+        request.getfixturevalue("postgres").ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'assaymark.db'}"
-    cluster: Cluster = request.getfixturevalue("postgres")
-    return cluster.make()
+def database_url(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str:
+    """The URL of a database with the present schema and nothing in it."""
+    return make_database(request.param)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[object]:
-    """A database with the present schema; the queue's own tables come with `service`."""
+    """It, open."""
     from assaymark.store.database import Database
-    from assaymark.store.migrations.apply import migrate
 
     made = Database(database_url)
-    migrate(made)
     yield made
     made.close()
 
@@ -119,13 +167,9 @@ def database(database_url: str) -> Iterator[object]:
 @pytest.fixture
 def service(database_url: str, tmp_path: Path) -> Iterator[object]:
     """A server's service over it, with folders of its own."""
-    from assaymark.jobs.open import prepare
     from assaymark.server.service import open_service
     from assaymark.server.settings import load
-    from assaymark.store.migrations.apply import migrate
 
     made = open_service(load({"HOME": str(tmp_path)}, data=str(tmp_path / "data"), database=database_url))
-    migrate(made.database)
-    prepare(made.database)
     yield made
     made.database.close()

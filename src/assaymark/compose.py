@@ -30,13 +30,24 @@ from assaymark.model.verdict import Verdict
 from assaymark.verdict.policy import Policy
 
 
-def context(config: Config, *, progress: Progress | None = None, remember: bool = True, executor: Executor | None = None) -> Context:
-    """A context of this machine; `remember` False works without the facts store, `executor` None takes the local one."""
+def context(
+    config: Config,
+    *,
+    progress: Progress | None = None,
+    remember: bool = True,
+    executor: Executor | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Context:
+    """A context of this machine; `remember` False works without the facts store, `executor` None takes the local one.
+
+    `cancelled` is asked a few times a second; once it says yes, what is left is unchecked.
+    """
     memory = FactsStore(config.cache, limit_bytes=config.facts_bytes) if remember else None
 
     def perform(plan: Plan, checks: Sequence[Check], sources: Sequence[ReaderSpec], policy: Policy) -> Results:
         limits = Limits(max_bytes=policy.limits.file_mib * MEBIBYTE, overall_seconds=float(policy.limits.seconds))
-        results = run(plan, checks, sources, Means(memory=memory, limits=limits, progress=progress or NullProgress(), executor=executor))
+        means = Means(memory=memory, limits=limits, progress=progress or NullProgress(), cancelled=cancelled, executor=executor)
+        results = run(plan, checks, sources, means)
         return _dated(results, config)
 
     def links(checks: Sequence[Check], listings: Sequence[Sequence[Entry]], sources: Sequence[ReaderSpec]) -> Known:

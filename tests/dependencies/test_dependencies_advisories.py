@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.dependencies.advisory_samples import CRITICAL, compiled, record, said, until
 
 from assaymark.advisories import archives, download
-from assaymark.advisories.fleet import Fleet, news
 from assaymark.advisories.groups import Groups
+from assaymark.advisories.news import news
 from assaymark.advisories.osv import Affected, Event, PackageName, Range, Record, Told, spans_of, told
 from assaymark.advisories.severities import base_score
 from assaymark.advisories.updating import from_address, from_folder
 from assaymark.advisories.urgency import read_epss, read_kev
 from assaymark.checks.application.dependencies.matching.index import Index
-from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
+from assaymark.checks.application.dependencies.packages import Ecosystem
 from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.errors import UsageError
 
@@ -382,32 +382,19 @@ def test_a_name_of_an_ecosystem_leads_to_no_other_folder(tmp_path: Path, name: s
         from_address("http://127.0.0.1:1", (name,), tmp_path / "index.db", NOW, quiet)
 
 
-# --- the fleet -------------------------------------------------------------------------------------------------------
+# --- what is new -----------------------------------------------------------------------------------------------------
 
 
-def packages(*pairs: str) -> PackageSet:
-    named = (pair.partition("==") for pair in pairs)
-    return PackageSet(tuple(Package(name, version, Ecosystem.PYPI) for name, _, version in named))
-
-
-def test_the_fleet_answers_as_the_matcher_does_and_only_about_news(tmp_path: Path) -> None:
-    old = record("GHSA-1", "lantern", *until("2"))
-    compiled(tmp_path / "before.db", [old])
+def test_only_what_changed_is_news_and_the_other_way_round_it_is_what_was_taken_back(tmp_path: Path) -> None:
+    old, gone = record("GHSA-1", "lantern", *until("2")), record("GHSA-9", "anvil", *until("2"))
+    compiled(tmp_path / "before.db", [old, gone])
     fresh = record("GHSA-2", "lantern", {"introduced": "1.5"}, {"last_affected": "3"}, versions=["legacy-x"])
-    listed = record("GHSA-3", "bell", versions=["1.0", "odd-one"])
-    compiled(tmp_path / "after.db", [old, fresh, listed])
-    asked = news(Index(str(tmp_path / "before.db")), Index(str(tmp_path / "after.db")))
-    with Fleet(tmp_path / "fleet.db") as fleet:
-        fleet.add("a", packages("lantern==1.0", "bell==1.0.0"))
-        fleet.add("b", packages("lantern==3", "bell==odd-one"))
-        fleet.add("c", packages("lantern==3.1", "bell==2.0"))
-        fleet.add("d", packages("lantern==legacy-x"))
-        assert fleet.hit_by(asked) == {"GHSA-2": frozenset({"b", "d"}), "GHSA-3": frozenset({"a", "b"})}
-        fleet.add("b", packages("lantern==1.0"))  # raised
-        fleet.remove("d")
-        assert fleet.hit_by(asked) == {"GHSA-3": frozenset({"a"})}
-        fleet.add("a", packages("lantern==1.0", "bell==1.0.0"))
-        assert fleet.hit_by(asked) == {"GHSA-3": frozenset({"a"})}
+    compiled(tmp_path / "after.db", [old, fresh, record("GHSA-3", "bell", versions=["1.0"])])
+    before, after = (Index(str(tmp_path / f"{name}.db")) for name in ("before", "after"))
+    found = {package: [each.record for each in records] for package, records in news(before, after).items()}
+    assert found == {"PyPI/bell": ["GHSA-3"], "PyPI/lantern": ["GHSA-2"]}
+    assert list(news(after, before)) == ["PyPI/anvil"]
+    assert news(after, after) == {}
 
 
 def test_the_first_index_is_all_news(tmp_path: Path) -> None:

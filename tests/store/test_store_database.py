@@ -15,10 +15,15 @@ from assaymark.store.tables import finding, metadata, occurrence, setting, subje
 from assaymark.store.trail import Action, record
 
 
+def _is_ours(_thing: object, name: str | None, *_: object) -> bool:
+    """All but the queue's tables, which come from its library, and the index of words, which is made by statements of each dialect."""
+    return not (name or "").startswith(("occurrence_text", "ix_occurrence_text", "procrastinate", "assaymark_jobs"))
+
+
 def test_the_migrations_give_the_tables(database: Database) -> None:
     with database.read() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # indexes over expressions cannot be reflected on SQLite
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
         assert compare_metadata(context, metadata) == []
 
 
@@ -44,14 +49,14 @@ def test_a_block_that_raises_is_taken_back(database: Database) -> None:
     with pytest.raises(KeyError):
         _write_and_fail(database)
     with database.read() as connection:
-        assert connection.execute(sa.select(setting)).all() == []
+        assert connection.execute(sa.select(setting).where(setting.c.name == "a")).all() == []
 
 
 def test_what_a_reader_writes_is_taken_back(database: Database) -> None:
     with database.read() as connection:
         connection.execute(setting.insert(), {"name": "a", "value": "1", "changed_at": 0})
     with database.read() as connection:
-        assert connection.execute(sa.select(setting)).all() == []
+        assert connection.execute(sa.select(setting).where(setting.c.name == "a")).all() == []
 
 
 def _one_occurrence(database: Database, closed: int | None) -> None:

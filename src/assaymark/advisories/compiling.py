@@ -29,6 +29,7 @@ from assaymark.checks.application.dependencies.matching.records import (
     Nature,
     encode_advisory,
     encode_affects,
+    encode_names,
 )
 from assaymark.checks.application.dependencies.matching.snapshot import FORMAT
 from assaymark.model.severity import Severity
@@ -137,8 +138,21 @@ class Collection:
             "exploited": str(len(exploited)),
             "epss": str(len(epss)),
         }
-        _store(path, packages, advisories, meta)
+        _store(path, _Tables(packages, advisories, self._aliases(named), self._spoken_of(named)), meta)
         return compiled
+
+    def _aliases(self, named: Mapping[str, tuple[str, tuple[str, ...]]]) -> list[tuple[str, str]]:
+        """Every id of a vulnerability that has a record, so that people may ask by any, in any case of letters."""
+        known = {named[record][0] for record in self._records}
+        return sorted({name.lower(): group for name, (group, _) in named.items() if group in known}.items())
+
+    def _spoken_of(self, named: Mapping[str, tuple[str, tuple[str, ...]]]) -> list[tuple[str, bytes]]:
+        """Which packages each vulnerability is about: the index by package, turned round."""
+        found: dict[str, set[str]] = {}
+        for package, rows in self._told.items():
+            for record, _ in rows:
+                found.setdefault(named[record][0], set()).add(package)
+        return [(group, encode_names(sorted(names))) for group, names in sorted(found.items())]
 
     @staticmethod
     def _affects(rows: Iterable[tuple[str, osv.Told]], named: Mapping[str, tuple[str, tuple[str, ...]]]) -> tuple[Affects, ...]:
@@ -216,7 +230,16 @@ def _digest(rows: Iterable[tuple[str, bytes]]) -> str:
     return f"sha256:{state.hexdigest()}"
 
 
-def _store(path: Path, packages: list[tuple[str, bytes]], advisories: list[tuple[str, bytes]], meta: Mapping[str, str]) -> None:
+class _Tables(Struct, frozen=True):
+    """Rows of the file."""
+
+    packages: list[tuple[str, bytes]]
+    advisories: list[tuple[str, bytes]]
+    aliases: list[tuple[str, str]]
+    spoken_of: list[tuple[str, bytes]]
+
+
+def _store(path: Path, tables: _Tables, meta: Mapping[str, str]) -> None:
     """Beside its place first, then in it: whoever reads the old file goes on reading it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
@@ -228,8 +251,12 @@ def _store(path: Path, packages: list[tuple[str, bytes]], advisories: list[tuple
             database.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
             database.execute("CREATE TABLE package (name TEXT PRIMARY KEY, affects BLOB NOT NULL) WITHOUT ROWID")
             database.execute("CREATE TABLE advisory (id TEXT PRIMARY KEY, about BLOB NOT NULL) WITHOUT ROWID")
-            database.executemany("INSERT INTO package VALUES (?, ?)", packages)
-            database.executemany("INSERT INTO advisory VALUES (?, ?)", advisories)
+            database.execute("CREATE TABLE alias (name TEXT PRIMARY KEY, advisory TEXT NOT NULL) WITHOUT ROWID")
+            database.execute("CREATE TABLE spoken_of (advisory TEXT PRIMARY KEY, packages BLOB NOT NULL) WITHOUT ROWID")
+            database.executemany("INSERT INTO package VALUES (?, ?)", tables.packages)
+            database.executemany("INSERT INTO advisory VALUES (?, ?)", tables.advisories)
+            database.executemany("INSERT INTO alias VALUES (?, ?)", tables.aliases)
+            database.executemany("INSERT INTO spoken_of VALUES (?, ?)", tables.spoken_of)
             database.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
         with draft.open("rb") as written:
             os.fsync(written.fileno())

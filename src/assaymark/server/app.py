@@ -5,23 +5,35 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from assaymark.server.api import layer, meta, people, sessions, teams, tokens, trail
+from assaymark.server.api import (
+    jobs,
+    layer,
+    meta,
+    passkeys,
+    people,
+    sessions,
+    teams,
+    tokens,
+    trail,
+)
 from assaymark.server.api.limits import Limits, Rate
-from assaymark.server.api.openapi import Description
 from assaymark.server.api.route import Operation
 from assaymark.server.middleware import Guard, refuse
 from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
 from assaymark.server.web.screens import page_routes
+from assaymark.server.webhooks import endpoint as webhooks
 
 
 def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
-        sessions.router,
+        jobs.router,
+        passkeys.router,
         people.router,
+        sessions.router,
         teams.router,
         tokens.router,
         trail.router,
@@ -33,14 +45,16 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
     """The application over a service; with other operations than all where a test offers its own."""
     settings = service.settings
     limits = Limits(Rate(settings.rate), Rate(settings.public_rate), service.now)
-    served = operations() if offered is None else offered
     front = layer.Front(service, identify, limits)
     app = Starlette(
-        routes=[*layer.routes(front, served), *page_routes(service, identify)],
+        routes=[
+            *layer.routes(front, operations() if offered is None else offered),
+            *webhooks.routes(service),
+            *page_routes(service, identify),
+        ],
         middleware=[Middleware(Guard, service=service), Middleware(Outer, service=service)],
         exception_handlers=refuse(service),
     )
     app.state.limits = limits
-    app.state.description = Description(served)
     app.router.redirect_slashes = False  # a redirect would be made of the request's own words
     return app

@@ -1,18 +1,30 @@
-"""Serve until told to stop."""
+"""Serve until told to stop: requests in this process, work in processes of its own, the clock in a thread."""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import uvicorn
 
+from assaymark.jobs.clock import Clock
+from assaymark.jobs.job import Terms
+from assaymark.jobs.open import open_queue, prepare
+from assaymark.jobs.worker import Pace
+from assaymark.server import supervisor
 from assaymark.server.app import make_app
 from assaymark.server.people.links import setup_link
 from assaymark.server.service import Service
+from assaymark.server.work.schedules import defaults
+from assaymark.server.work.wills import WILLS
 from assaymark.store.migrations.apply import migrate
 
 
 def serve(service: Service) -> None:
-    """Bring the schema up, then answer requests until SIGTERM or SIGINT; running requests are ended first."""
+    """Bring the schema up, then answer requests until SIGTERM or SIGINT; running requests are ended first, then the workers."""
     migrate(service.database)
+    prepare(service.database)
     settings = service.settings
     link = setup_link(service)
     if link is not None:
@@ -29,4 +41,41 @@ def serve(service: Service) -> None:
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 << 10,
     )
-    uvicorn.Server(config).run()
+    with _stoppable(), _clock(service), _workers(service):
+        uvicorn.Server(config).run()
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """When it has ended, uvicorn sends itself the signal that ended it once more: what is to be stopped after it still has to be."""
+    old = {number: signal.signal(number, _nothing) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _nothing(_signal: int, _frame: object) -> None:
+    """It is being stopped already."""
+
+
+@contextmanager
+def _workers(service: Service) -> Iterator[None]:
+    made = supervisor.here(service.settings)
+    made.start()
+    try:
+        yield
+    finally:
+        made.stop()
+
+
+@contextmanager
+def _clock(service: Service) -> Iterator[None]:
+    queue = open_queue(service.database, Terms(wills=WILLS))
+    made = Clock(service.database, queue, service.now, defaults=defaults(), lease=Pace().lease)
+    made.start()
+    try:
+        yield
+    finally:
+        made.stop()

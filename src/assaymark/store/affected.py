@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - what stands in the texts of questions are names of ours, values are parameters
-"""Whom advisories hit, and where a package is: questions to the inverted tables of `components`.
+"""Which package sets advisories hit: one question to the inverted tables of `components`, however many advisories there are.
 
-Guarantees: what is asked is a range of keys or a text, and one scan of an index answers it; the answers are the matcher's own (a law of the
-tests); lists come in an order that an index or one sort of the answer keeps, and go on after a cursor.
+Guarantees: what is asked is a range of keys or a text, and one scan of an index answers it; the answer is the matcher's own (a law of the
+tests).
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Word(NamedTuple):
 
     of: int
     package: int
-    version: str
+    version: str | None
+    """None for all that have no order."""
     key: bytes | None = None
 
 
@@ -102,7 +103,9 @@ def _in_ranges(connection: sa.Connection, ranges: Sequence[Range]) -> Iterator[t
 def _by_word(connection: sa.Connection, words: Iterable[Word]) -> Iterator[tuple[int, int]]:
     for each in words:
         table = unordered_component if each.key is None else component
-        query = sa.select(table.c.package_set).where(table.c.package == each.package, table.c.version == each.version)
+        query = sa.select(table.c.package_set).where(table.c.package == each.package)
+        if each.version is not None:
+            query = query.where(table.c.version == each.version)
         if each.key is not None:
             query = query.where(component.c.version_key == each.key)
         for row in connection.execute(query):

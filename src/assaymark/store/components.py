@@ -9,7 +9,7 @@ has no order (`affected`); a set that nobody has held for long is forgotten, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -20,18 +20,21 @@ from assaymark.errors import SubjectUnreadable
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.digest import Digest, sha256
-from assaymark.store import component_rows
+from assaymark.store import bulk, component_rows
 from assaymark.store.blobs import Blobs
-from assaymark.store.component_rows import batches
 from assaymark.store.tables import holding, package_set, setting
+from assaymark.store.texts import plain
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_packed = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode = msgspec.msgpack.Decoder(PackageSet).decode
 _FORGOTTEN = "components.forgotten"
 
 
 def keep(blobs: Blobs, packages: PackageSet) -> Digest:
-    """Put what a set says beside the other content, for bills of materials and for judging it again; do it before `hold`."""
+    """Put what a set says beside the other content, for bills of materials and for judging it again.
+
+    Within the transaction of `hold` and after it: so `release` cannot take away in between what was here already.
+    """
     return blobs.put(_encode(packages))
 
 
@@ -55,7 +58,7 @@ def hold(
     For a subject that is no more: nothing.
     """
     numbers = add(connection, [packages for _, packages in sets.values()], at)
-    now = {path: (numbers[set_digest(packages)], digest) for path, (digest, packages) in sets.items()}
+    now = {plain(path): (numbers[set_digest(packages)], digest) for path, (digest, packages) in sets.items()}
     present = sa.select(holding.c.id, holding.c.path, holding.c.package_set, holding.c.input, holding.c.team)
     stays: set[str] = set()
     closing: list[int] = []
@@ -64,15 +67,20 @@ def hold(
             stays.add(row.path)
         else:
             closing.append(row.id)
-    for some in batches(closing):
-        connection.execute(holding.update().where(holding.c.id.in_(some)).values(closed_at=at))
-    opening = [
-        {"subject": subject, "team": team, "package_set": number, "path": path, "input": digest, "opened_at": at}
-        for path, (number, digest) in sorted(now.items())
-        if path not in stays
-    ]
-    if opening:
-        connection.execute(holding.insert(), opening)
+    bulk.change_all(connection, holding, closing, {"closed_at": at})
+    opening = [(subject, team, number, path, digest, at) for path, (number, digest) in sorted(now.items()) if path not in stays]
+    bulk.add(connection, holding, ("subject", "team", "package_set", "path", "input", "opened_at"), opening)
+
+
+def _encode(packages: PackageSet) -> bytes:
+    """Its bytes; texts that are no Unicode are written visibly, as everywhere in the store."""
+    try:
+        return _packed(packages)
+    except UnicodeEncodeError:
+        texts = ("name", "version", "upstream", "upstream_version")
+        clean = [msgspec.structs.replace(each, **{name: plain(getattr(each, name)) for name in texts}) for each in packages.packages]
+        problems = tuple((line, plain(sentence)) for line, sentence in packages.problems)
+        return _packed(msgspec.structs.replace(packages, packages=tuple(clean), problems=problems, release=plain(packages.release)))
 
 
 def set_digest(packages: PackageSet) -> Digest:
@@ -83,18 +91,16 @@ def set_digest(packages: PackageSet) -> Digest:
 def add(connection: sa.Connection, sets: Iterable[PackageSet], at: Instant) -> dict[Digest, int]:
     """Keep the components of sets; gives their numbers. What is here already is not written again."""
     asked = {set_digest(packages): packages for packages in sets}
-    rows = [{"digest": digest, "scheme": SCHEME, "at": at} for digest in sorted(asked)]
-    if not rows:
-        return {}
-    columns = "(digest, scheme, created_at, forgotten_at) VALUES (:digest, :scheme, :at, :at)"
-    connection.execute(sa.text(f"INSERT INTO package_set {columns} ON CONFLICT (digest) DO NOTHING"), rows)
+    # Without components until they are written below; whoever adds the same one meanwhile waits here.
+    fresh = ((digest, SCHEME, at, at) for digest in sorted(asked))
+    bulk.add_unless_there(connection, package_set, ("digest", "scheme", "created_at", "forgotten_at"), fresh)
     numbers: dict[Digest, int] = {}
     empty: list[int] = []
     stale: list[int] = []
-    for some in batches(sorted(asked)):
+    for some in bulk.portions(sorted(asked)):
         # Locked until the caller is done, so that nobody forgets what he is about to hold.
-        query = sa.select(package_set).where(package_set.c.digest.in_(some)).order_by(package_set.c.id).with_for_update(key_share=True)
-        for row in connection.execute(query):
+        query = sa.select(package_set).where(bulk.among(connection, package_set.c.digest, some)).order_by(package_set.c.id)
+        for row in connection.execute(query.with_for_update()):
             numbers[Digest(row.digest)] = row.id
             if row.forgotten_at is not None:
                 empty.append(row.id)
@@ -103,33 +109,39 @@ def add(connection: sa.Connection, sets: Iterable[PackageSet], at: Instant) -> d
     component_rows.forget(connection, stale)
     missing = {*empty, *stale}
     component_rows.add(connection, [(number, asked[digest]) for digest, number in numbers.items() if number in missing])
-    for some in batches(sorted(missing)):
-        connection.execute(package_set.update().where(package_set.c.id.in_(some)).values(scheme=SCHEME, forgotten_at=None))
+    bulk.change_all(connection, package_set, sorted(missing), {"scheme": SCHEME, "forgotten_at": None})
     return numbers
 
 
 def forget(connection: sa.Connection, before: Instant, *, most: int = 1000) -> tuple[Digest, ...]:
-    """Take out the components of sets that nobody holds and nobody held since `before`; gives the digests, whose blobs may go as well."""
+    """Take out the components of sets that nobody holds and nobody held since `before`; gives the digests, for `release`."""
     held = sa.exists().where(
         holding.c.package_set == package_set.c.id, sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
     )
     free = (package_set.c.forgotten_at.is_(None), package_set.c.created_at < before, ~held)
     some = sa.select(package_set.c.id).where(*free).order_by(package_set.c.id).limit(most).with_for_update()
     numbers = [row.id for row in connection.execute(some)]
-    gone: list[Digest] = []
-    for few in batches(numbers):
-        # Asked again under the lock: whoever held it in between was waited for.
-        rows = connection.execute(sa.select(package_set.c.id, package_set.c.digest).where(package_set.c.id.in_(few), *free)).all()
-        component_rows.forget(connection, [row.id for row in rows])
-        connection.execute(package_set.update().where(package_set.c.id.in_([row.id for row in rows])).values(forgotten_at=before))
-        gone += [Digest(row.digest) for row in rows]
+    # Asked again under the lock: whoever held one in between was waited for.
+    again = sa.select(package_set.c.id, package_set.c.digest).where(bulk.among(connection, package_set.c.id, numbers), *free)
+    rows = connection.execute(again).all()
+    component_rows.forget(connection, [row.id for row in rows])
+    bulk.change_all(connection, package_set, [row.id for row in rows], {"forgotten_at": before})
+    gone = tuple(Digest(row.digest) for row in rows)
     if gone:
         words = (
             "INSERT INTO setting (name, value, changed_at) VALUES (:name, :value, :at)"
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at"
         )
         connection.execute(sa.text(words), {"name": _FORGOTTEN, "value": str(before), "at": before})
-    return tuple(gone)
+    return gone
+
+
+def release(connection: sa.Connection, blobs: Blobs, digests: Sequence[Digest]) -> None:
+    """Let go of the content of sets that are still forgotten; in a transaction after that of `forget`."""
+    chosen = bulk.among(connection, package_set.c.digest, digests)
+    query = sa.select(package_set.c.digest).where(chosen, package_set.c.forgotten_at.is_not(None)).order_by(package_set.c.id)
+    for row in connection.execute(query.with_for_update()):
+        blobs.remove(Digest(row.digest))
 
 
 def known_since(connection: sa.Connection) -> Instant:

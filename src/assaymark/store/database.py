@@ -36,7 +36,7 @@ class Database:
         """
         self.url = _address(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = sa.create_engine(self.url, **(_sqlite_options() if self.is_sqlite else _postgres_options()))
+        self.engine = sa.create_engine(self.url, hide_parameters=True, **(_sqlite_options() if self.is_sqlite else _postgres_options()))
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

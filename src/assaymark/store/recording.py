@@ -278,7 +278,7 @@ def note_posture(connection: sa.Connection, subject: int, at: Instant) -> dict[s
     noted = connection.execute(last).first()
     if tuple(noted or ()) != tuple(counts.values()) and (noted or any(counts.values())):
         connection.execute(posture.insert(), {"subject": subject, "at": at, **counts})
-    return {f"open_{name}": counts[name] for name in ("critical", "high", "medium", "low")}
+    return {name if name in ("waived", "unchecked") else f"open_{name}": count for name, count in counts.items()}
 
 
 def _counts(connection: sa.Connection, subject: int) -> dict[str, int]:

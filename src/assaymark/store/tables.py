@@ -123,6 +123,8 @@ connection = Table(
     _text("api_url", default=""),
     Column("token", LargeBinary, nullable=True),  # sealed by the vault, like the next
     Column("webhook_secret", LargeBinary, nullable=True),
+    Column("previous_secret", LargeBinary, nullable=True),  # holds too, until
+    _instant("previous_until", nullable=True),
     _ref("team", "team", nullable=True),
     _text("options", default="{}"),
     _instant("created_at"),
@@ -155,7 +157,8 @@ subject = Table(
     _text("state", default=""),  # of the assessment that was judged last
     _instant("judged_at", nullable=True),
     Column("last_assessment", _Id, nullable=True),
-    _number("open_critical"), _number("open_high"), _number("open_medium"), _number("open_low"),
+    _number("open_critical"), _number("open_high"), _number("open_medium"), _number("open_low"), _number("open_info"),
+    _number("waived"), _number("unchecked"),
     UniqueConstraint("kind", "key"), Index(None, "team", "id"), Index(None, "repository", "id"), Index(None, "name", "id"),
     Index(None, "judged_at", "id"), Index(None, "head"),
 )  # fmt: skip
@@ -190,6 +193,13 @@ assessment = Table(
     _number("new_findings"), _number("fixed_findings"), _number("attempts"),
     Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),
     Index(None, "subject", "finished_at", "id"),
+)  # fmt: skip
+
+progress = Table(
+    "progress",  # how far a running assessment is; a row only while it takes longer than a moment
+    metadata,
+    Column("assessment", _Id, ForeignKey("assessment.id"), primary_key=True), _text("phase"), _number("done"), _number("total"),
+    _instant("at"),
 )  # fmt: skip
 
 job = Table(
@@ -264,13 +274,15 @@ occurrence = Table(
 # stands behind it, so that the rows themselves are only read for the page that is shown.
 _own = tuple(occurrence.c[name] for name in ("closed_at", "opened_at", "kind", "layer", "waived"))
 _shown = (*_own, occurrence.c.team)
-_open = sa.text("closed_at IS NULL")
 Index("ix_occurrence_worst", occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_newest", occurrence.c.since, occurrence.c.id, *_shown, occurrence.c.severity)
 Index("ix_occurrence_team_worst", occurrence.c.team, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_own)
 Index("ix_occurrence_subject_worst", occurrence.c.subject, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
+_is_waived = sa.text("waived = 1")
+Index("ix_occurrence_waived", occurrence.c.severity, occurrence.c.since, occurrence.c.id, occurrence.c.closed_at, occurrence.c.opened_at,
+      occurrence.c.team, sqlite_where=_is_waived, postgresql_where=_is_waived)  # fmt: skip
 Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
 
 posture = Table(
@@ -299,7 +311,7 @@ component = Table(
     "component",  # inverted: which sets hold a package in a version, by a key that sorts as versions do
     metadata,
     Column("package", _Id, primary_key=True), Column("version_key", LargeBinary, primary_key=True),
-    Column("package_set", _Id, primary_key=True), _text("version"), Index(None, "package_set"),
+    Column("package_set", _Id, primary_key=True), Column("version", Text, primary_key=True), Index(None, "package_set"),
     sqlite_with_rowid=False,
 )  # fmt: skip
 

@@ -37,6 +37,10 @@ class Bounds(Struct, frozen=True):
     should_stop: Callable[[], bool] = lambda: False
 
 
+class Stopped(SubjectUnreadable):
+    """It was not given more time or room, or somebody asked it to end."""
+
+
 class Said(Struct, frozen=True):
     """How git ended."""
 
@@ -56,7 +60,7 @@ def run_bounded(git: Git, args: Sequence[str], bounds: Bounds, *, stdin: bytes =
         keep: descriptors that it and its helpers hold as long as they live, even when we do not.
 
     Raises:
-        SubjectUnreadable: when it was stopped.
+        Stopped: when it was.
     """
     with tempfile.TemporaryFile() as feed, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
         feed.write(stdin)
@@ -95,13 +99,13 @@ def _wait(process: subprocess.Popen[bytes], bounds: Bounds, word: str) -> None:
         pause = min(pause * 2, 0.1)
         now = time.monotonic()
         if now >= bounds.until:
-            raise SubjectUnreadable(f"git {word} took too long and was stopped", why="its time was over", advice="it will be tried again")
+            raise Stopped(f"git {word} took too long and was stopped", why="its time was over", advice="it will be tried again")
         if bounds.should_stop():
-            raise SubjectUnreadable(f"git {word} was stopped", why="somebody asked for it")
+            raise Stopped(f"git {word} was stopped", why="somebody asked for it")
         if now - looked >= _LOOK_SECONDS:
             looked = now
             if size_of(bounds.folder) > bounds.most_bytes:
-                raise SubjectUnreadable(
+                raise Stopped(
                     "the repository is larger than the server keeps",
                     why=f"more than {bounds.most_bytes >> 20} MiB would be stored",
                     advice="take large binaries out of its history",

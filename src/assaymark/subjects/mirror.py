@@ -25,7 +25,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from assaymark.errors import SubjectNotFound, SubjectUnreadable
-from assaymark.subjects.bounded import Bounds, Said, run_bounded, size_of
+from assaymark.subjects.bounded import Bounds, Said, Stopped, run_bounded
 from assaymark.subjects.git import printable
 from assaymark.subjects.objects import read_header
 from assaymark.subjects.remote import Remote, local, reaching
@@ -93,11 +93,12 @@ class Mirror:
         Raises:
             Gone: when a needed one is not there.
             Unreachable: when the remote does not answer.
-            SubjectUnreadable: when it takes too long, is too large, or was stopped.
+            Stopped: when it takes too long, is too large, or was asked to end.
+        SubjectUnreadable: when it cannot be copied.
         """
         _well_formed(wants)
         bound = bound or Bound()
-        known = self._known(wants)
+        known = self.known(wants)
         if all(known):
             return known
         until = time.monotonic() + bound.seconds
@@ -116,6 +117,18 @@ class Mirror:
                 raise SubjectUnreadable(
                     "the repository cannot be copied", why=str(error), advice="run `git fsck` where it lives"
                 ) from error
+
+    def default_branch(self, remote: Remote, bound: Bound | None = None) -> str:
+        """The full ref that the remote's HEAD names; empty when it names none.
+
+        Raises:
+            Unreachable: when the remote does not answer.
+        """
+        bound = bound or Bound()
+        until = time.monotonic() + bound.seconds
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._alone(until, bound.should_stop) as lock:
+            return _Fetch(self.folder, remote, Bounds(until, self.folder, bound.most_bytes, bound.should_stop), lock).default_branch()
 
     def suspect(self) -> None:
         """Something of it could not be read: the next fetch makes it anew."""
@@ -145,8 +158,9 @@ class Mirror:
     def _is_made(self) -> bool:
         return (self.folder / "HEAD").exists() and not (self.folder / "suspect").exists()
 
-    def _known(self, wants: Sequence[Want]) -> tuple[str, ...]:
+    def known(self, wants: Sequence[Want]) -> tuple[str, ...]:
         """Ids of those that are here, without asking anybody; what is asked by ref alone never is."""
+        _well_formed(wants)
         if not self._is_made() or not all(want.oid for want in wants):
             return ("",) * len(wants) if wants else ()
         return _commits(self.folder, [want.oid for want in wants]) or ("",) * len(wants)
@@ -157,7 +171,7 @@ class Mirror:
         try:
             while not _locked(file):
                 if time.monotonic() >= until or should_stop():
-                    raise SubjectUnreadable("the repository is being fetched by somebody else", advice="it will be tried again")
+                    raise Stopped("the repository is being fetched by somebody else", advice="it will be tried again")
                 time.sleep(0.02)
             yield file
         finally:
@@ -194,6 +208,15 @@ class _Fetch:
                     advice="push again, or ask for a commit that a branch or tag holds",
                 )
         return tuple(found.get(want, "") for want in wants)
+
+    def default_branch(self) -> str:
+        self._make(())
+        with reaching(self._remote, self._folder) as git:
+            said = run_bounded(git, ["ls-remote", "--quiet", "--symref", "--", self._remote.url, "HEAD"], self._bounds)
+        self._judge(said)
+        line = next((line for line in said.output.splitlines() if line.startswith(b"ref: ")), b"")
+        name = line.removeprefix(b"ref: ").partition(b"\t")[0].decode("utf-8", "surrogateescape")
+        return name if _is_ref(name) else ""
 
     def discard(self) -> None:
         """Out of the way first: whoever reads meanwhile fails by himself and tries again."""
@@ -301,6 +324,3 @@ def _locked(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-__all__ = ["Bound", "Gone", "Mirror", "Unreachable", "Want", "size_of"]

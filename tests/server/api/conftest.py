@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -43,12 +42,9 @@ on_both = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indi
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path / 'assaymark.db'}"
-    made: str = request.getfixturevalue("postgres").make()
-    return made
+def database_url(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str:
+    """SQLite, where nothing else was asked for."""
+    return make_database(getattr(request, "param", "sqlite"))
 
 
 class Made(Struct, frozen=True):

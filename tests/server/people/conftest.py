@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import argon2
@@ -72,3 +74,24 @@ class World:
 @pytest.fixture
 def world(service: Service) -> World:
     return World(service)
+
+
+def _device() -> Any:
+    pytest.importorskip("webauthn", reason="NOT PROVED: the extra `passkeys` is not installed")
+    path = Path(__file__).with_name("authenticator.py")
+    spec = importlib.util.spec_from_file_location("authenticator", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Authenticator("https://assay.example.org")
+
+
+@pytest.fixture
+def device() -> Any:
+    return _device()
+
+
+@pytest.fixture
+def other_device() -> Any:
+    return _device()

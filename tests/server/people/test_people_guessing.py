@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import statistics
 import threading
 import time
@@ -100,7 +101,11 @@ def test_what_is_wrong_is_not_told(world: World) -> None:
     with world.service.database.write() as connection:
         people.disable(connection, person, world.service.now())
     said = {
-        world.visitor(f"192.0.2.{number}").post("/api/v1/sessions", json={"login": login, "password": words}).text
+        re.sub(
+            r'"request":"[0-9a-f]+"',
+            "",
+            world.visitor(f"192.0.2.{number}").post("/api/v1/sessions", json={"login": login, "password": words}).text,
+        )
         for number, (login, words) in enumerate([("ada", RIGHT), ("bob", "wrong words entirely"), ("nobody", RIGHT), ("<?>", RIGHT)])
     }
     assert len(said) == 1

@@ -11,6 +11,7 @@ from assaymark.server.api.route import Call, Router
 from assaymark.store.migrations.apply import revision
 
 router = Router("server")
+_MOST_WAITING = 1000
 
 
 class Health(Struct, frozen=True):
@@ -18,6 +19,8 @@ class Health(Struct, frozen=True):
     schema: str
     """Revision of the database's schema."""
     storage: bool = True
+    waiting: int = 0
+    """Jobs that wait, counted up to a thousand."""
 
 
 class Me(Struct, frozen=True):
@@ -34,7 +37,9 @@ class Me(Struct, frozen=True):
 @router.add("GET", "/health", None, public=True)
 def health(call: Call) -> Health:
     """Whether the server and its database answer."""
-    return Health(assaymark.__version__, revision(call.service.database))
+    with call.service.database.read() as connection:
+        waiting = call.service.queue.waiting(connection, most=_MOST_WAITING)
+    return Health(assaymark.__version__, revision(call.service.database), waiting=waiting)
 
 
 @router.add("GET", "/openapi.json", None, public=True)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from assaymark.model.access import GRANTS, Grant, Permission, PersonId, Principal
+from assaymark.model.assessment import SECOND
 from assaymark.server.api.route import Call
 from assaymark.server.people.accounts import By
 from assaymark.server.people.session import origin
 from assaymark.server.problem import ApiError, invalid
+from assaymark.store import sessions
 
 MOST_ROWS = 200
+RECENT = 900 * SECOND
 
 
 def by(call: Call) -> By:
@@ -31,6 +34,22 @@ def need_session(call: Call) -> int:
     if call.who.session is None:
         raise ApiError(403, "session-needed", "a token may not do this", advice="sign in, and do it with the session")
     return call.who.session
+
+
+def need_recent(call: Call) -> int:
+    """The caller's session, when he proved a moment ago that he is there: for what would outlive a session that was left open or stolen.
+
+    Raises:
+        ApiError: 403 when that was too long ago.
+    """
+    session = need_session(call)
+    with call.service.database.read() as connection:
+        row = sessions.get(connection, session)
+    if row is None or row.created_at < call.service.now() - RECENT:
+        raise ApiError(
+            403, "sign-in-again", "this session is too old for that", advice="sign in again, and do it within a quarter of an hour"
+        )
+    return session
 
 
 def is_his(call: Call, person: PersonId) -> bool:

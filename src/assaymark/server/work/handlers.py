@@ -9,6 +9,10 @@ from typing import Any, Protocol, cast
 from assaymark.server.service import Service
 
 HANDLERS: Mapping[str, str] = {
+    "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
+    "abandon-assessment": "assaymark.server.work.assess:abandon",
+    "assess": "assaymark.server.work.assess:assess",
+    "inventory": "assaymark.server.work.inventory:inventory",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""

@@ -86,8 +86,9 @@ def accept(service: Service, connection: sa.Connection, trigger: Trigger, *, sou
     if trigger.kind is TriggerKind.ENDED:
         _end(step, repository)
         return ()
-    subject = arrivals.settle(connection, place_of(trigger, repository, source.team), step.at)
-    if repository is None and source.team is not None and subject.team != source.team:
+    place = place_of(trigger, repository, source.team)
+    subject = arrivals.settle(connection, place, step.at)
+    if source.team is not None and subject.team != place.team:
         raise Foreign(f"{trigger.ref} is looked after for another team", advice="ask an administrator")
     return (_queue(step, subject),)
 
@@ -106,7 +107,7 @@ def _end(step: _Step, repository: RepositoryRow | None) -> None:
         return
     place = place_of(trigger, repository, step.source.team)
     subject = arrivals.find(connection, place.kind, place.key)
-    if subject is not None and (repository is not None or step.source.team in (None, subject.team)):
+    if subject is not None and (step.source.team is None or subject.team == place.team):
         step.cancel(arrivals.end(connection, subject.id, step.at))
 
 

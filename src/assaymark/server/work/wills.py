@@ -7,4 +7,4 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WILLS: Mapping[str, str] = {}
+WILLS: Mapping[str, str] = {"assess": "abandon-assessment"}

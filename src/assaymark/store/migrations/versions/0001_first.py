@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from assaymark.store import fulltext
 from assaymark.store.guards import statements
 
 revision = "0001"
@@ -39,7 +40,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("version_key", sa.LargeBinary(), nullable=False),
         sa.Column("package_set", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("package", "version_key", "package_set", name=op.f("pk_component")),
+        sa.PrimaryKeyConstraint("package", "version_key", "package_set", "version", name=op.f("pk_component")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
@@ -220,6 +221,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("api_url", sa.Text(), server_default="", nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=True),
         sa.Column("webhook_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
         sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("options", sa.Text(), server_default="{}", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -389,6 +392,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("open_high", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_medium", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_low", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("open_info", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("waived", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unchecked", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_subject_repository")),
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_subject_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subject")),
@@ -530,6 +536,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         unique=False,
     )
     op.create_index(
+        "ix_occurrence_waived",
+        "occurrence",
+        ["severity", "since", "id", "closed_at", "opened_at", "team"],
+        unique=False,
+        sqlite_where=sa.text("waived = 1"),
+        postgresql_where=sa.text("waived = 1"),
+    )
+    op.create_index(
         "ix_occurrence_worst",
         "occurrence",
         ["severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
@@ -553,6 +567,16 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_outbox_state_due_at_id"), "outbox", ["state", "due_at", "id"], unique=False)
     op.create_index(op.f("ix_outbox_stream_id"), "outbox", ["stream", "id"], unique=False)
+    op.create_table(
+        "progress",
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("phase", sa.Text(), nullable=False),
+        sa.Column("done", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("total", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_progress_assessment")),
+        sa.PrimaryKeyConstraint("assessment", name=op.f("pk_progress")),
+    )
     escape = "%" if op.get_bind().dialect.name == "sqlite" else "%%"  # psycopg reads a lone one as a parameter
-    for statement in statements(op.get_bind().dialect.name):
+    for statement in (*statements(op.get_bind().dialect.name), *fulltext.statements(op.get_bind().dialect.name)):
         op.get_bind().exec_driver_sql(statement.replace("%", escape))

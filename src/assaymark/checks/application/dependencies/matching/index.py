@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
-from assaymark.checks.application.dependencies.matching.records import Advisory, Affects, decode_advisory, decode_affects
+from assaymark.checks.application.dependencies.matching.records import Advisory, Affects, decode_advisory, decode_affects, decode_names
 from assaymark.checks.application.dependencies.matching.snapshot import open_index
 
 _AT_ONCE = 500
@@ -75,12 +75,29 @@ class Index:
             self._covered[prefix] = self._database.execute(query, (prefix, prefix + "\U0010ffff")).fetchone() is not None
         return self._covered[prefix]
 
+    def named(self, ids: Iterable[str]) -> dict[str, str]:
+        """Of these ids, in any case of letters, the canonical ids of their alias groups."""
+        asked = {each.lower(): each for each in ids}
+        return {asked[name]: id_ for name, id_ in self._rows("SELECT name, advisory FROM alias WHERE name IN", asked)}
+
+    def speaking_of(self, ids: Iterable[str]) -> dict[str, tuple[Affects, ...]]:
+        """What these vulnerabilities, by whatever ids, say of which packages: package key -> their records alone."""
+        groups = set(self.named(ids).values())
+        rows = self._rows("SELECT advisory, packages FROM spoken_of WHERE advisory IN", groups)
+        packages = {name for _, data in rows for name in decode_names(data)}
+        found = self.affecting(packages)
+        return {name: tuple(record for record in records if record.advisory in groups) for name, records in found.items()}
+
     def every(self) -> Iterator[tuple[str, tuple[Affects, ...]]]:
         """All packages with their records, in order of name."""
-        for name, data in self._database.execute("SELECT name, affects FROM package ORDER BY name"):
+        for name, data in self.packed():
             yield name, decode_affects(data)
 
-    def _rows(self, query: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    def packed(self) -> Iterator[tuple[str, bytes]]:
+        """The same, each package's records as they lie there: equal bytes are equal records."""
+        yield from self._database.execute("SELECT name, affects FROM package ORDER BY name")
+
+    def _rows(self, query: str, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
         for some in _batches(sorted(set(names))):
             yield from self._database.execute(f"{query} ({','.join('?' * len(some))})", some)
 

@@ -102,3 +102,5 @@ encode_affects = msgspec.msgpack.Encoder().encode
 decode_affects = msgspec.msgpack.Decoder(tuple[Affects, ...]).decode
 encode_advisory = msgspec.msgpack.Encoder().encode
 decode_advisory = msgspec.msgpack.Decoder(Advisory).decode
+encode_names = msgspec.msgpack.Encoder().encode
+decode_names = msgspec.msgpack.Decoder(tuple[str, ...]).decode

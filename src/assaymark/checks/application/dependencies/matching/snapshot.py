@@ -8,7 +8,7 @@ import sqlite3
 from assaymark.checks.application.dependencies.versions.coding import SCHEME
 from assaymark.errors import EngineMissing
 
-FORMAT = f"assaymark-advisories/1 {SCHEME}"
+FORMAT = f"assaymark-advisories/2 {SCHEME}"
 """An index of another format is not read."""
 ADVICE = "run `assay advisories update`"
 

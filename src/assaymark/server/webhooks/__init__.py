@@ -1,0 +1,1 @@
+"""Where forges and registries deliver."""

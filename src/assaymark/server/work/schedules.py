@@ -1,0 +1,20 @@
+"""What is done again and again on every installation, until somebody says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assaymark.jobs.clock import Schedule
+from assaymark.server.work.handlers import HANDLERS
+
+_HOUR = 3600
+_ALL = (
+    Schedule("advisories", "update-advisories", 24 * _HOUR),
+    Schedule("clean-jobs", "clean-jobs", 6 * _HOUR),
+    Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
+)
+
+
+def defaults() -> Sequence[Schedule]:
+    """Those whose handler this release has."""
+    return [each for each in _ALL if each.kind in HANDLERS]

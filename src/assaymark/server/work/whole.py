@@ -1,0 +1,38 @@
+"""Two ways to judge commits of a mirror: a head against its base, and a head by itself, where everything in it counts as known."""
+
+from __future__ import annotations
+
+from assaymark.flow import Context, Request, assay
+from assaymark.model.subject import Comparison
+from assaymark.model.verdict import Verdict
+from assaymark.recorded import record
+from assaymark.server.work.bases import Ends
+from assaymark.subjects.commits import CommitSubject, resolve
+from assaymark.subjects.compare import GitComparison
+from assaymark.subjects.empty import EmptySubject
+from assaymark.subjects.repository import Repository
+
+
+def against(repository: Repository, ends: Ends, context: Context) -> Verdict:
+    """Did the head make security worse than the base?"""
+    base, head = (CommitSubject(repository, resolve(repository, oid)) for oid in (ends.base, ends.head))
+    return assay(Request(GitComparison(repository, base, head)), context)
+
+
+def known(repository: Repository, head: str, context: Context) -> Verdict:
+    """Everything in the head as what is known from now on: nothing of it is new, and nothing of it stops anybody.
+
+    The same as `assay baseline write` and `assay check --baseline` one after the other; the second finds every fact remembered.
+    """
+    comparison = by_itself(repository, head)
+    return assay(Request(comparison, baseline=record(comparison, context)), context)
+
+
+def everything(repository: Repository, head: str, context: Context) -> Verdict:
+    """All findings of the head, for an inventory."""
+    return assay(Request(by_itself(repository, head), whole=True), context)
+
+
+def by_itself(repository: Repository, head: str) -> Comparison:
+    """The head beside nothing."""
+    return GitComparison(repository, EmptySubject(), CommitSubject(repository, resolve(repository, head)))

@@ -1,0 +1,383 @@
+"""Lists of findings where they stand, one finding with everywhere that it stands, and what a list consists of.
+
+Guarantees: every list is a keyset page over an index, asked for one severity at a time, so that its cost depends on what is shown and not
+on what is there; counts are bounded; as of an instant the answer is the same whenever it is asked, so it leaves out what moves without a
+new row (the present line and the present witnesses). Names of subjects are those of today.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from assaymark.model.access import TeamId
+from assaymark.model.assessment import AssessmentId, Instant, RepositoryId, SubjectId
+from assaymark.model.finding import Kind, Layer
+from assaymark.model.severity import Confidence, Severity
+from assaymark.store import bulk, fulltext
+from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, Teams, behind, counted, ended, of_teams, standing, unled
+from assaymark.store.recording import Detail
+from assaymark.store.tables import finding, occurrence, repository, subject
+
+_WORST_FIRST = tuple(reversed(Severity))
+_CONFIDENCES = tuple(Confidence)
+_BY_RANK = tuple(Severity)
+SAMPLE = 500
+"""Rows of each severity that facets are counted over."""
+MOST_CLASSES = 50
+_STRIDE, _STRIDES = 500, 10
+"""How a list is read for words that many hold: so many rows at once, so many times."""
+c = occurrence.c
+
+
+class Standing(StrEnum):
+    """Which part of the history."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Order(StrEnum):
+    WORST = "worst"
+    """Most severe first, then newest."""
+    NEWEST = "newest"
+
+
+class Filter(Struct, frozen=True):
+    """What is asked for; everything is joined by "and"."""
+
+    kinds: tuple[Kind, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    layer: Layer | None = None
+    rule: str = ""
+    rule_class: str = ""
+    team: TeamId | None = None
+    subject: SubjectId | None = None
+    repository: RepositoryId | None = None
+    finding: int | None = None
+    state: Standing = Standing.OPEN
+    waived: bool | None = None
+    text: str = ""
+    """Words, all of which stand in its path, rule, title or message; the last one may be unfinished."""
+    at: Instant | None = None
+    """As of when; None is now."""
+
+
+class SubjectName(Struct, frozen=True):
+    """A subject as a list names it."""
+
+    id: SubjectId
+    kind: str
+    name: str
+
+
+class FindingRow(Struct, frozen=True):
+    """A finding in a subject."""
+
+    id: int
+    """Of the occurrence."""
+    finding: int
+    fingerprint: str
+    kind: Kind
+    layer: Layer
+    rule_class: str
+    rule: str
+    title: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    path: str
+    line: int
+    """Where it is; as of an instant, where it was opened."""
+    subject: SubjectName
+    team: TeamId | None
+    waived: bool
+    since: Instant
+    """When it came into the subject."""
+    closed_at: Instant | None
+    checks: tuple[str, ...] = ()
+    """Who sees it; empty as of an instant."""
+
+
+class Place(Struct, frozen=True):
+    """Where a page ended: the sort key of its last row."""
+
+    severity: int
+    since: int
+    id: int
+
+
+class Part(Struct, frozen=True):
+    """Which part of a list."""
+
+    order: Order = Order.WORST
+    after: Place | None = None
+    limit: int = 50
+
+
+class Facets(Struct, frozen=True):
+    """What a list consists of: numbers are exact when `complete`, otherwise "at least"."""
+
+    severity: dict[str, int]
+    kind: dict[str, int]
+    layer: dict[str, int]
+    rule_class: dict[str, int]
+    """The most frequent ones."""
+    complete: bool
+
+
+class FindingInfo(Struct, frozen=True):
+    """A weakness, wherever it is."""
+
+    id: int
+    fingerprint: str
+    kind: Kind
+    layer: Layer
+    rule_class: str
+    rule: str
+    title: str
+    first_seen_at: Instant
+
+
+class OccurrenceInfo(Struct, frozen=True):
+    """One occurrence with all that is known of it."""
+
+    row: FindingRow
+    detail: Detail
+    opened_at: Instant
+    """Of this row; it may have stood elsewhere before, see `FindingRow.since`."""
+    opened_by: AssessmentId | None
+    closed_by: AssessmentId | None
+    continued: bool
+    """It did not end there: it went on with another path, severity, rule or waiver."""
+
+
+class _Narrowed(Struct, frozen=True):
+    """What is asked, as conditions, and what is known of how much it is."""
+
+    where: list[sa.ColumnElement[bool]]
+    is_few: bool = False
+    """Few enough to be sorted; otherwise an index gives the order."""
+    wording: fulltext.Wording | None = None
+    """Words that many occurrences hold."""
+
+    @property
+    def all(self) -> list[sa.ColumnElement[bool]]:
+        return [*self.where, self.wording.condition] if self.wording else self.where
+
+
+def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> _Narrowed:
+    """Everything but the severity."""
+    found = of_teams(c.team, teams)
+    found += standing(occurrence, asked.at) if asked.state is Standing.OPEN else [*ended(occurrence, asked.at), c.continued == 0]
+    exact = {c.rule: asked.rule, c.rule_class: asked.rule_class, c.team: asked.team, c.subject: asked.subject, c.finding: asked.finding}
+    found += [column == value for column, value in exact.items() if value not in ("", None)]
+    if asked.kinds:
+        found.append(c.kind.in_([kind.value for kind in asked.kinds]))
+    if asked.layer is not None:
+        found.append(c.layer == asked.layer.value)
+    if asked.waived is not None:
+        found.append(c.waived == sa.literal_column(str(int(asked.waived))))  # as a literal, which the index of the waived ones asks for
+    if asked.repository is not None:
+        found.append(c.subject.in_(sa.select(subject.c.id).where(subject.c.repository == asked.repository)))
+    wording = fulltext.look(connection, asked.text) if asked.text else None
+    if wording is not None and wording.is_few:
+        return _Narrowed([*found, wording.condition], is_few=True)
+    return _Narrowed(found, asked.repository is not None or bool(asked.waived), wording)
+
+
+def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None) -> tuple[list[FindingRow], Place | None]:
+    """A part of the list, and where it ended when there is more."""
+    part = part or Part()
+    limit = max(1, min(part.limit, MOST_ROWS))
+    given = narrowed(connection, teams, asked)
+    by = _By(connection, asked, part.order)
+    places = by.holding(given, part.after, limit + 1) if given.wording else by.part(given, part.after, limit + 1)
+    rows = rows_of(connection, [place.id for place in places[:limit]], asked.at)
+    return rows, places[limit - 1] if len(places) > limit else None
+
+
+def _severities(asked: Filter) -> Sequence[Severity]:
+    return [severity for severity in _WORST_FIRST if not asked.severities or severity in asked.severities]
+
+
+def _of_severities(asked: Filter) -> list[sa.ColumnElement[bool]]:
+    return [c.severity.in_([severity.rank for severity in asked.severities])] if asked.severities else []
+
+
+class _By:
+    """A list in its order."""
+
+    def __init__(self, connection: sa.Connection, asked: Filter, order: Order) -> None:
+        self._connection, self._asked, self._order = connection, asked, order
+
+    def part(self, given: _Narrowed, after: Place | None, wanted: int) -> list[Place]:
+        """So many from behind a place, without regard to words that many hold."""
+        if self._order is Order.WORST and not given.is_few:
+            return self._sought(given.where, after, wanted)
+        return self._ordered(given.where, after, wanted, sort=given.is_few)
+
+    def holding(self, given: _Narrowed, after: Place | None, wanted: int) -> list[Place]:
+        """Of words that many hold: walk the list and read, which soon fills a page; where it does not, ask the index of words for all."""
+        assert given.wording is not None  # noqa: S101 - the caller asked
+        found: list[Place] = []
+        place = after
+        for _ in range(_STRIDES):
+            read = self.part(given, place, _STRIDE)
+            held = given.wording.held(self._connection, [each.id for each in read])
+            found += [each for each in read if each.id in held]
+            if len(found) >= wanted or len(read) < _STRIDE:
+                return found[:wanted]
+            place = read[-1]
+        return self._ordered(given.all, after, wanted, sort=False)
+
+    def _sought(self, where: list[sa.ColumnElement[bool]], after: Place | None, wanted: int) -> list[Place]:
+        """Severity by severity, each a walk along an index from where the instant or the last page lies in it."""
+        found: list[Place] = []
+        for severity in _severities(self._asked):
+            if len(found) >= wanted or (after is not None and severity.rank > after.severity):
+                continue
+            begin = [behind((c.since, c.id), (after.since, after.id), descending=True)] if after and severity.rank == after.severity else []
+            query = sa.select(c.since, c.id).where(*where, *begin, c.severity == severity.rank, *_begun(self._asked))
+            query = query.order_by(c.since.desc(), c.id.desc()).limit(wanted - len(found))
+            found += [Place(severity.rank, row[0], row[1]) for row in self._connection.execute(query)]
+        return found
+
+    def _ordered(self, where: list[sa.ColumnElement[bool]], after: Place | None, wanted: int, *, sort: bool) -> list[Place]:
+        """In one question."""
+        columns: tuple[sa.ColumnElement[Any], ...] = (c.severity, c.since, c.id)
+        if sort:
+            columns = (unled(c.severity), unled(c.since), unled(c.id))
+        columns = columns if self._order is Order.WORST else columns[1:]
+        values = (after.severity, after.since, after.id)[-len(columns) :] if after else ()
+        begin = [behind(columns, values, descending=True)] if after else [] if self._order is Order.WORST else _begun(self._asked)
+        query = sa.select(c.severity, c.since, c.id).where(*where, *_of_severities(self._asked), *begin)
+        query = query.order_by(*(column.desc() for column in columns)).limit(wanted)
+        return [Place(*tuple[Any, ...](row)) for row in self._connection.execute(query)]
+
+
+def _begun(asked: Filter) -> list[sa.ColumnElement[bool]]:
+    """Said for the index, which is in this order: what was opened by then came by then."""
+    return [] if asked.at is None else [c.since <= asked.at]
+
+
+def rows_of(connection: sa.Connection, ids: Sequence[int], at: Instant | None) -> list[FindingRow]:
+    """These occurrences, in this order."""
+    names = (finding.c.fingerprint, finding.c.title, subject.c.name.label("subject_name"), subject.c.kind.label("subject_kind"))
+    query = sa.select(occurrence, *names).join(finding, finding.c.id == c.finding).join(subject, subject.c.id == c.subject)
+    found = {row.id: row for row in connection.execute(query.where(bulk.among(connection, c.id, ids)))} if ids else {}
+    return [_row(found[number], at) for number in ids]
+
+
+def _row(row: Any, at: Instant | None) -> FindingRow:
+    closed = row.closed_at if at is None or (row.closed_at is not None and row.closed_at <= at) else None
+    return FindingRow(
+        id=row.id,
+        finding=row.finding,
+        fingerprint=row.fingerprint,
+        kind=Kind(row.kind),
+        layer=Layer(row.layer),
+        rule_class=row.rule_class,
+        rule=row.rule,
+        title=row.title,
+        severity=_BY_RANK[row.severity],
+        confidence=_CONFIDENCES[row.confidence],
+        message=row.message,
+        path=row.path,
+        line=row.line_now if at is None else row.line,
+        subject=SubjectName(SubjectId(row.subject), row.subject_kind, row.subject_name),
+        team=row.team,
+        waived=bool(row.waived),
+        since=row.since,
+        closed_at=closed,
+        checks=tuple(row.checks.split()) if at is None else (),
+    )
+
+
+def count(connection: sa.Connection, teams: Teams, asked: Filter, most: int = MOST_COUNTED) -> int:
+    """How many there are, counted up to `most`; with words that many hold, of the first that a walk reads."""
+    given = narrowed(connection, teams, asked)
+    if given.wording is not None:
+        ids = [place.id for place in _By(connection, asked, Order.WORST).part(given, None, _STRIDE * _STRIDES)]
+        return min(most, len(given.wording.held(connection, ids)))
+    return counted(connection, sa.select(c.id).where(*given.where, *_of_severities(asked)), most)
+
+
+def facets(connection: sa.Connection, teams: Teams, asked: Filter) -> Facets:
+    """Counted over at most `SAMPLE` rows of each severity, the newest ones."""
+    given = narrowed(connection, teams, asked)
+    rows: list[Any] = []
+    complete = True
+    for severity in _severities(asked):
+        one = msgspec.structs.replace(asked, severities=(severity,))
+        ids = [place.id for place in _By(connection, one, Order.WORST).part(given, None, SAMPLE)]
+        complete = complete and len(ids) < SAMPLE
+        if given.wording is not None:
+            ids = sorted(given.wording.held(connection, ids))
+        query = sa.select(c.severity, c.kind, c.layer, c.rule_class).where(bulk.among(connection, c.id, ids))
+        rows += connection.execute(query).all() if ids else []
+    severities, kinds, layers, classes = (Counter(values) for values in (zip(*rows, strict=True) if rows else ((), (), (), ())))
+    return Facets(
+        severity={severity.value: severities[severity.rank] for severity in _severities(asked)},
+        kind=dict(kinds.most_common()),
+        layer=dict(layers.most_common()),
+        rule_class=dict(classes.most_common(MOST_CLASSES)),
+        complete=complete,
+    )
+
+
+def by_id(connection: sa.Connection, number: int) -> FindingInfo | None:
+    """One weakness; the caller shows it only beside an occurrence that may be seen."""
+    columns = [finding.c[name] for name in FindingInfo.__struct_fields__]
+    row = connection.execute(sa.select(*columns).where(finding.c.id == number)).first()
+    return msgspec.convert(dict(row._mapping), FindingInfo, strict=False) if row else None  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def by_fingerprint(connection: sa.Connection, text: str, schemes: Sequence[str], most: int = 20) -> list[int]:
+    """Ids of the weaknesses whose fingerprint is this, or whose hex digits begin so."""
+    digits = text.rpartition(":")[2]
+    ranges = [sa.and_(finding.c.fingerprint >= f"{s}:{digits}", finding.c.fingerprint < f"{s}:{digits}g") for s in schemes]
+    return [row[0] for row in connection.execute(sa.select(finding.c.id).where(sa.or_(*ranges)).order_by(finding.c.id).limit(most))]
+
+
+def may_see(connection: sa.Connection, teams: Teams, number: int) -> bool:
+    """Whether the weakness stands, or stood, in anything of these teams."""
+    query = sa.select(c.id).where(c.finding == number, *of_teams(c.team, teams)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def everywhere(
+    connection: sa.Connection, teams: Teams, asked: Filter, *, after: int = 0, limit: int = 50
+) -> tuple[list[FindingRow], int | None]:
+    """Where a weakness (`Filter.finding`) stands, in the order in which it came there."""
+    limit = max(1, min(limit, MOST_ROWS))
+    query = sa.select(c.id).where(*narrowed(connection, teams, asked).all, c.id > after).order_by(c.id).limit(limit + 1)
+    ids = [row[0] for row in connection.execute(query)]
+    return rows_of(connection, ids[:limit], asked.at), ids[limit - 1] if len(ids) > limit else None
+
+
+def occurrence_of(connection: sa.Connection, number: int) -> OccurrenceInfo | None:
+    """One occurrence; the caller asks whether its team's things may be seen."""
+    row = connection.execute(sa.select(occurrence).where(c.id == number)).first()
+    if row is None:
+        return None
+    return OccurrenceInfo(
+        row=rows_of(connection, [number], None)[0],
+        detail=msgspec.json.decode(row.detail, type=Detail),
+        opened_at=row.opened_at,
+        opened_by=row.opened_by,
+        closed_by=row.closed_by,
+        continued=bool(row.continued),
+    )
+
+
+def repository_name(connection: sa.Connection, of: SubjectId) -> str:
+    """Name of the repository that a subject belongs to; empty for none."""
+    query = sa.select(repository.c.name).join(subject, subject.c.repository == repository.c.id).where(subject.c.id == of)
+    return str(connection.execute(query).scalar() or "")
