@@ -17,6 +17,7 @@ from assaymark.server.api import (
     trail,
 )
 from assaymark.server.api.limits import Limits, Rate
+from assaymark.server.api.openapi import Description
 from assaymark.server.api.route import Operation
 from assaymark.server.middleware import Guard, refuse
 from assaymark.server.people.identify import identify as known
@@ -45,10 +46,11 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
     """The application over a service; with other operations than all where a test offers its own."""
     settings = service.settings
     limits = Limits(Rate(settings.rate), Rate(settings.public_rate), service.now)
+    served = operations() if offered is None else offered
     front = layer.Front(service, identify, limits)
     app = Starlette(
         routes=[
-            *layer.routes(front, operations() if offered is None else offered),
+            *layer.routes(front, served),
             *webhooks.routes(service),
             *page_routes(service, identify),
         ],
@@ -56,5 +58,6 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
         exception_handlers=refuse(service),
     )
     app.state.limits = limits
+    app.state.description = Description(served)
     app.router.redirect_slashes = False  # a redirect would be made of the request's own words
     return app
