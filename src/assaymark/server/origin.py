@@ -81,12 +81,17 @@ def check_site(method: str, scheme: str, headers: Headers, settings: Settings) -
             return
     else:
         origin = headers.one(b"origin")
-        if origin is None or origin in {_origin(settings.url), _origin(f"{scheme}://{headers.one(b'host') or ''}")}:
+        if origin is None or origin in _own_origins(scheme, headers.one(b"host") or "", settings):
             return
     raise ApiError(
         403, "cross-site", "the request comes from a page of another site",
         advice="use the pages of this server, or a token in `Authorization: Bearer`",
     )  # fmt: skip
+
+
+def _own_origins(scheme: str, host: str, settings: Settings) -> set[str]:
+    """Of the public address, and of loopback for whoever sits at the machine."""
+    return {_origin(settings.url)} | ({_origin(f"{scheme}://{host}")} if _host(host) in LOOPBACK else set())
 
 
 def _origin(url: str) -> str:

@@ -14,15 +14,21 @@ from assaymark.jobs.open import open_queue, prepare
 from assaymark.jobs.worker import Pace
 from assaymark.server import supervisor
 from assaymark.server.app import make_app
+from assaymark.server.logs import set_up
 from assaymark.server.people.links import setup_link
+from assaymark.server.protocol import BoundedProtocol
 from assaymark.server.service import Service
 from assaymark.server.work.schedules import defaults
 from assaymark.server.work.wills import WILLS
 from assaymark.store.migrations.apply import migrate
 
+MOST_CONNECTIONS = 900
+"""Below the 1024 files that a process may have open where nobody allowed more."""
+
 
 def serve(service: Service) -> None:
     """Bring the schema up, then answer requests until SIGTERM or SIGINT; running requests are ended first, then the workers."""
+    set_up()
     migrate(service.database)
     prepare(service.database)
     settings = service.settings
@@ -34,12 +40,14 @@ def serve(service: Service) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the guard believes configured proxies, and only those
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=64 << 10,
     )
     with _stoppable(), _clock(service), _workers(service):
         uvicorn.Server(config).run()

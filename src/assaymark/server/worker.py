@@ -19,6 +19,7 @@ from assaymark.jobs.job import Terms
 from assaymark.jobs.nursery import Nursery
 from assaymark.jobs.open import open_queue, prepare
 from assaymark.jobs.worker import Pace, Worker
+from assaymark.server.logs import set_up
 from assaymark.server.settings import Settings, load
 from assaymark.server.work.trade import ServerTrade
 from assaymark.server.work.wills import WILLS
@@ -31,6 +32,7 @@ _LONGEST_PAUSE = 5.0
 
 def work(settings: Settings, *, slots: int = 1, pace: Pace | None = None, lifeline: int | None = None) -> int:
     """Until SIGTERM or SIGINT; the exit code. Waits for a database that is not there yet."""
+    set_up()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     nursery = Nursery(ServerTrade(settings))
     database = Database(settings.database)

@@ -84,7 +84,9 @@ def _known(connection: sa.Connection, request: Request, now: Instant) -> Remembe
 
 
 def _mark(connection: sa.Connection, request: Request, now: Instant) -> None:
-    connection.execute(table.delete().where(*_which(request)))
+    # Only what is over: another one may have marked it since we looked, and then the insert says so.
+    over = (table.c.created_at <= now - KEPT) | ((table.c.status == _RUNS) & (table.c.created_at <= now - STALE))
+    connection.execute(table.delete().where(*_which(request), over))
     connection.execute(
         table.insert(),
         {

@@ -16,6 +16,7 @@ from assaymark.server.api.route import Operation
 from assaymark.server.app import make_app
 from assaymark.server.problem import ApiError
 from assaymark.server.service import Service
+from assaymark.store import tables
 
 BLUE, RED = TeamId(1), TeamId(2)
 PEOPLE = {
@@ -72,3 +73,16 @@ def make(service: Service) -> Iterator[Make]:
     yield made
     for client in clients:
         client.__exit__(None, None, None)
+
+
+def seeded(service: Service) -> Service:
+    """With two teams and two people, and no limit that a machine meets."""
+    with service.database.write() as connection:
+        for number, slug in ((1, "blue"), (2, "red")):
+            connection.execute(tables.team.insert(), {"id": number, "slug": slug, "name": slug, "created_at": 1})
+        for number, login in ((1, "admin"), (2, "ana")):
+            row = {"id": number, "login": login, "handle": login.encode(), "created_at": 1}
+            connection.execute(tables.person.insert(), row)
+            connection.execute(tables.membership.insert(), {"person": number, "role": "admin", "source": "local", "created_at": 1})
+    settings = msgspec.structs.replace(service.settings, rate=10_000_000, public_rate=10_000_000)
+    return msgspec.structs.replace(service, settings=settings)

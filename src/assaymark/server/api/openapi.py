@@ -50,13 +50,17 @@ class Description:
     def __init__(self, operations: list[Operation]) -> None:
         self.operations = operations
         self._parameters = {each.id: parameters_of(each) for each in operations}
-        kinds: list[Any] = [Problem]
         self._place: dict[tuple[str, str], int] = {}
-        for operation in operations:
+
+    @cached_property
+    def _schemas(self) -> Schemas:
+        """Made when somebody asks: reading the source costs more than a server's first request may wait for."""
+        kinds: list[Any] = [Problem]
+        for operation in self.operations:
             for name, kind in self._kinds_of(operation):
                 self._place[operation.id, name] = len(kinds)
                 kinds.append(kind)
-        self._schemas = Schemas(kinds)
+        return Schemas(kinds)
 
     def _kinds_of(self, operation: Operation) -> list[tuple[str, Any]]:
         found = [(f"?{each.name}", each.kind) for each in self._parameters[operation.id]]
@@ -67,7 +71,8 @@ class Description:
         return found
 
     def _schema(self, operation: Operation, name: str) -> dict[str, Any]:
-        return dict(self._schemas[self._place[operation.id, name]])
+        schemas = self._schemas
+        return dict(schemas[self._place[operation.id, name]])
 
     @cached_property
     def data(self) -> bytes:
