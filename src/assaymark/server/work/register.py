@@ -1,7 +1,7 @@
 """A repository that somebody names or discovery finds: looked after from now on, its default branch judged first.
 
-Guarantees: within the caller's transaction; registering again changes nothing and queues nothing. Where the default branch is not known, the
-repository is asked for it by a job (`poll-repository`), which then queues the first assessment.
+Guarantees: within the caller's transaction; registering again changes nothing and queues nothing. Where the default branch is not known,
+the repository is asked for it by a job (`poll-repository`), which then queues the first assessment.
 """
 
 from __future__ import annotations
