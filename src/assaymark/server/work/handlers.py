@@ -13,6 +13,9 @@ HANDLERS: Mapping[str, str] = {
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",
     "inventory": "assaymark.server.work.inventory:inventory",
+    "rejudge": "assaymark.server.work.rejudge:rejudge",
+    "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",
+    "update-advisories": "assaymark.server.work.advisories:update_advisories",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""
