@@ -274,7 +274,7 @@ def test_a_failed_head_stays_failed_when_the_advisories_change(service: Service,
         assert connection.execute(sa.select(subject.c.state)).scalar() == "fail"
 
 
-def test_a_waiver_of_the_policy_that_was_noted_holds(service: Service, tmp_path: Path) -> None:
+def test_a_policy_that_switches_the_check_off_is_kept_to(service: Service, tmp_path: Path) -> None:
     published(service, record_of(9, "anvil", "2"))
     updated(service)
     files = {"requirements.txt": "lantern==1.0\n", "assay.toml": '[checks]\ndisable = ["dependencies"]\n'}

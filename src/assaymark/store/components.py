@@ -22,7 +22,7 @@ from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.digest import Digest, sha256
 from assaymark.store import bulk, component_rows, setting_rows
 from assaymark.store.blobs import Blobs
-from assaymark.store.tables import holding, package_set
+from assaymark.store.tables import holding, package_set, subject
 from assaymark.store.texts import plain
 
 _packed = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -115,9 +115,9 @@ def add(connection: sa.Connection, sets: Iterable[PackageSet], at: Instant) -> d
 
 def forget(connection: sa.Connection, before: Instant, *, most: int = 1000) -> tuple[Digest, ...]:
     """Take out the components of sets that nobody holds and nobody held since `before`; gives the digests, for `release`."""
-    held = sa.exists().where(
-        holding.c.package_set == package_set.c.id, sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
-    )
+    still = sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
+    of_the_living = sa.or_(subject.c.ended_at.is_(None), subject.c.ended_at >= before)
+    held = sa.exists().where(holding.c.package_set == package_set.c.id, still, subject.c.id == holding.c.subject, of_the_living)
     free = (package_set.c.forgotten_at.is_(None), package_set.c.created_at < before, ~held)
     some = sa.select(package_set.c.id).where(*free).order_by(package_set.c.id).limit(most).with_for_update()
     numbers = [row.id for row in connection.execute(some)]

@@ -11,6 +11,7 @@ from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.digest import Digest
 from assaymark.model.finding import CheckId, Core, Finding, Fingerprint, Layer, Place, RuleId, Witness
 from assaymark.model.severity import Confidence, Severity
+from assaymark.store.narrowing import standing
 from assaymark.store.tables import assessment, finding, holding, occurrence, package_set, subject
 
 _SEVERITIES = {each.rank: each for each in Severity}
@@ -88,10 +89,7 @@ def noted(connection: sa.Connection, number: SubjectId) -> Noted | None:
 def holdings(connection: sa.Connection, number: SubjectId, as_of: Instant | None = None) -> tuple[Holding, ...]:
     """What it holds now, or held then, in order of paths."""
     query = sa.select(holding.c.id, holding.c.path, package_set.c.digest, holding.c.input).where(holding.c.subject == number)
-    if as_of is None:
-        query = query.where(holding.c.closed_at.is_(None))
-    else:
-        query = query.where(holding.c.opened_at <= as_of, sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at > as_of))
+    query = query.where(*standing(holding, as_of))
     rows = connection.execute(query.join(package_set, package_set.c.id == holding.c.package_set).order_by(holding.c.path, holding.c.id))
     return tuple(Holding(*row) for row in rows)
 
@@ -101,10 +99,7 @@ def remembered(connection: sa.Connection, number: SubjectId, check: CheckId, as_
     o = occurrence.c
     columns = (finding.c.fingerprint, finding.c.core, o.path, o.line_now, o.severity, o.confidence, o.rule, o.message)
     query = sa.select(*columns).join(finding, finding.c.id == o.finding).where(o.subject == number, o.checks == check)
-    if as_of is None:
-        query = query.where(o.closed_at.is_(None))
-    else:
-        query = query.where(o.opened_at <= as_of, sa.or_(o.closed_at.is_(None), o.closed_at > as_of))
+    query = query.where(*standing(occurrence, as_of))
     return tuple(
         Remembered(
             fingerprint=row.fingerprint,

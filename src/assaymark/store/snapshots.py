@@ -16,6 +16,7 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import AssessmentId, Instant, SubjectId
 from assaymark.model.digest import Digest
 from assaymark.store import bulk
+from assaymark.store.narrowing import Teams, of_teams
 from assaymark.store.tables import advisory_hit as hits
 from assaymark.store.tables import advisory_snapshot as snapshots
 from assaymark.store.tables import holding, subject
@@ -142,12 +143,11 @@ def causes(connection: sa.Connection, of: SubjectId) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in msgspec.json.decode(row, type=list[str])))
 
 
-def page_of_hits(connection: sa.Connection, snapshot: int, teams: frozenset[TeamId] | None, *, after: int | None, limit: int) -> list[Hit]:
+def page_of_hits(connection: sa.Connection, snapshot: int, teams: Teams, *, after: int | None, limit: int) -> list[Hit]:
     """Whom a snapshot hits, in order of subjects' numbers, of these teams (None for all)."""
     columns = (hits, subject.c.kind, subject.c.name, subject.c.team)
     query = sa.select(*columns).join(subject, subject.c.id == hits.c.subject).where(hits.c.snapshot == snapshot)
-    if teams is not None:
-        query = query.where(subject.c.team.in_(sorted(teams)))
+    query = query.where(*of_teams(subject.c.team, teams))
     if after is not None:
         query = query.where(hits.c.subject > after)
     return [

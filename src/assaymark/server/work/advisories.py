@@ -48,7 +48,7 @@ class Sources(Struct, frozen=True, forbid_unknown_fields=True):
     origin: str = updating.PUBLISHED
     """Address that has ``<ecosystem>/all.zip``, or ``folder``."""
     ecosystems: tuple[str, ...] = updating.ECOSYSTEMS
-    every_hours: int = 6
+    """Named as OSV does; distributions with their release, e.g. ``Debian:12``."""
 
 
 class State(Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from assaymark.server.service import Service
 
 HANDLERS: Mapping[str, str] = {
+    "clean-components": "assaymark.server.work.forgetting:clean_components",
     "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",

@@ -67,9 +67,9 @@ def look(head: Subject, since: Instant) -> Looked:
 
 def note(service: Service, connection: sa.Connection, number: SubjectId, looked: Looked) -> None:
     """From now on the subject holds this; within the transaction that records its inventory."""
-    row = connection.execute(sa.select(subjects.c.team, subjects.c.ended_at).where(subjects.c.id == number)).one()
-    sets = {each.path: (each.digest, each.packages) for each in looked.stock if each.is_read} if row.ended_at is None else {}
-    components.hold(connection, number, None if row.team is None else TeamId(row.team), sets, service.now())
+    team = connection.execute(sa.select(subjects.c.team).where(subjects.c.id == number)).scalar_one()
+    sets = {each.path: (each.digest, each.packages) for each in looked.stock if each.is_read}
+    components.hold(connection, number, None if team is None else TeamId(team), sets, service.now())
     for _, packages in sets.values():
         components.keep(service.blobs, packages)
     digest: Digest = service.blobs.put(msgspec.msgpack.encode(looked.grounds))
@@ -78,11 +78,6 @@ def note(service: Service, connection: sa.Connection, number: SubjectId, looked:
     if newest is not None and newest.created_at >= looked.since and sets:
         # It was judged with advisories that have been replaced meanwhile, and was not held yet when they asked who is hit.
         service.queue.put(connection, rejudge_jobs.one(number))
-
-
-def let_go(service: Service, connection: sa.Connection, number: SubjectId) -> None:
-    """The subject is no more: it holds nothing."""
-    components.hold(connection, number, None, {}, service.now())
 
 
 def grounds_of(service: Service, digest: str) -> Grounds:
