@@ -8,6 +8,8 @@ from starlette.middleware import Middleware
 from assaymark.server.api import (
     assessments,
     findings,
+    connections,
+    deployments,
     jobs,
     layer,
     meta,
@@ -15,11 +17,13 @@ from assaymark.server.api import (
     passkeys,
     people,
     providers,
+    repositories,
     sessions,
     subjects,
     teams,
     tokens,
     trail,
+    triggers,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -38,16 +42,20 @@ def operations() -> list[Operation]:
         meta.router,
         assessments.router,
         findings.router,
+        connections.router,
+        deployments.router,
         jobs.router,
         oidc.router,
         passkeys.router,
         people.router,
         providers.router,
+        repositories.router,
         sessions.router,
         subjects.router,
         teams.router,
         tokens.router,
         trail.router,
+        triggers.router,
     )
     return [operation for router in routers for operation in router.operations]
 
