@@ -7,9 +7,9 @@ from starlette.middleware import Middleware
 
 from assaymark.server.api import (
     assessments,
-    findings,
     connections,
     deployments,
+    findings,
     jobs,
     layer,
     meta,

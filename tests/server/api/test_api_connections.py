@@ -87,7 +87,7 @@ def test_nothing_secret_is_in_the_trail(make: Any) -> None:
 
 
 def test_another_host_is_not_told_the_token(make: Any) -> None:
-    made, call = api(make)
+    _made, call = api(make)
     number = call("POST", "/connections", NEW).json()["id"]
     same = call("PATCH", f"/connections/{number}", {"web_url": "https://forge.example/sub"}).json()
     assert (same["has_token"], same["api_url"]) == (True, "https://forge.example/sub/api/v4")
@@ -182,7 +182,7 @@ def test_a_repository_whose_default_branch_is_not_known_is_asked(make: Any) -> N
 
 
 def test_a_repository_takes_the_connection_and_its_team(make: Any) -> None:
-    made, call = api(make)
+    _made, call = api(make)
     number = call("POST", "/connections", NEW | {"team": 1}).json()["id"]
     told = call("POST", "/repositories", SHOP | {"connection": number}).json()
     row = call("GET", f"/repositories/{told['id']}").json()
