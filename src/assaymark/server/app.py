@@ -7,6 +7,8 @@ from starlette.middleware import Middleware
 
 from assaymark.server.api import (
     assessments,
+    connections,
+    deployments,
     findings,
     jobs,
     layer,
@@ -15,11 +17,13 @@ from assaymark.server.api import (
     passkeys,
     people,
     providers,
+    repositories,
     sessions,
     subjects,
     teams,
     tokens,
     trail,
+    triggers,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -37,17 +41,21 @@ def operations() -> list[Operation]:
     routers = (
         meta.router,
         assessments.router,
+        connections.router,
+        deployments.router,
         findings.router,
         jobs.router,
         oidc.router,
         passkeys.router,
         people.router,
         providers.router,
+        repositories.router,
         sessions.router,
         subjects.router,
         teams.router,
         tokens.router,
         trail.router,
+        triggers.router,
     )
     return [operation for router in routers for operation in router.operations]
 

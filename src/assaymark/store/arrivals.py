@@ -156,3 +156,11 @@ def cancel(connection: sa.Connection, which: sa.ColumnElement[bool], at: Instant
         .returning(table.c.id)
     )
     return sorted(AssessmentId(row.id) for row in done)
+
+
+def came_since(connection: sa.Connection, kind: str, key: str, head: str, since: Instant) -> bool:
+    """Whether something came in for a subject since then, or ever with this head."""
+    same = sa.select(subject.c.id).where(subject.c.kind == kind, subject.c.key == key).scalar_subquery()
+    came = table.c.queued_at >= since
+    query = sa.select(table.c.id).where(table.c.subject == same, came | (table.c.head == head) if head else came).limit(1)
+    return connection.execute(query).first() is not None

@@ -22,6 +22,7 @@ from assaymark.store.new_rows import insert_new
 from assaymark.store.tables import assessment, holding, occurrence, subject
 from assaymark.store.tables import repository as table
 
+ALIVE = table.c.ended_at.is_(None)
 _SCHEMES = ("http", "https", "ssh", "git", "file")
 
 
@@ -266,3 +267,16 @@ def has_subjects(connection: sa.Connection, number: RepositoryId) -> bool:
 def describe(connection: sa.Connection, number: RepositoryId, *, default_branch: str) -> None:
     """Another default branch."""
     connection.execute(table.update().where(table.c.id == number).values(default_branch=default_branch))
+
+
+def at_address(connection: sa.Connection, text: str) -> RepositoryRow | None:
+    """The one at a clone URL, with or without ``.git``, for reading.
+
+    Raises:
+        UsageError: when the text is no such address.
+    """
+    query = (
+        sa.select(table).where(table.c.clone_url.in_(_forms(address(text)))).order_by(table.c.ended_at.is_not(None), table.c.id).limit(1)
+    )
+    row = connection.execute(query).first()
+    return _row(row._mapping) if row else None  # noqa: SLF001

@@ -164,6 +164,11 @@ subject = Table(
     Index(None, "judged_at", "id"), Index(None, "head"),
 )  # fmt: skip
 
+ref_listing = Table(
+    "ref_listing",  # what a repository's refs were when it was last looked at, to see what moved without a webhook
+    metadata, Column("repository", _Id, ForeignKey("repository.id"), primary_key=True), _text("refs"), _instant("seen_at"),
+)  # fmt: skip
+
 # --- what is to do and was done --------------------------------------------------------------------------------------
 
 delivery = Table(

@@ -373,6 +373,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_repository_name"), "repository", ["name"], unique=False)
     op.create_index(op.f("ix_repository_team_id"), "repository", ["team", "id"], unique=False)
     op.create_table(
+        "ref_listing",
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("refs", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_ref_listing_repository")),
+        sa.PrimaryKeyConstraint("repository", name=op.f("pk_ref_listing")),
+    )
+    op.create_table(
         "subject",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
