@@ -20,6 +20,7 @@ from assaymark.server.api import (
     teams,
     tokens,
     trail,
+    verdicts,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -48,6 +49,7 @@ def operations() -> list[Operation]:
         teams.router,
         tokens.router,
         trail.router,
+        verdicts.router,
     )
     return [operation for router in routers for operation in router.operations]
 
