@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from assaymark.errors import UsageError
@@ -30,6 +31,8 @@ from assaymark.views.formats import FORMATS, renderer
 from assaymark.views.options import Options
 
 router = Router("verdicts")
+Form = Annotated[str, Meta(description="A format of reports, e.g. sarif; without it the verdict itself as JSON.")]
+Wait = Annotated[int, Meta(description="Seconds to wait for the verdict, at most 60.")]
 _KINDS = {
     "sarif": "application/sarif+json",
     "junit": "application/xml; charset=utf-8",
@@ -62,7 +65,8 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     """Branch that the merge request goes into; the default branch without it."""
     wait: int = 10
     """Seconds, at most 60."""
-    format: str = "json"
+    format: str = ""
+    """A format of reports; without it the verdict itself as JSON."""
 
 
 class Pending(Struct, frozen=True):
@@ -93,36 +97,36 @@ def ask_verdict(call: Call, body: Question) -> Response:
     return _answer(call, calling.wait_for(call.service, numbers[0], body.wait), body.format)
 
 
-@router.add("GET", "/assessments/{id}/verdict", Permission.ASSESSMENTS_READ)
-def read_verdict(call: Call, id: int, format: str = "json", wait: int = 0) -> Response:  # noqa: A002 - names in the URL
-    """The verdict of an assessment in any format of reports; 202 while there is none, after `wait` seconds at most."""
+@router.add("GET", "/assessments/{assessment}/verdict", Permission.ASSESSMENTS_READ)
+def get_verdict(call: Call, assessment: int, format: Form = "", wait: Wait = 0) -> Response:  # noqa: A002 - name in the URL
+    """The verdict as JSON, byte for byte as its digest says, or in a format of reports; 202 while there is none, after `wait` seconds."""
     _known_format(format)
     if not 0 <= wait <= MOST_SECONDS:
         raise invalid(f"wait is {wait}", f"give seconds from 0 to {MOST_SECONDS}")
-    _seen(call, id)
-    return _answer(call, calling.wait_for(call.service, AssessmentId(id), wait), format)
+    _seen(call, assessment)
+    return _answer(call, calling.wait_for(call.service, AssessmentId(assessment), wait), format)
 
 
-@router.add("POST", "/assessments/{id}/cancel", Permission.ASSESSMENTS_RUN, status=204)
-def cancel_assessment(call: Call, id: int) -> Nothing:  # noqa: A002
+@router.add("POST", "/assessments/{assessment}/cancel", Permission.ASSESSMENTS_RUN, status=204)
+def cancel_assessment(call: Call, assessment: int) -> Nothing:
     """End an assessment that waits or runs, without a verdict."""
-    found = _seen(call, id)
+    found = _seen(call, assessment)
     call.need(Permission.ASSESSMENTS_RUN, found.team)
     who = rights.by(call)
     with call.service.database.write() as link:
         if not end_cancelled(call.service, link, found.id, f"{call.who.login} cancelled it"):
-            raise conflict(f"assessment {id} has ended", "look at its verdict, or ask for a new one")
-        call.service.queue.cancel(link, f"assess:{id}")
+            raise conflict(f"assessment {assessment} has ended", "look at its verdict, or ask for a new one")
+        call.service.queue.cancel(link, f"assess:{assessment}")
         action = trail.Action(
             call.service.now(), call.who.login, "assessment.cancelled", "success", person=call.who.person, object_kind="assessment",
-            object=str(id), team=found.team, origin=who.origin,
+            object=str(assessment), team=found.team, origin=who.origin,
         )  # fmt: skip
         trail.record(link, action)
     return Nothing()
 
 
 def _known_format(name: str) -> None:
-    if name not in FORMATS:
+    if name and name not in FORMATS:
         raise invalid(f"there is no format {name[:40]!r}", f"choose one of {', '.join(FORMATS)}")
 
 
@@ -174,11 +178,14 @@ def _answer(call: Call, found: Standing | None, form: str) -> Response:
 
 def _report(call: Call, found: Standing, form: str, place: str) -> Response:
     """Made of bytes that never change, so that its tag needs no report."""
-    tag = f'"{found.verdict.rpartition(":")[2][:32]}-{form}"'
+    tag = f'"{found.verdict}{"-" if form else ""}{form}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Content-Location": place, "Assay-Outcome": found.state.value}
     if call.request.method == "GET" and matches(call.request.headers.get("if-none-match", ""), tag, strong=False):
         return Response(status_code=304, headers=headers)
-    verdict = msgspec.json.decode(call.service.blobs.get(Digest(found.verdict)), type=Verdict)
+    data = call.service.blobs.get(Digest(found.verdict))
+    if not form:
+        return Response(data, 200, headers, media_type="application/json")
+    verdict = msgspec.json.decode(data, type=Verdict)
     options = Options(project=found.name, started=_iso(found.started_at), finished=_iso(found.finished_at))
     try:
         text = renderer(form)(verdict, options)
