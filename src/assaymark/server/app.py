@@ -24,6 +24,7 @@ from assaymark.server.api import (
     tokens,
     trail,
     triggers,
+    verdicts,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -56,6 +57,7 @@ def operations() -> list[Operation]:
         tokens.router,
         trail.router,
         triggers.router,
+        verdicts.router,
     )
     return [operation for router in routers for operation in router.operations]
 
