@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, RepositoryId, SubjectId
+from assaymark.store.departures import depart
 from assaymark.store.new_rows import insert_new
 from assaymark.store.tables import assessment as table
 from assaymark.store.tables import subject
@@ -138,6 +139,7 @@ def rebase(connection: sa.Connection, number: AssessmentId, base: str) -> None:
 def end(connection: sa.Connection, of: SubjectId, at: Instant) -> Sequence[AssessmentId]:
     """The subject is no more; gives the assessments that were queued and are cancelled by that."""
     connection.execute(subject.update().where(subject.c.id == of, subject.c.ended_at.is_(None)).values(ended_at=at))
+    depart(connection, subject.c.id == of, at)
     return cancel(connection, table.c.subject == of, at, "its subject is no more")
 
 

@@ -18,6 +18,7 @@ from assaymark.errors import UsageError
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.trigger import RemoteRepository
+from assaymark.store.departures import depart
 from assaymark.store.new_rows import insert_new
 from assaymark.store.tables import assessment, holding, occurrence, subject
 from assaymark.store.tables import repository as table
@@ -220,6 +221,7 @@ def end(connection: sa.Connection, number: RepositoryId, at: Instant) -> None:
     """Look after it and its subjects no more; what was found stays readable as of the days before."""
     connection.execute(table.update().where(table.c.id == number, table.c.ended_at.is_(None)).values(ended_at=at))
     connection.execute(subject.update().where(subject.c.repository == number, subject.c.ended_at.is_(None)).values(ended_at=at))
+    depart(connection, subject.c.repository == number, at)
 
 
 def resume(connection: sa.Connection, number: RepositoryId) -> None:
