@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    events,
     jobs,
     layer,
     meta,
@@ -23,6 +24,7 @@ from assaymark.server.middleware import Guard, refuse
 from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
+from assaymark.server.watching import Watcher
 from assaymark.server.web.screens import page_routes
 from assaymark.server.webhooks import endpoint as webhooks
 
@@ -31,6 +33,7 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        events.router,
         jobs.router,
         passkeys.router,
         people.router,
@@ -58,6 +61,8 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
         exception_handlers=refuse(service),
     )
     app.state.limits = limits
+    app.state.identify = identify
+    app.state.watcher = Watcher(service.database)
     app.state.description = Description(served)
     app.router.redirect_slashes = False  # a redirect would be made of the request's own words
     return app

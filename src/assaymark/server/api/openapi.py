@@ -25,6 +25,7 @@ from assaymark.server.problem import KIND, Problem
 
 PREFIX = "/api/v1"
 JSON = "application/json"
+EVENTS = "text/event-stream"
 NAMES = {
     "limit": "How many rows a page has.",
     "after": "`next` of the page before; the first page without it.",
@@ -129,6 +130,8 @@ class Description:
         made["responses"] |= {str(each.status): {"$ref": f"#/components/responses/{each.name}"} for each in told_of(operation)}
         if operation.method == "GET" and operation.produces == JSON:
             made["responses"]["304"] = {"description": "The caller has it already (`If-None-Match`)."}
+        if operation.produces == EVENTS:
+            made["responses"]["204"] = {"description": "The client has seen the end (`Last-Event-ID`)."}
         made["responses"] = dict(sorted(made["responses"].items()))
         scopes = [] if operation.permission is None else [operation.permission.value]
         made["security"] = [{}] if operation.public else [{"token": scopes}, {"session": scopes}]
