@@ -12,7 +12,7 @@ from benchmarks.measure import bench_folder
 from benchmarks.peers import PEERS
 
 CLIENT_BUDGET = 20.0
-PROGRAM_BUDGET = 350.0
+PROGRAM_BUDGET = 250.0
 """Million instructions above an interpreter that does nothing."""
 
 

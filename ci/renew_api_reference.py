@@ -102,7 +102,7 @@ def _who(operation: dict[str, Any]) -> str:
 
 
 def _answer(operation: dict[str, Any]) -> str:
-    status = next(each for each in operation["responses"] if each.startswith("2"))
+    status = next(each for each in operation["responses"] if each[0] in "23")
     content = operation["responses"][status].get("content", {})
     if not content:
         return f" Answers {status}."

@@ -11,12 +11,15 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from assaymark.errors import UsageError
 
@@ -61,6 +64,25 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+class Answer(Struct, frozen=True):
+    """What a server says, before its body is read."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names as they came."""
+    pieces: Iterator[bytes]
+    length: int | None = None
+    """As announced."""
+
+    def header(self, name: str) -> str:
+        """In any case of letters; empty without one."""
+        return next((value for each, value in self.headers.items() if each.lower() == name.lower()), "")
+
+
+Ask = Callable[[str, Mapping[str, str]], AbstractContextManager[Answer]]
+"""Sends headers to an address, following redirects to permitted ones only. Raises `OSError` or `HTTPException` when there is no answer."""
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(  # noqa: PLR0913, PLR0917 - the library's signature
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -69,7 +91,22 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def fetch(url: str, target: Path, *, may_be_absent: bool = False, note: Callable[[str], None] = lambda _: None) -> Came:
+@contextmanager
+def ask_directly(url: str, headers: Mapping[str, str]) -> Iterator[Answer]:
+    """By the standard library, through the proxies of the environment: for a person's own machine."""
+    request = urllib.request.Request(permitted(url), headers=dict(headers))  # noqa: S310 - the scheme was looked at
+    opener = urllib.request.build_opener(_Redirects)
+    try:
+        with opener.open(request, timeout=_SECONDS) as answer:
+            yield Answer(answer.status, dict(answer.headers), iter(lambda: answer.read(_PIECE), b""), getattr(answer, "length", None))
+    except urllib.error.HTTPError as error:
+        with error:
+            yield Answer(error.code, dict(error.headers), iter(()))
+
+
+def fetch(
+    url: str, target: Path, *, may_be_absent: bool = False, note: Callable[[str], None] = lambda _: None, ask: Ask = ask_directly
+) -> Came:
     """Bring what stands at the address into the file.
 
     Raises:
@@ -77,22 +114,18 @@ def fetch(url: str, target: Path, *, may_be_absent: bool = False, note: Callable
     """
     marks = target.with_name(target.name + ".marks")
     headers = {"User-Agent": "assaymark", **(_asked_before(marks, url) if target.exists() else {})}
-    request = urllib.request.Request(permitted(url), headers=headers)  # noqa: S310 - the scheme was looked at
-    opener = urllib.request.build_opener(_Redirects)
+    permitted(url)
     note(url)
     try:
-        with opener.open(request, timeout=_SECONDS) as answer:
-            _keep(answer, target, url)
-            seen = {name: value for name in _REMEMBERED if (value := answer.headers.get(name))}
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 304:
+        with ask(url, headers) as answer:
+            if answer.status == 304:
                 return Came.SAME
-            if error.code in (403, 404, 410) and may_be_absent:
+            if answer.status in (403, 404, 410) and may_be_absent:
                 return Came.ABSENT
-        raise UsageError(
-            f"{url} answers {error.code}", why=str(error.reason), advice="look at the address; what was there is kept"
-        ) from error
+            if answer.status != 200:
+                raise UsageError(f"{url} answers {answer.status}", advice="look at the address; what was there is kept")
+            _keep(answer, target, url)
+            seen = {name: value for name in _REMEMBERED if (value := answer.header(name))}
     except (OSError, HTTPException, ValueError) as error:
         raise UsageError(f"{url} cannot be fetched", why=str(error), advice="look at the network; what was there is kept") from error
     _write(marks, json.dumps({"url": url, **seen}).encode())
@@ -110,19 +143,18 @@ def _asked_before(marks: Path, url: str) -> dict[str, str]:
     return {ask: str(seen[name]) for name, ask in _REMEMBERED.items() if name in seen}
 
 
-def _keep(answer: IO[bytes], target: Path, url: str) -> None:
+def _keep(answer: Answer, target: Path, url: str) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
-    expected = getattr(answer, "length", None)
     size = 0
     try:
         with draft.open("wb") as file:
-            while piece := answer.read(_PIECE):
+            for piece in answer.pieces:
                 size += len(piece)
                 if size > LARGEST:
                     raise UsageError(f"{url} sends more than {LARGEST >> 30} GiB", advice="look at the address; what was there is kept")
                 file.write(piece)
-        if expected is not None and size < expected:
-            raise UsageError(f"{url} broke off after {size} of {expected} bytes", advice="run again; what was there is kept")
+        if answer.length is not None and size < answer.length:
+            raise UsageError(f"{url} broke off after {size} of {answer.length} bytes", advice="run again; what was there is kept")
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

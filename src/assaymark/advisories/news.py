@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assaymark.checks.application.dependencies.matching.index import Index
-from assaymark.checks.application.dependencies.matching.records import Affects, decode_affects
+from assaymark.checks.application.dependencies.matching.records import Advisory, Affects, decode_advisory, decode_affects
 
 _Row = tuple[str, bytes]
 
@@ -23,6 +23,23 @@ def news(before: Index | None, after: Index) -> dict[str, tuple[Affects, ...]]:
         if fresh:
             found[package] = fresh
     return found
+
+
+def rerated(before: Index, after: Index) -> frozenset[str]:
+    """Vulnerabilities of both that weigh otherwise now: another severity or nature, or known to be exploited since then.
+
+    Predictions (EPSS) change every day for all of them and weigh nothing.
+    """
+    found = set()
+    for id_, old, data in _side_by_side(before.packed_advisories(), after.packed_advisories()):
+        if old is not None and _weight(decode_advisory(old)) != _weight(decode_advisory(data)):
+            found.add(id_)
+    return frozenset(found)
+
+
+def _weight(advisory: Advisory) -> tuple[object, ...]:
+    exploited = advisory.exploited
+    return advisory.nature, advisory.severity, exploited is not None, exploited is not None and exploited.ransomware
 
 
 def _side_by_side(left: Iterator[_Row], right: Iterator[_Row]) -> Iterator[tuple[str, bytes | None, bytes]]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from assaymark.advisories.archives import Found, look, members, record_at
 from assaymark.advisories.compiling import Collection, Compiled
-from assaymark.advisories.download import Came, fetch, permitted
+from assaymark.advisories.download import Ask, Came, ask_directly, fetch, permitted
 from assaymark.advisories.urgency import read_epss, read_kev
 from assaymark.checks.application.dependencies.matching.records import Exploited
 from assaymark.errors import UsageError
@@ -38,7 +38,9 @@ def from_folder(folder: Path, index: Path, now: str, note: Note) -> Compiled:
     return _compile(look(folder), index, {"compiled": now, "from": str(folder)}, note)
 
 
-def from_address(base: str, ecosystems: Sequence[str], index: Path, now: str, note: Note) -> Compiled:
+def from_address(  # noqa: PLR0913 - what, where to, when, and two ports
+    base: str, ecosystems: Sequence[str], index: Path, now: str, note: Note, *, ask: Ask = ask_directly
+) -> Compiled:
     """Fetch what changed at ``<base>/<ecosystem>/all.zip``, KEV and EPSS; then compile all that was ever fetched.
 
     Raises:
@@ -50,11 +52,11 @@ def from_address(base: str, ecosystems: Sequence[str], index: Path, now: str, no
     for ecosystem in ecosystems:
         if "/" in ecosystem or ecosystem.startswith("."):
             raise UsageError(f"there is no ecosystem {ecosystem!r}", advice=f"known are {', '.join(ECOSYSTEMS)}")
-        came = fetch(f"{base}/{quote(ecosystem)}/all.zip", folder / f"{ecosystem}.zip", note=note)
+        came = fetch(f"{base}/{quote(ecosystem)}/all.zip", folder / f"{ecosystem}.zip", note=note, ask=ask)
         note(f"  {came}")
     official = base == PUBLISHED
     for name, url in (("kev.json", KEV if official else f"{base}/kev.json"), ("epss.csv.gz", EPSS if official else f"{base}/epss.csv.gz")):
-        came = fetch(url, folder / name, may_be_absent=not official, note=note)
+        came = fetch(url, folder / name, may_be_absent=not official, note=note, ask=ask)
         note(f"  {came}")
         if came is Came.ABSENT:
             (folder / name).unlink(missing_ok=True)

@@ -6,17 +6,12 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from assaymark.errors import UsageError
 
 _SHOWN = 20
-
-if TYPE_CHECKING:
-    from assaymark.checks.application.dependencies.packages import PackageSet
-    from assaymark.model.subject import Subject
 
 
 @click.command("sbom")
@@ -33,10 +28,11 @@ def command(target: str, form: str, output: str, timestamp: str) -> None:
     from assaymark.checks.application.dependencies.bom.cyclonedx import cyclonedx
     from assaymark.checks.application.dependencies.bom.spdx import spdx
     from assaymark.cli.target import Words, read_words
+    from assaymark.stock import stock_of
 
     when = _time(timestamp)
     comparison, root, _ = read_words(Words(target=target))
-    sets = _read(comparison.head)
+    sets = [(each.path, each.packages) for each in stock_of(comparison.head)]
     packages, places = joined(sets)
     ref = comparison.head.ref
     name = os.path.basename(os.path.realpath(root)) or "subject"  # noqa: PTH119  undecodable names are no paths
@@ -50,42 +46,6 @@ def command(target: str, form: str, output: str, timestamp: str) -> None:
         draft.write_bytes(document)
         draft.replace(output)
     _tell(len(packages.packages), len(sets), packages.problems)
-
-
-def _read(subject: Subject) -> list[tuple[str, PackageSet]]:
-    """Every lock file that the policy does not exclude; one that cannot be read is a gap of the bill."""
-    from assaymark.checks.application.dependencies.readers import Unreadable, dialect_of, read
-    from assaymark.flow import policy_of, readable
-    from assaymark.model.subject import EntryKind
-    from assaymark.views.encoding import well_formed
-
-    policy = policy_of(subject)
-    entries = [e for e in readable(subject.entries(), policy) if e.kind is EntryKind.FILE and dialect_of(e.path) is not None]
-    reader = subject.reader().open()
-    try:
-        limit = policy.limits.file_mib << 20
-        contents = {content.digest: content for content in reader.read([e.digest for e in entries], limit=limit)}
-    finally:
-        reader.close()
-    sets = []
-    for entry in entries:
-        dialect, content = dialect_of(entry.path), contents.get(entry.digest)
-        if dialect is None or content is None or content.data is None:
-            found = _gap(0, f"the file cannot be read ({content.problem if content else 'missing'})")
-        else:
-            try:
-                found = read(dialect, content.data)
-            except Unreadable as why:
-                found = _gap(why.line, why.reason)
-        sets.append((well_formed(entry.path), found))
-    return sets
-
-
-def _gap(line: int, sentence: str) -> PackageSet:
-    """A set that holds nothing but a problem; it says nothing against what other sets know."""
-    from assaymark.checks.application.dependencies.packages import PackageSet
-
-    return PackageSet((), knows_direct=True, problems=((line, sentence),))
 
 
 def _tell(packages: int, files: int, problems: tuple[tuple[int, str], ...]) -> None:

@@ -7,11 +7,12 @@ the server does.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from assaymark.errors import AssayError
 from assaymark.jobs.job import Terms
@@ -35,7 +36,9 @@ def work(settings: Settings, *, slots: int = 1, pace: Pace | None = None, lifeli
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     nursery = Nursery(ServerTrade(settings))
     database = Database(settings.database)
-    _await(database)
+    if not _await(database, lifeline):
+        nursery.close()
+        return 1
     worker = Worker(open_queue(database, Terms(wills=WILLS)), nursery, slots=slots, pace=pace, lifeline=lifeline)
     try:
         return 0 if worker.run() else 1
@@ -43,21 +46,22 @@ def work(settings: Settings, *, slots: int = 1, pace: Pace | None = None, lifeli
         database.close()
 
 
-def _await(database: Database) -> None:
-    """Bring the schema up, as soon as there is something to bring up."""
+def _await(database: Database, lifeline: int | None) -> bool:
+    """Bring the schema up, as soon as there is something to bring up; False when whoever started this is gone meanwhile."""
     pause = 0.25
     while True:
         try:
             migrate(database)
             prepare(database)
-        except DBAPIError as error:
-            if not isinstance(error.orig, Exception) or "Operational" not in type(error).__name__:
-                raise
+        except OperationalError as error:
             _log.warning("database unreachable", reason=str(error.orig).partition("\n")[0], again_in=pause)
-            time.sleep(pause)
+            if lifeline is None:
+                time.sleep(pause)
+            elif select.select([lifeline], [], [], pause)[0]:
+                return False
             pause = min(_LONGEST_PAUSE, pause * 2)
         else:
-            return
+            return True
 
 
 def main() -> None:

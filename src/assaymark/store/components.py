@@ -20,9 +20,9 @@ from assaymark.errors import SubjectUnreadable
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.digest import Digest, sha256
-from assaymark.store import bulk, component_rows
+from assaymark.store import bulk, component_rows, setting_rows
 from assaymark.store.blobs import Blobs
-from assaymark.store.tables import holding, package_set, setting
+from assaymark.store.tables import holding, package_set, subject
 from assaymark.store.texts import plain
 
 _packed = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -115,9 +115,9 @@ def add(connection: sa.Connection, sets: Iterable[PackageSet], at: Instant) -> d
 
 def forget(connection: sa.Connection, before: Instant, *, most: int = 1000) -> tuple[Digest, ...]:
     """Take out the components of sets that nobody holds and nobody held since `before`; gives the digests, for `release`."""
-    held = sa.exists().where(
-        holding.c.package_set == package_set.c.id, sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
-    )
+    still = sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
+    of_the_living = sa.or_(subject.c.ended_at.is_(None), subject.c.ended_at >= before)
+    held = sa.exists().where(holding.c.package_set == package_set.c.id, still, subject.c.id == holding.c.subject, of_the_living)
     free = (package_set.c.forgotten_at.is_(None), package_set.c.created_at < before, ~held)
     some = sa.select(package_set.c.id).where(*free).order_by(package_set.c.id).limit(most).with_for_update()
     numbers = [row.id for row in connection.execute(some)]
@@ -128,11 +128,7 @@ def forget(connection: sa.Connection, before: Instant, *, most: int = 1000) -> t
     bulk.change_all(connection, package_set, [row.id for row in rows], {"forgotten_at": before})
     gone = tuple(Digest(row.digest) for row in rows)
     if gone:
-        words = (
-            "INSERT INTO setting (name, value, changed_at) VALUES (:name, :value, :at)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at"
-        )
-        connection.execute(sa.text(words), {"name": _FORGOTTEN, "value": str(before), "at": before})
+        setting_rows.put(connection, _FORGOTTEN, int(before), before)
     return gone
 
 
@@ -146,8 +142,7 @@ def release(connection: sa.Connection, blobs: Blobs, digests: Sequence[Digest]) 
 
 def known_since(connection: sa.Connection) -> Instant:
     """Answers as of an earlier day may lack what was forgotten; 0 when nothing was."""
-    value = connection.execute(sa.select(setting.c.value).where(setting.c.name == _FORGOTTEN)).scalar()
-    return Instant(int(value or 0))
+    return Instant(setting_rows.get(connection, _FORGOTTEN, int, 0))
 
 
 def refill(connection: sa.Connection, blobs: Blobs, *, most: int = 100) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+_FIXED = ("finding", "subject", "opened_at", "since", "severity", "rule", "waived", "path", "line", "message")
 _ENDS_ONCE = {
-    "occurrence": "OLD.closed_at IS NOT NULL OR NEW.opened_at <> OLD.opened_at OR NEW.finding <> OLD.finding OR NEW.subject <> OLD.subject",
+    "occurrence": " OR ".join(["OLD.closed_at IS NOT NULL", *(f"NEW.{name} <> OLD.{name}" for name in _FIXED)]),
     "assessment": "OLD.state NOT IN ('queued', 'running')",
     "holding": "OLD.closed_at IS NOT NULL",
 }
-_ONLY_GROWS = ("audit_event",)
+_ONLY_GROWS = ("audit_event", "posture")
 _NEVER_DELETED = (*_ENDS_ONCE, *_ONLY_GROWS)
 
 

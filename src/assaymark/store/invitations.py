@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
+from sqlalchemy.exc import IntegrityError
 
 from assaymark.model.access import PersonId
 from assaymark.model.assessment import SECOND, Instant
@@ -26,6 +27,8 @@ class Purpose(StrEnum):
     PASSKEY_ADD = "passkey-add"
     PASSKEY_SIGN_IN = "passkey-sign-in"
     OIDC = "oidc"
+    EXCHANGED = "exchanged"
+    """A token of another issuer that was changed for one of ours: kept so that it is not changed again."""
 
 
 class Invitation(Struct, frozen=True):
@@ -50,6 +53,16 @@ def put(connection: sa.Connection, hashed: str, invitation: Invitation) -> int:
     }
     made: int = connection.execute(table.insert().returning(table.c.id), row).scalar_one()
     return made
+
+
+def put_once(connection: sa.Connection, hashed: str, invitation: Invitation) -> bool:
+    """Write one unless it is there, used or not; False when it is. Of two at the same time one is told so."""
+    try:
+        with connection.begin_nested():
+            put(connection, hashed, invitation)
+    except IntegrityError:
+        return False
+    return True
 
 
 _columns = (table.c.purpose, table.c.person, table.c.details, table.c.created_at, table.c.expires_at)

@@ -256,3 +256,13 @@ def page(
     if teams is not None:
         query = query.where(table.c.team.in_(teams))
     return [_row(row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+
+
+def has_subjects(connection: sa.Connection, number: RepositoryId) -> bool:
+    """Whether anything of it was ever judged or is to be."""
+    return connection.execute(sa.select(subject.c.id).where(subject.c.repository == number).limit(1)).first() is not None
+
+
+def describe(connection: sa.Connection, number: RepositoryId, *, default_branch: str) -> None:
+    """Another default branch."""
+    connection.execute(table.update().where(table.c.id == number).values(default_branch=default_branch))

@@ -19,7 +19,7 @@ from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, R
 from assaymark.model.severity import Severity
 from assaymark.model.trigger import TriggerKind
 from assaymark.store import bulk
-from assaymark.store.narrowing import MOST_ROWS, Teams, behind, like, of_teams
+from assaymark.store.narrowing import MOST_ROWS, Teams, behind, counted, like, of_teams
 from assaymark.store.tables import assessment, posture, repository, subject
 
 c = subject.c
@@ -258,13 +258,30 @@ class Point(Struct, frozen=True):
     open: Posture
 
 
-def series(connection: sa.Connection, number: int, *, before: Instant | None = None, limit: int = 200) -> list[Point]:
-    """How the counts of one subject went, newest first."""
+def series(
+    connection: sa.Connection, number: SubjectId, *, at: Instant | None = None, after: tuple[int, int] | None = None, limit: int = 100
+) -> tuple[list[Point], tuple[int, int] | None]:
+    """How the counts of one subject went, newest first, and where the part ended when there is more."""
+    limit = max(1, min(limit, MOST_ROWS))
     query = sa.select(posture).where(posture.c.subject == number)
-    if before is not None:
-        query = query.where(posture.c.at <= before)
-    query = query.order_by(posture.c.at.desc(), posture.c.id.desc()).limit(max(1, min(limit, MOST_ROWS)))
-    return [Point(row.at, _posture(row._mapping)) for row in connection.execute(query)]  # noqa: SLF001
+    if at is not None:
+        query = query.where(posture.c.at <= at)
+    if after is not None:
+        query = query.where(behind((posture.c.at, posture.c.id), after, descending=True))
+    rows = connection.execute(query.order_by(posture.c.at.desc(), posture.c.id.desc()).limit(limit + 1)).all()
+    end = (rows[limit - 1].at, rows[limit - 1].id) if len(rows) > limit else None
+    return [Point(row.at, _posture(row._mapping)) for row in rows[:limit]], end  # noqa: SLF001
+
+
+def posture_of(connection: sa.Connection, number: SubjectId, at: Instant | None = None) -> Posture:
+    """What stands open in one subject."""
+    points, _ = series(connection, number, at=at, limit=1)
+    return points[0].open if points else Posture()
+
+
+def count(connection: sa.Connection, teams: Teams, asked: Filter, most: int) -> int:
+    """How many there are, counted up to `most`."""
+    return counted(connection, sa.select(c.id).where(*conditions(teams, asked)), most)
 
 
 def details_of(connection: sa.Connection, number: int) -> dict[str, str]:

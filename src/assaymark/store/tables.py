@@ -157,6 +157,7 @@ subject = Table(
     _text("state", default=""),  # of the assessment that was judged last
     _instant("judged_at", nullable=True),
     Column("last_assessment", _Id, nullable=True),
+    _text("grounds", default=""),  # digest in `blobs`: policy and statements by which what it holds is judged again
     _number("open_critical"), _number("open_high"), _number("open_medium"), _number("open_low"), _number("open_info"),
     _number("waived"), _number("unchecked"),
     UniqueConstraint("kind", "key"), Index(None, "team", "id"), Index(None, "repository", "id"), Index(None, "name", "id"),
@@ -329,8 +330,19 @@ holding = Table(
 )  # fmt: skip
 
 advisory_snapshot = Table(
-    "advisory_snapshot", metadata, _id(), _text("digest"), _text("meta"), _instant("created_at"), _number("news"), _number("hits"),
-    UniqueConstraint("digest"),
+    "advisory_snapshot", metadata, _id(), _text("digest"),  # of the compiled index, which lies in `blobs`
+    _text("snapshot"),  # what the index says of itself: equal for equal advisories
+    _text("meta"), _instant("created_at"), _number("news"), _number("hits"), UniqueConstraint("digest"),
+)  # fmt: skip
+
+advisory_hit = Table(
+    "advisory_hit",  # a subject that holds what changed with a snapshot, until it is judged again
+    metadata,
+    _id(), _ref("snapshot", "advisory_snapshot"), _ref("subject", "subject"),
+    _text("advisories"),  # ids, the first of them if there are many
+    _number("advisory_count"), _text("state"),  # waiting, queued, judged
+    _instant("queued_at", nullable=True), _instant("judged_at", nullable=True), _ref("assessment", "assessment", nullable=True),
+    UniqueConstraint("snapshot", "subject"), Index(None, "state", "id"), Index(None, "subject", "state"),
 )  # fmt: skip
 
 setting = Table("setting", metadata, Column("name", Text, primary_key=True), _text("value"), _instant("changed_at"))

@@ -176,9 +176,10 @@ def mapping(connection: sa.Connection, mapping_id: int) -> MappingRow | None:
     return found[0] if found else None
 
 
-def mappings(connection: sa.Connection, *, after: int, limit: int) -> list[MappingRow]:
-    """In the order in which they were made."""
-    return _mappings(connection, group_mapping.c.id > after, limit=limit)
+def mappings(connection: sa.Connection, *, after: int, limit: int, teams: frozenset[TeamId] | None) -> list[MappingRow]:
+    """In the order in which they were made; only those that give something in these teams, unless None."""
+    later = group_mapping.c.id > after
+    return _mappings(connection, later if teams is None else sa.and_(later, group_mapping.c.team.in_(teams)), limit=limit)
 
 
 def mapped(connection: sa.Connection, issuer: str, groups: Iterable[str]) -> frozenset[Grant]:
@@ -206,6 +207,12 @@ def replace_from(connection: sa.Connection, holder: PersonId, source: str, grant
         give(connection, holder, grant, source=source, at=at)
     gone, come = held.keys() - grants, grants - held.keys()
     return sorted([f"-{_words(grant)}" for grant in gone] + [f"+{_words(grant)}" for grant in come])
+
+
+def take_from(connection: sa.Connection, source: str) -> None:
+    """End all that one source gave, and forget its mappings."""
+    connection.execute(membership.delete().where(membership.c.source == source))
+    connection.execute(group_mapping.delete().where(group_mapping.c.issuer == source))
 
 
 def _words(grant: Grant) -> str:

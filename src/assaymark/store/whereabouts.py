@@ -23,6 +23,7 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, SubjectId
 from assaymark.store.affected import Question
 from assaymark.store.component_rows import ecosystem_of, known_packages, shown
+from assaymark.store.narrowing import behind, counted, of_teams, standing
 from assaymark.store.tables import component, holding, package, subject, unordered_component
 
 MOST = 10_000
@@ -113,8 +114,7 @@ def count(connection: sa.Connection, question: Question, scope: Scope) -> int:
     hits = _hits(question)
     some = sa.select(holding.c.subject).select_from(hits).join(holding, holding.c.package_set == hits.c.package_set)
     some = some.join(subject, subject.c.id == holding.c.subject)
-    bounded = some.where(*_within(scope)).distinct().limit(MOST).subquery()
-    return int(connection.execute(sa.select(sa.func.count()).select_from(bounded)).scalar_one())
+    return counted(connection, some.where(*_within(scope)).distinct(), MOST)
 
 
 def _page(connection: sa.Connection, question: Question, scope: Scope) -> list[Held]:
@@ -143,7 +143,7 @@ def _page(connection: sa.Connection, question: Question, scope: Scope) -> list[H
     )
     if scope.after is not None:
         # The first part alone lets an index or an early filter do it, the tuple decides.
-        query = query.where(holding.c.subject >= scope.after[0], sa.tuple_(*order) > sa.tuple_(*scope.after))
+        query = query.where(holding.c.subject >= scope.after[0], behind(order, scope.after, descending=False))
     return [_held(row) for row in connection.execute(query)]
 
 
@@ -164,14 +164,9 @@ def _held(row: Any) -> Held:
 
 def _within(scope: Scope) -> list[sa.ColumnElement[bool]]:
     """The time and the teams that are asked for."""
-    found: list[sa.ColumnElement[bool]] = []
-    if scope.as_of is None:
-        found.append(holding.c.closed_at.is_(None))
-    else:
-        found += [holding.c.opened_at <= scope.as_of, sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at > scope.as_of)]
-    if scope.teams is not None:
-        found.append(subject.c.team.in_(sorted(scope.teams)))
-    return found
+    at = scope.as_of
+    alive = subject.c.ended_at.is_(None) if at is None else sa.or_(subject.c.ended_at.is_(None), subject.c.ended_at > at)
+    return [*standing(holding, at), alive, *of_teams(subject.c.team, scope.teams)]
 
 
 def _hits(question: Question) -> sa.Subquery:

@@ -104,7 +104,7 @@ def decide(
     ]
     waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
     return Decision(
-        outcome=_outcome(reasons),
+        outcome=outcome_of(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
         before=_posture(old, waived_before, base.policy),
@@ -214,7 +214,8 @@ def _to_renew(judged: Sequence[Judged], valid: Sequence[Waiver]) -> Iterator[str
                     )
 
 
-def _outcome(reasons: Sequence[Reason]) -> Outcome:
+def outcome_of(reasons: Sequence[Reason]) -> Outcome:
+    """What reasons come to together."""
     stopping = [reason for reason in reasons if reason.stops]
     if any(reason.kind is not ReasonKind.UNPROVEN for reason in stopping):
         return Outcome.FAIL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +77,19 @@ def world(service: Service) -> World:
     return World(service)
 
 
-def _device() -> Any:
-    pytest.importorskip("webauthn", reason="NOT PROVED: the extra `passkeys` is not installed")
-    path = Path(__file__).with_name("authenticator.py")
-    spec = importlib.util.spec_from_file_location("authenticator", path)
+def beside(name: str) -> Any:
+    """A module that lies beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Authenticator("https://assay.example.org")
+    return module
+
+
+def _device() -> Any:
+    pytest.importorskip("webauthn", reason="NOT PROVED: the extra `passkeys` is not installed")
+    return beside("authenticator").Authenticator("https://assay.example.org")
 
 
 @pytest.fixture
@@ -95,3 +100,25 @@ def device() -> Any:
 @pytest.fixture
 def other_device() -> Any:
     return _device()
+
+
+@pytest.fixture
+def reaching(world: World) -> World:
+    """The server, which may go to loopback."""
+    settings = msgspec.structs.replace(world.service.settings, private_networks=("127.0.0.0/8",))
+    return World(msgspec.structs.replace(world.service, settings=settings))
+
+
+@pytest.fixture
+def provider(reaching: World) -> Iterator[Any]:
+    """An identity provider on loopback, at the server's own time."""
+    made = beside("identity_provider").IdentityProvider(lambda: reaching.at)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other_provider(reaching: World) -> Iterator[Any]:
+    made = beside("identity_provider").IdentityProvider(lambda: reaching.at)
+    yield made
+    made.close()

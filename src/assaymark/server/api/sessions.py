@@ -9,7 +9,8 @@ from assaymark.model.access import PersonId
 from assaymark.model.assessment import Instant
 from assaymark.server.api import rights
 from assaymark.server.api.route import Call, Nothing, Router
-from assaymark.server.people import accounts, cookies, links, sign_in
+from assaymark.server.people import accounts, cookies, links, oidc, sign_in
+from assaymark.server.people import provider as settings
 from assaymark.server.people.accounts import By
 from assaymark.server.people.cookies import Cookie
 from assaymark.server.people.session import IDLE, origin
@@ -90,15 +91,23 @@ def list_sessions(call: Call, person: int | None = None) -> tuple[SessionView, .
     )
 
 
-@router.add("DELETE", "/sessions/present", None, status=204)
-def end_present_session(call: Call) -> Nothing:
+class SignedOut(Struct, frozen=True):
+    go_to: str
+    """Where the browser may end its session at the identity provider as well; empty when there is nothing to end."""
+
+
+@router.add("DELETE", "/sessions/present", None)
+def end_present_session(call: Call) -> SignedOut:
     """Sign out."""
     session = rights.need_session(call)
     with call.service.database.write() as connection:
+        row = sessions.get(connection, session)
+        named = row.method.removeprefix("oidc:") if row and row.method.startswith("oidc:") else ""
+        provider = settings.provider(connection, named) if named else None
         sessions.revoke(connection, session, call.service.now())
         _note(call, connection, call.who.person, session)
     cookies.clear(call.request, call.service.settings, Cookie.SESSION)
-    return Nothing()
+    return SignedOut(oidc.end_address(call.service, provider) if provider else "")
 
 
 @router.add("DELETE", "/sessions/{session}", None, status=204)

@@ -9,6 +9,7 @@ from assaymark.model.assessment import SECOND, Instant
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.people import tokens as making
+from assaymark.server.people import workload
 from assaymark.server.people.tokens import Made, Wish
 from assaymark.server.problem import ApiError, not_found
 from assaymark.store import people, teams, tokens
@@ -105,3 +106,16 @@ def revoke_token(call: Call, token: int) -> Nothing:
             raise not_found("this token")
         making.end(connection, row, rights.by(call), at=call.service.now())
     return Nothing()
+
+
+class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
+    token: str
+    """The ID token that the CI system made for the job."""
+    trust: str = ""
+    """Name of the trust; without it the first that fits."""
+
+
+@router.add("POST", "/tokens/exchange", None, public=True, status=201, most_bytes=32 << 10)
+def exchange_token(call: Call, body: Exchange) -> Made:
+    """Change the ID token of a CI job for a token that lasts minutes."""
+    return workload.exchange(call.service, call.request, body.token, body.trust)

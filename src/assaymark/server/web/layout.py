@@ -17,7 +17,7 @@ from starlette.responses import Response
 from assaymark.model.severity import Severity
 
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_SHARED = {"report.css": "assaymark.views"}
+_SHARED = {"report.css": "assaymark.views", "report.js": "assaymark.views"}
 """Files that the reports for people bring along."""
 
 

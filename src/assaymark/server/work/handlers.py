@@ -9,10 +9,14 @@ from typing import Any, Protocol, cast
 from assaymark.server.service import Service
 
 HANDLERS: Mapping[str, str] = {
+    "clean-components": "assaymark.server.work.forgetting:clean_components",
     "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",
     "inventory": "assaymark.server.work.inventory:inventory",
+    "rejudge": "assaymark.server.work.rejudge:rejudge",
+    "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",
+    "update-advisories": "assaymark.server.work.advisories:update_advisories",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""

@@ -1,4 +1,4 @@
-"""Handler: everything that a subject holds at the head that was judged last; the only thing that closes occurrences.
+"""Handler: everything that a subject holds at the head that was judged last; what closes occurrences, and notes components (`holdings`).
 
 Guarantees: it follows the change verdict and never holds it up (its own lock, a lower priority); it looks at the head that counts when it
 runs, so that of several that wait one is enough; run twice it writes nothing new.
@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.model.assessment import SubjectId
 from assaymark.server.service import Service
+from assaymark.server.work import holdings
 from assaymark.server.work.assess import is_damaged
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
-from assaymark.server.work.whole import everything
+from assaymark.server.work.whole import by_itself, everything
 from assaymark.store import repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.tables import subject
@@ -49,7 +50,9 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
         if not head:
             (head,) = mirror.fetch(remote_of(service, repository), want, Bound(seconds=watch.left, should_stop=watch.should_stop))
         context = surroundings(service, watch)
+        since = service.now()
         verdict = everything(mirror.repository, head, context)
+        looked = holdings.look(by_itself(mirror.repository, head).head, since)
     except UsageError:
         return  # gone, or its policy is wrong: the assessment of this head has said so
     if watch.should_stop():
@@ -61,5 +64,6 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
     with service.database.write() as link:
         if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == head:
             record(link, Recording(None, number, verdict, blob, whole=True, at=service.now()))
+            holdings.note(service, link, number, looked)
     context.settle()
     mirror.upkeep(max(1.0, watch.left))

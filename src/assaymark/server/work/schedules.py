@@ -10,6 +10,7 @@ from assaymark.server.work.handlers import HANDLERS
 _HOUR = 3600
 _ALL = (
     Schedule("advisories", "update-advisories", 24 * _HOUR),
+    Schedule("clean-components", "clean-components", 24 * _HOUR),
     Schedule("clean-jobs", "clean-jobs", 6 * _HOUR),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
 )

@@ -1,6 +1,7 @@
 """Bitbucket Cloud: ``X-Hub-Signature`` (HMAC-SHA256) over the raw body. Data Center names its events otherwise; they are read as well.
 
-Judged: pushes (several refs in one), pull requests. Followed: deletions, renames. A pull request's commits come shortened to twelve digits.
+Judged: pushes (several refs in one), pull requests. Followed: deletions, renames. A pull request's commits come shortened to
+twelve digits, which names no commit for sure, so its head is what its branch stands for when it is judged.
 An update of a pull request does not say what was updated, so each is judged; what is the same costs little.
 https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/
 """
@@ -163,8 +164,8 @@ def _requested(message: Message, kind: TriggerKind) -> Trigger:
     request = MergeRequest(
         number=about.id,
         base_ref=ref(f"refs/heads/{target.branch.name}", "destination.branch"),
-        head=commit(source.commit.hash if source.commit else "", "source.commit.hash"),
-        base=commit(target.commit.hash if target.commit else "", "destination.commit.hash"),
+        head=_whole(source.commit, "source.commit.hash"),
+        base=_whole(target.commit, "destination.commit.hash"),
         title=text(about.title),
         url=text(about.links.html.href, 2000),
         head_ref=text(source.branch.name, 300),
@@ -174,6 +175,12 @@ def _requested(message: Message, kind: TriggerKind) -> Trigger:
     details = {"head_clone_url": source.repository.remote(message.home).clone_url} if fork and source.repository else {}
     name, at = ref(f"refs/heads/{source.branch.name}", "source.branch"), text(about.updated_on or "", 40)
     return event.trigger(kind, SubjectKind.MERGE_REQUEST, message.home, ref=name, merge_request=request, at=at, details=details)
+
+
+def _whole(given: _Commit | None, what: str) -> str:
+    """A commit in full length; nothing for a shortened one, so that the ref is asked."""
+    found = commit(given.hash if given else "", what)
+    return found if len(found) in (40, 64) else ""
 
 
 def _repository(message: Message) -> tuple[Trigger, ...]:

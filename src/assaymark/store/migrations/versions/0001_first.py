@@ -18,6 +18,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         "advisory_snapshot",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("snapshot", sa.Text(), nullable=False),
         sa.Column("meta", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("news", sa.Integer(), server_default="0", nullable=False),
@@ -388,6 +389,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("state", sa.Text(), server_default="", nullable=False),
         sa.Column("judged_at", sa.BigInteger(), nullable=True),
         sa.Column("last_assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("grounds", sa.Text(), server_default="", nullable=False),
         sa.Column("open_critical", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_high", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_medium", sa.Integer(), server_default="0", nullable=False),
@@ -471,6 +473,25 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posture")),
     )
     op.create_index(op.f("ix_posture_subject_at_id"), "posture", ["subject", "at", "id"], unique=False)
+    op.create_table(
+        "advisory_hit",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("snapshot", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("advisories", sa.Text(), nullable=False),
+        sa.Column("advisory_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("queued_at", sa.BigInteger(), nullable=True),
+        sa.Column("judged_at", sa.BigInteger(), nullable=True),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_advisory_hit_assessment")),
+        sa.ForeignKeyConstraint(["snapshot"], ["advisory_snapshot.id"], name=op.f("fk_advisory_hit_snapshot")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_advisory_hit_subject")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_advisory_hit")),
+        sa.UniqueConstraint("snapshot", "subject", name=op.f("uq_advisory_hit_snapshot_subject")),
+    )
+    op.create_index(op.f("ix_advisory_hit_state_id"), "advisory_hit", ["state", "id"], unique=False)
+    op.create_index(op.f("ix_advisory_hit_subject_state"), "advisory_hit", ["subject", "state"], unique=False)
     op.create_table(
         "occurrence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

@@ -97,6 +97,10 @@ class Index:
         """The same, each package's records as they lie there: equal bytes are equal records."""
         yield from self._database.execute("SELECT name, affects FROM package ORDER BY name")
 
+    def packed_advisories(self) -> Iterator[tuple[str, bytes]]:
+        """What is known of every alias group, in order of its id, as it lies there."""
+        yield from self._database.execute("SELECT id, about FROM advisory ORDER BY id")
+
     def _rows(self, query: str, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
         for some in _batches(sorted(set(names))):
             yield from self._database.execute(f"{query} ({','.join('?' * len(some))})", some)

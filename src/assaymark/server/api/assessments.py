@@ -1,0 +1,75 @@
+"""Assessments: what was asked, and what came of it."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from assaymark.model.access import Permission, TeamId
+from assaymark.model.assessment import AssessmentState, RepositoryId, SubjectId
+from assaymark.model.digest import Digest
+from assaymark.model.trigger import TriggerKind
+from assaymark.server.api import cursor
+from assaymark.server.api.moment import moment
+from assaymark.server.api.route import Call, Page, Router
+from assaymark.server.problem import not_found
+from assaymark.store import assessments
+from assaymark.store.assessments import AssessmentPage, AssessmentRow, Filter
+
+router = Router("assessments")
+
+
+@router.add("GET", "/assessments", Permission.ASSESSMENTS_READ)
+def list_assessments(  # noqa: PLR0913, PLR0917 - one per filter
+    call: Call,
+    subject: int | None = None,
+    team: int | None = None,
+    repository: int | None = None,
+    state: AssessmentState | None = None,
+    trigger: TriggerKind | None = None,
+    head: str = "",
+    as_of: str = "",
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[AssessmentRow]:
+    """Assessments, newest first; `head` is the commit or digest that was judged."""
+    asked = Filter(
+        subject=None if subject is None else SubjectId(subject),
+        team=None if team is None else TeamId(team),
+        repository=None if repository is None else RepositoryId(repository),
+        state=state.value if state else "",
+        trigger=trigger.value if trigger else "",
+        head=head,
+        at=moment(call, as_of),
+    )
+    start = cursor.decode(after, (int,))[0] if after else None
+    with call.service.database.read() as connection:
+        teams = call.who.teams_with(Permission.ASSESSMENTS_READ)
+        rows, end = assessments.page(connection, teams, asked, after=start, limit=limit)
+    return Page(tuple(rows), next=cursor.encode((end,)) if end else None)
+
+
+@router.add("GET", "/assessments/{assessment}", Permission.ASSESSMENTS_READ)
+def get_assessment(call: Call, assessment: int) -> AssessmentPage:
+    """An assessment with its subject and the verdict before it."""
+    return _one(call, assessment)
+
+
+@router.add("GET", "/assessments/{assessment}/verdict", Permission.ASSESSMENTS_READ)
+def get_verdict(call: Call, assessment: int) -> Response:
+    """The verdict as JSON, byte for byte as its digest says."""
+    digest = _one(call, assessment).row.verdict
+    if not digest:
+        raise not_found(f"a verdict of assessment {assessment}")
+    data = call.service.blobs.get(Digest(digest))
+    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, no-cache"}
+    if headers["ETag"] in call.request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="application/json", headers=headers)
+
+
+def _one(call: Call, number: int) -> AssessmentPage:
+    with call.service.database.read() as connection:
+        found = assessments.one(connection, number)
+    if found is None or not call.who.may(Permission.ASSESSMENTS_READ, found.row.team):
+        raise not_found(f"assessment {number}")
+    return found

@@ -1,0 +1,129 @@
+"""Findings: where they stand, since when, and what a list of them consists of."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.model.access import Permission, TeamId
+from assaymark.model.assessment import RepositoryId, SubjectId
+from assaymark.model.finding import Kind, Layer
+from assaymark.model.severity import Severity
+from assaymark.server.api import cursor
+from assaymark.server.api.moment import moment
+from assaymark.server.api.route import Call, Page, Router
+from assaymark.server.problem import not_found
+from assaymark.store import findings
+from assaymark.store.findings import Facets, Filter, FindingInfo, FindingRow, OccurrenceInfo, Order, Part, Place, Standing
+
+router = Router("findings")
+_READ = Permission.FINDINGS_READ
+
+
+@router.add("GET", "/findings", _READ)
+def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
+    call: Call,
+    kind: tuple[Kind, ...] = (),
+    severity: tuple[Severity, ...] = (),
+    layer: Layer | None = None,
+    rule: str = "",
+    rule_class: str = "",
+    team: int | None = None,
+    subject: int | None = None,
+    repository: int | None = None,
+    state: Standing = Standing.OPEN,
+    waived: bool | None = None,
+    text: str = "",
+    order: Order = Order.WORST,
+    as_of: str = "",
+    count: bool = False,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[FindingRow]:
+    """Findings where they stand, worst first or newest first; `text` is words of path, rule and message.
+
+    `count` asks for `at_least`, counted up to 1000.
+    """
+    numbers = _Numbers(team, subject, repository)
+    asked = _filter(numbers, kinds=kind, severities=severity, layer=layer, rule=rule, rule_class=rule_class, state=state, waived=waived)
+    asked = msgspec.structs.replace(asked, text=text, at=moment(call, as_of))
+    start = Place(*cursor.decode(after, (int, int, int))) if after else None
+    teams = call.who.teams_with(_READ)
+    with call.service.database.read() as connection:
+        rows, end = findings.page(connection, teams, asked, Part(order, start, limit))
+        total = findings.count(connection, teams, asked) if count else None
+    return Page(tuple(rows), next=cursor.encode((end.severity, end.since, end.id)) if end else None, at_least=total)
+
+
+class _Numbers(Struct, frozen=True):
+    team: int | None
+    subject: int | None
+    repository: int | None
+
+
+def _filter(numbers: _Numbers, **more: object) -> Filter:
+    return Filter(
+        team=None if numbers.team is None else TeamId(numbers.team),
+        subject=None if numbers.subject is None else SubjectId(numbers.subject),
+        repository=None if numbers.repository is None else RepositoryId(numbers.repository),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@router.add("GET", "/findings/facets", _READ)
+def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
+    call: Call,
+    kind: tuple[Kind, ...] = (),
+    severity: tuple[Severity, ...] = (),
+    layer: Layer | None = None,
+    rule: str = "",
+    rule_class: str = "",
+    team: int | None = None,
+    subject: int | None = None,
+    repository: int | None = None,
+    state: Standing = Standing.OPEN,
+    waived: bool | None = None,
+    text: str = "",
+    as_of: str = "",
+) -> Facets:
+    """What a list of findings consists of, counted over the newest 500 of each severity; exact when `complete`."""
+    numbers = _Numbers(team, subject, repository)
+    asked = _filter(numbers, kinds=kind, severities=severity, layer=layer, rule=rule, rule_class=rule_class, state=state, waived=waived)
+    asked = msgspec.structs.replace(asked, text=text, at=moment(call, as_of))
+    with call.service.database.read() as connection:
+        return findings.facets(connection, call.who.teams_with(_READ), asked)
+
+
+@router.add("GET", "/findings/{finding}", _READ)
+def get_finding(call: Call, finding: int) -> FindingInfo:
+    """A weakness, wherever it stands; `finding` as in the lists."""
+    with call.service.database.read() as connection:
+        found = findings.by_id(connection, finding)
+        if found is None or not findings.may_see(connection, call.who.teams_with(_READ), finding):
+            raise not_found(f"finding {finding}")
+    return found
+
+
+@router.add("GET", "/findings/{finding}/places", _READ)
+def list_places(  # noqa: PLR0913, PLR0917 - one per filter
+    call: Call, finding: int, state: Standing = Standing.OPEN, as_of: str = "", after: str | None = None, limit: int = 50
+) -> Page[FindingRow]:
+    """Everywhere that a weakness stands, in the order in which it came there."""
+    start = cursor.decode(after, (int,))[0] if after else 0
+    asked = Filter(finding=finding, state=state, at=moment(call, as_of))
+    teams = call.who.teams_with(_READ)
+    with call.service.database.read() as connection:
+        if not findings.may_see(connection, teams, finding):
+            raise not_found(f"finding {finding}")
+        rows, end = findings.everywhere(connection, teams, asked, after=start, limit=limit)
+    return Page(tuple(rows), next=cursor.encode((end,)) if end else None)
+
+
+@router.add("GET", "/occurrences/{occurrence}", _READ)
+def get_occurrence(call: Call, occurrence: int) -> OccurrenceInfo:
+    """A finding in a subject with all that is known of it; `occurrence` is the `id` of a row of the lists."""
+    with call.service.database.read() as connection:
+        found = findings.occurrence_of(connection, occurrence)
+    if found is None or not call.who.may(_READ, found.row.team):
+        raise not_found(f"occurrence {occurrence}")
+    return found

@@ -1,0 +1,33 @@
+"""Settings that people change while the server runs: one JSON value per name."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from assaymark.model.assessment import Instant
+from assaymark.store.tables import setting
+
+_T = TypeVar("_T")
+
+
+def get(connection: sa.Connection, name: str, kind: type[_T], otherwise: _T) -> _T:
+    """The value; `otherwise` when nobody set it, or what was set makes no sense to this release."""
+    value = connection.execute(sa.select(setting.c.value).where(setting.c.name == name)).scalar()
+    if value is None:
+        return otherwise
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except msgspec.MsgspecError:
+        return otherwise
+
+
+def put(connection: sa.Connection, name: str, value: Any, at: Instant) -> None:
+    """Set it."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    row = {"value": msgspec.json.encode(value).decode(), "changed_at": at}
+    statement = dialect.insert(setting).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row)
+    connection.execute(statement)
