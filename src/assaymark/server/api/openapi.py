@@ -17,6 +17,7 @@ from starlette.responses import Response
 import assaymark
 from assaymark.server.api.arguments import LIMIT, MOST_ITEMS, Parameter, parameters_of, without_none
 from assaymark.server.api.examples import example_of
+from assaymark.server.api.meanings import meaning_of
 from assaymark.server.api.refusals import PROBLEMS, Told, told_of
 from assaymark.server.api.route import Nothing, Operation, Upload
 from assaymark.server.api.schemas import Schemas
@@ -25,23 +26,7 @@ from assaymark.server.problem import KIND, Problem
 
 PREFIX = "/api/v1"
 JSON = "application/json"
-NAMES = {
-    "limit": "How many rows a page has.",
-    "after": "`next` of the page before; the first page without it.",
-    "as_of": "The state at this instant, in microseconds since 1970 in UTC; now without it.",
-    "team": "Number of a team.",
-    "person": "Number of a person; you without it.",
-    "begins": "What the name begins with.",
-    "actor": "Login of who did it.",
-    "action": "What was done, e.g. `token.created`.",
-    "object_kind": "Kind of what it was done to.",
-    "object": "What it was done to.",
-    "outcome": "How it ended.",
-    "since": "Not before this instant, in microseconds since 1970 in UTC.",
-    "until": "Before this instant, in microseconds since 1970 in UTC.",
-    "most": "How many are looked at.",
-}
-"""What a parameter of this name is, unless its own annotation says it."""
+EVENTS = "text/event-stream"
 
 
 class Description:
@@ -129,6 +114,8 @@ class Description:
         made["responses"] |= {str(each.status): {"$ref": f"#/components/responses/{each.name}"} for each in told_of(operation)}
         if operation.method == "GET" and operation.produces == JSON:
             made["responses"]["304"] = {"description": "The caller has it already (`If-None-Match`)."}
+        if operation.produces == EVENTS:
+            made["responses"]["204"] = {"description": "The client has seen the end (`Last-Event-ID`)."}
         made["responses"] = dict(sorted(made["responses"].items()))
         scopes = [] if operation.permission is None else [operation.permission.value]
         made["security"] = [{}] if operation.public else [{"token": scopes}, {"session": scopes}]
@@ -137,17 +124,15 @@ class Description:
     def parameter(self, operation: Operation, parameter: Parameter) -> dict[str, Any]:
         """A parameter of the path or the query."""
         schema = self._schema(operation, f"?{parameter.name}")
-        said = schema.pop("description", "") or NAMES.get(parameter.name, "")
-        if parameter.is_path:
-            said = said if said and parameter.name not in NAMES else _of_path(parameter)
+        said = meaning_of(parameter, schema.pop("description", ""))
         if parameter.name == LIMIT:
             schema |= {"minimum": 1, "maximum": MOST_ITEMS}
         if parameter.plain is int:
             schema.pop("format", None)
         if not parameter.is_required and parameter.default not in (None, (), ""):
             schema["default"] = msgspec.to_builtins(parameter.default, order="sorted")
-        made = {"name": parameter.name, "in": "path" if parameter.is_path else "query", "required": parameter.is_required, "schema": schema}
-        return made | ({"description": said} if said else {})
+        place = "path" if parameter.is_path else "query"
+        return {"name": parameter.name, "in": place, "required": parameter.is_required, "description": said, "schema": schema}
 
     def body(self, operation: Operation) -> dict[str, Any] | None:
         """The document of a request."""
@@ -181,11 +166,6 @@ def _has_document(operation: Operation) -> bool:
     if result in (None, Nothing, type(None)):
         return False
     return not (isinstance(result, type) and issubclass(result, Response))
-
-
-def _of_path(parameter: Parameter) -> str:
-    words = parameter.name.replace("_", " ")
-    return ("Its number." if parameter.name == "id" else f"Number of the {words}.") if parameter.plain is int else f"The {words}."
 
 
 def _problem(told: Told) -> dict[str, Any]:
