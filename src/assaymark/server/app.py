@@ -6,7 +6,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    advisories,
     assessments,
+    bills,
     findings,
     jobs,
     layer,
@@ -36,7 +38,9 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        advisories.router,
         assessments.router,
+        bills.router,
         findings.router,
         jobs.router,
         oidc.router,

@@ -29,6 +29,8 @@ NAMES = {
     "limit": "How many rows a page has.",
     "after": "`next` of the page before; the first page without it.",
     "as_of": "The state at this instant, in microseconds since 1970 in UTC; now without it.",
+    "count": "Whether to tell in `at_least` how many there are, counted up to a bound.",
+    "subject": "Number of a subject.",
     "team": "Number of a team.",
     "person": "Number of a person; you without it.",
     "begins": "What the name begins with.",
