@@ -6,7 +6,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    advisories,
     assessments,
+    bills,
     connections,
     deployments,
     events,
@@ -43,7 +45,9 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        advisories.router,
         assessments.router,
+        bills.router,
         connections.router,
         deployments.router,
         events.router,
