@@ -336,7 +336,10 @@ def by_id(connection: sa.Connection, number: int) -> FindingInfo | None:
     """One weakness; the caller shows it only beside an occurrence that may be seen."""
     columns = [finding.c[name] for name in FindingInfo.__struct_fields__]
     row = connection.execute(sa.select(*columns).where(finding.c.id == number)).first()
-    return msgspec.convert(row._asdict(), FindingInfo, strict=False) if row else None
+    if row is None:
+        return None
+    values = {name: getattr(row, name) for name in FindingInfo.__struct_fields__}
+    return FindingInfo(**values | {"kind": Kind(row.kind), "layer": Layer(row.layer)})
 
 
 def by_fingerprint(connection: sa.Connection, text: str, schemes: Sequence[str], most: int = 20) -> list[int]:
