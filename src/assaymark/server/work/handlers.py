@@ -13,6 +13,8 @@ HANDLERS: Mapping[str, str] = {
     "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",
+    "abandon-import": "assaymark.server.work.importing:abandon",
+    "import": "assaymark.server.work.importing:import_report",
     "inventory": "assaymark.server.work.inventory:inventory",
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",
