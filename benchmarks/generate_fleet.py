@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import sqlalchemy as sa
 
 from assaymark.model.severity import Severity
-from assaymark.store import bulk
+from assaymark.store import bulk, fulltext
 from assaymark.store.database import Database
 from assaymark.store.migrations.apply import migrate
 from assaymark.store.recording import FINDING_COLUMNS, OCCURRENCE_COLUMNS
@@ -42,7 +42,10 @@ _CLASSES = ("sql-injection", "command-injection", "path-traversal", "vulnerable-
 _KINDS = (("code", 42), ("component", 31), ("configuration", 19), ("secret", 4), ("host", 2), ("unchecked", 2))
 _SEVERITIES = ((4, 3), (3, 17), (2, 45), (1, 30), (0, 5))
 _LAYERS = {"configuration": "infrastructure", "host": "platform"}
-_WORDS = tuple("order user invoice report session token cache queue export search billing login upload payment account mail audit".split())
+_WORDS = (
+    "order", "user", "invoice", "report", "session", "token", "cache", "queue", "export", "search", "billing", "login", "upload", "payment",
+    "account", "mail", "audit",
+)  # fmt: skip
 
 
 class Plan(NamedTuple):
@@ -66,7 +69,7 @@ class _Subject(NamedTuple):
 def generate(database: Database, plan: Plan) -> dict[str, float]:
     """Write it; gives seconds per part."""
     seconds: dict[str, float] = {}
-    chance = random.Random(plan.seed)  # noqa: S311 - data for measuring
+    chance = random.Random(plan.seed)
     dropped = _drop_indexes(database)
     for name, part in (("places", _places), ("assessments", _assessments), ("findings", _findings)):
         started = time.perf_counter()
@@ -84,6 +87,8 @@ def _drop_indexes(database: Database) -> list[sa.Index]:
     with database.write() as connection:
         for index in found:
             index.drop(connection)
+        if not database.is_sqlite:
+            connection.exec_driver_sql("DROP INDEX ix_occurrence_text")
     return found
 
 
@@ -92,8 +97,10 @@ def _settle(database: Database, dropped: Sequence[sa.Index]) -> None:
         for index in dropped:
             index.create(connection)
         if not database.is_sqlite:
+            for words in fulltext.statements("postgresql"):
+                connection.exec_driver_sql(words.replace("%", "%%"))
             for table in (team, repository, subject, assessment, finding):
-                words = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), (SELECT max(id) FROM {table.name}))"  # noqa: S608
+                words = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), (SELECT max(id) FROM {table.name}))"
                 connection.exec_driver_sql(words)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE" if database.is_sqlite else "VACUUM (ANALYZE)")
@@ -101,7 +108,7 @@ def _settle(database: Database, dropped: Sequence[sa.Index]) -> None:
 
 def subjects_of(plan: Plan) -> list[_Subject]:
     """Who they are, without a database: kinds in their usual shares, most merge requests ended long ago."""
-    chance = random.Random(plan.seed + 1)  # noqa: S311
+    chance = random.Random(plan.seed + 1)
     made = []
     for number in range(1, plan.subjects + 1):
         kind = _pick(chance, (("branch", 18), ("merge-request", 64), ("tag", 5), ("image", 9), ("environment", 2), ("host", 2)))
@@ -180,8 +187,9 @@ def _rules(chance: random.Random) -> list[_Rule]:
             "unchecked" if kind == "unchecked" else f"{_CLASSES[number % len(_CLASSES)]}-{number // 20}" if number > 9 else _CLASSES[number]
         )
         words = f"{chance.choice(_WORDS)} {chance.choice(_WORDS)}"
-        made.append(_Rule(kind, _LAYERS.get(kind, "application"), rule_class, f"{check}/{'CVE-20' if kind == 'component' else 'R'}{number}", check,
-                          _pick(chance, _SEVERITIES), f"The {words} is open to others"))  # fmt: skip
+        rule = f"{check}/{'CVE-20' if kind == 'component' else 'R'}{number}"
+        layer = _LAYERS.get(kind, "application")
+        made.append(_Rule(kind, layer, rule_class, rule, check, _pick(chance, _SEVERITIES), f"The {words} is open to others"))
     return made
 
 
@@ -210,6 +218,7 @@ def _finding_row(number: int, rule: _Rule) -> tuple[Any, ...]:
         rule.rule,
         rule.title,
         core,
+        f"key/{_digest('value', number)}" if rule.kind == "secret" else "",
         START,
     )
 
@@ -232,8 +241,9 @@ def _occurrence_rows(plan: Plan, chance: random.Random, rules: Sequence[_Rule], 
         path = f"src/{chance.choice(_WORDS)}/{chance.choice(_WORDS)}_{number % 997}.py"
         line = number % 900 + 1
         detail = '{"statement":"run(' + str(which) + ')","column":5}'
+        message = f"{rule.title}: {chance.choice(_WORDS)} {which % 5000}"
         yield (which + 1, each.id, each.team, rule.kind, rule.layer, rule.rule_class, rule.rule, rule.severity, 2, path, line, line,
-               f"{rule.title}: {chance.choice(_WORDS)} {which % 5000}", detail, number, 0, rule.check, opened, None, opened, closed)  # fmt: skip
+               message, detail, number, 0, rule.check, opened, None, opened, closed)  # fmt: skip
 
 
 def _summaries(connection: sa.Connection, plan: Plan, counts: dict[int, list[int]]) -> None:

@@ -107,7 +107,8 @@ def test_the_same_id_by_another_connection_is_another_delivery(service: Service,
 
 
 def _other(number: int) -> dict[str, Any]:
-    return sample("github/push-branch")[1]["repository"] | {"clone_url": f"https://github.com/orchard/shop{number}.git", "id": number}
+    before: dict[str, Any] = sample("github/push-branch")[1]["repository"]
+    return before | {"clone_url": f"https://github.com/orchard/shop{number}.git", "id": number}
 
 
 @pytest.mark.parametrize("wrong", [{}, {"x-hub-signature-256": "sha256=" + "0" * 64}, {"x-hub-signature-256": "x"}])

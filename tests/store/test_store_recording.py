@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from tests.store.recording_samples import add_subject, ask, gap, seen, standing, tell, verdict
 
 from assaymark.errors import SubjectNotFound
 from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Outcome, State, WaiverRef
+from assaymark.store import arrivals
 from assaymark.store.database import Database
 from assaymark.store.recording import Recording, record
-from assaymark.store.tables import assessment, finding, occurrence, outbox, subject
+from assaymark.store.tables import assessment, finding, occurrence, posture, subject
 
 
 def _row(database: Database, of: int) -> dict[str, Any]:
@@ -200,8 +202,22 @@ def test_text_that_no_database_takes_is_written_visibly(database: Database) -> N
     assert standing(database, main) == []
 
 
-def test_nobody_is_told_where_there_is_no_forge(database: Database) -> None:
+def test_what_stood_in_a_subject_ends_with_it(database: Database) -> None:
     main = add_subject(database)
-    tell(database, main, verdict(), 10)
+    tell(database, main, verdict(seen("x"), seen("y", severity=Severity.LOW)), 10)
+    with database.write() as link:
+        arrivals.end(link, main, Instant(20))
+    assert standing(database, main) == []
+    assert len(standing(database, main, 15)) == 2
+    row = _row(database, main)
+    assert (row["open_high"], row["open_low"], row["ended_at"]) == (0, 0, 20)
     with database.read() as link:
-        assert link.execute(sa.select(outbox)).all() == []
+        assert link.execute(sa.select(posture.c.at, posture.c.high, posture.c.low).order_by(posture.c.id)).all() == [(10, 1, 1), (20, 0, 0)]
+
+
+@pytest.mark.parametrize("column", ["severity", "path", "waived", "line", "message", "since"])
+def test_the_past_of_an_open_occurrence_cannot_be_changed(database: Database, column: str) -> None:
+    main = add_subject(database)
+    tell(database, main, verdict(seen("x")), 10)
+    with pytest.raises(DBAPIError, match="cannot be changed"), database.write() as link:
+        link.execute(occurrence.update().values({column: "9"}))

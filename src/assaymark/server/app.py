@@ -6,7 +6,11 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    advisories,
     assessments,
+    bills,
+    connections,
+    deployments,
     events,
     findings,
     jobs,
@@ -16,11 +20,15 @@ from assaymark.server.api import (
     passkeys,
     people,
     providers,
+    repositories,
+    search,
     sessions,
     subjects,
     teams,
     tokens,
     trail,
+    triggers,
+    verdicts,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -29,7 +37,6 @@ from assaymark.server.middleware import Guard, refuse
 from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
-from assaymark.server.watching import Watcher
 from assaymark.server.web.screens import page_routes
 from assaymark.server.webhooks import endpoint as webhooks
 
@@ -38,19 +45,27 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
-        events.router,
+        advisories.router,
         assessments.router,
+        bills.router,
+        connections.router,
+        deployments.router,
+        events.router,
         findings.router,
         jobs.router,
         oidc.router,
         passkeys.router,
         people.router,
         providers.router,
+        repositories.router,
+        search.router,
         sessions.router,
         subjects.router,
         teams.router,
         tokens.router,
         trail.router,
+        triggers.router,
+        verdicts.router,
     )
     return [operation for router in routers for operation in router.operations]
 
@@ -71,8 +86,6 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
         exception_handlers=refuse(service),
     )
     app.state.limits = limits
-    app.state.identify = identify
-    app.state.watcher = Watcher(service.database)
     app.state.description = Description(served)
     app.router.redirect_slashes = False  # a redirect would be made of the request's own words
     return app

@@ -37,7 +37,7 @@ def open_service(settings: Settings) -> Service:
         settings=settings,
         database=database,
         queue=open_queue(database, Terms(wills=WILLS)),
-        blobs=open_blobs(settings.storage, settings.data),
+        blobs=open_blobs(settings.storage, settings.data, settings.s3_endpoint),
         vault=open_vault(settings.data / "vault.key"),
         now=clock,
     )

@@ -5,6 +5,7 @@
 | ``ASSAYMARK_DATA`` | folder of the server's data | ``$XDG_DATA_HOME/assaymark/server`` |
 | ``ASSAYMARK_DATABASE`` | URL of PostgreSQL (or of SQLite) | SQLite in the data folder |
 | ``ASSAYMARK_STORAGE`` | ``s3://bucket/prefix`` for content by digest | a folder in the data folder |
+| ``ASSAYMARK_S3_ENDPOINT`` | address of the S3 storage when it is not Amazon's; keys and region are the SDK's (``AWS_…``) | Amazon's |
 | ``ASSAYMARK_URL`` | how people and forges reach the server | ``http://<listen>`` |
 | ``ASSAYMARK_LISTEN`` | address and port | ``127.0.0.1:8750`` |
 | ``ASSAYMARK_WORKERS`` | worker processes that `assay serve` starts; 0 for none | 1 |
@@ -44,6 +45,7 @@ class Settings(Struct, frozen=True):
     proxies: tuple[str, ...] = ()
     rate: int = 1200
     public_rate: int = 240
+    s3_endpoint: str = ""
 
     @property
     def is_https(self) -> bool:
@@ -74,6 +76,7 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         data=data,
         database=value("database", f"sqlite:///{data / 'assaymark.db'}"),
         storage=value("storage", ""),
+        s3_endpoint=value("s3_endpoint", ""),
         url=_url(value("url", f"http://{shown}:{port}")),
         host=host,
         port=port,

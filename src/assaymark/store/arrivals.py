@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, RepositoryId, SubjectId
+from assaymark.store.departures import depart
 from assaymark.store.new_rows import insert_new
 from assaymark.store.tables import assessment as table
 from assaymark.store.tables import subject
@@ -138,6 +139,7 @@ def rebase(connection: sa.Connection, number: AssessmentId, base: str) -> None:
 def end(connection: sa.Connection, of: SubjectId, at: Instant) -> Sequence[AssessmentId]:
     """The subject is no more; gives the assessments that were queued and are cancelled by that."""
     connection.execute(subject.update().where(subject.c.id == of, subject.c.ended_at.is_(None)).values(ended_at=at))
+    depart(connection, subject.c.id == of, at)
     return cancel(connection, table.c.subject == of, at, "its subject is no more")
 
 
@@ -156,3 +158,11 @@ def cancel(connection: sa.Connection, which: sa.ColumnElement[bool], at: Instant
         .returning(table.c.id)
     )
     return sorted(AssessmentId(row.id) for row in done)
+
+
+def came_since(connection: sa.Connection, kind: str, key: str, head: str, since: Instant) -> bool:
+    """Whether something came in for a subject since then, or ever with this head."""
+    same = sa.select(subject.c.id).where(subject.c.kind == kind, subject.c.key == key).scalar_subquery()
+    came = table.c.queued_at >= since
+    query = sa.select(table.c.id).where(table.c.subject == same, came | (table.c.head == head) if head else came).limit(1)
+    return connection.execute(query).first() is not None

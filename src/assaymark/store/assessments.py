@@ -6,6 +6,7 @@ what began later still waited.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -93,6 +94,12 @@ def page(
         query = query.where(a.id < after)
     rows = [_row(row, asked.at) for row in connection.execute(query.order_by(a.id.desc()).limit(limit + 1))]
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
+def rows_of(connection: sa.Connection, ids: Sequence[int], at: Instant | None) -> list[AssessmentRow]:
+    """These assessments, newest first."""
+    query = sa.select(*_COLUMNS).join(subject, subject.c.id == a.subject).where(a.id.in_(ids)).order_by(a.id.desc())
+    return [_row(row, at) for row in connection.execute(query)] if ids else []
 
 
 def conditions(teams: Teams, asked: Filter) -> list[sa.ColumnElement[bool]]:

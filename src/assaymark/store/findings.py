@@ -336,7 +336,7 @@ def by_id(connection: sa.Connection, number: int) -> FindingInfo | None:
     """One weakness; the caller shows it only beside an occurrence that may be seen."""
     columns = [finding.c[name] for name in FindingInfo.__struct_fields__]
     row = connection.execute(sa.select(*columns).where(finding.c.id == number)).first()
-    return msgspec.convert({str(name): value for name, value in row._mapping.items()}, FindingInfo, strict=False) if row else None  # noqa: SLF001
+    return msgspec.convert(row._asdict(), FindingInfo, strict=False) if row else None
 
 
 def by_fingerprint(connection: sa.Connection, text: str, schemes: Sequence[str], most: int = 20) -> list[int]:

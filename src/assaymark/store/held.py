@@ -44,6 +44,7 @@ class Holding(Struct, frozen=True):
     """Of the set."""
     input: Digest
     """Of the content that names the packages."""
+    since: Instant = Instant(0)
 
 
 class Remembered(Struct, frozen=True):
@@ -88,7 +89,9 @@ def noted(connection: sa.Connection, number: SubjectId) -> Noted | None:
 
 def holdings(connection: sa.Connection, number: SubjectId, as_of: Instant | None = None) -> tuple[Holding, ...]:
     """What it holds now, or held then, in order of paths."""
-    query = sa.select(holding.c.id, holding.c.path, package_set.c.digest, holding.c.input).where(holding.c.subject == number)
+    query = sa.select(holding.c.id, holding.c.path, package_set.c.digest, holding.c.input, holding.c.opened_at).where(
+        holding.c.subject == number
+    )
     query = query.where(*standing(holding, as_of))
     rows = connection.execute(query.join(package_set, package_set.c.id == holding.c.package_set).order_by(holding.c.path, holding.c.id))
     return tuple(Holding(*row) for row in rows)

@@ -15,5 +15,5 @@ def insert_new(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any
     On PostgreSQL this waits for a transaction that is inserting the same one, so afterwards the row can be read.
     """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(dict(row)).on_conflict_do_nothing(index_elements=list(unique)).returning(table.c.id)
+    statement = dialect.insert(table).values(dict(row)).on_conflict_do_nothing(index_elements=list(unique)).returning(*table.primary_key)
     return connection.execute(statement).scalar()

@@ -6,14 +6,17 @@ from pathlib import Path
 
 from assaymark.errors import UsageError
 from assaymark.store.blobs import Blobs, FolderBlobs
+from assaymark.store.s3 import SCHEME, S3Blobs
 
 
-def open_blobs(storage: str, data: Path) -> Blobs:
-    """``s3://bucket/prefix``, or the folder `blobs` of the data folder.
+def open_blobs(storage: str, data: Path, endpoint: str = "") -> Blobs:
+    """``s3://bucket/prefix`` (at `endpoint`, if it is not Amazon's), or the folder `blobs` of the data folder.
 
     Raises:
         UsageError: for any other text.
     """
     if not storage:
         return FolderBlobs(data / "blobs")
-    raise UsageError(f"{storage!r} is no storage", advice="write it as s3://bucket/prefix")
+    if storage.startswith(SCHEME):
+        return S3Blobs(storage, endpoint)
+    raise UsageError(f"{storage[:200]!r} is no storage", advice="write it as s3://bucket/prefix")

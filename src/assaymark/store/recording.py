@@ -1,4 +1,4 @@
-"""A verdict becomes rows: in one transaction the assessment ends, occurrences open and close, the summary follows, the outbox fills.
+"""A verdict becomes rows: in one transaction the assessment ends, occurrences open and close, the summary follows.
 
 Guarantees
 * an assessment ends once: recording it again changes nothing and says so;
@@ -8,7 +8,7 @@ Guarantees
   everything in it, and only a recording of the `whole` changes them: a push's verdict over what differs says nothing about the rest;
 * memory and statements are bounded by portions, however many findings there are.
 
-Not here: putting the job that empties the outbox, since this room knows no queue; the caller does it when `record` says True.
+Not here: telling the forge, which the caller does in the same transaction when `record` says True.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ from assaymark.model.verdict import Judged, State, Verdict
 from assaymark.store import bulk
 from assaymark.store.occurrences import UNSAID, Difference, Reach, Sighted, Standing, difference
 from assaymark.store.tables import assessment as assessments
-from assaymark.store.tables import connection as connections
 from assaymark.store.tables import finding as findings
 from assaymark.store.tables import occurrence as occurrences
-from assaymark.store.tables import outbox, posture, repository
+from assaymark.store.tables import posture
 from assaymark.store.tables import subject as subjects
 from assaymark.store.texts import cut, plain
 
 _ALIVE = (AssessmentState.QUEUED.value, AssessmentState.RUNNING.value)
 _LONGEST_STATEMENT = 2_000
 _LONGEST_MESSAGE = 1_000
-FINDING_COLUMNS = ("fingerprint", "kind", "layer", "rule_class", "rule", "title", "core", "first_seen_at")
+FINDING_COLUMNS = ("fingerprint", "kind", "layer", "rule_class", "rule", "title", "core", "value", "first_seen_at")
 OCCURRENCE_COLUMNS = (
     "finding", "subject", "team", "kind", "layer", "rule_class", "rule", "severity", "confidence", "path", "line", "line_now", "message",
     "detail", "ordinal", "waived", "checks", "opened_at", "opened_by", "since",
@@ -87,8 +86,6 @@ def record(connection: sa.Connection, recording: Recording) -> bool:
             connection, recording, subject, [j for j in verdict.findings if j.state in states], says_waivers=not _is_import(trigger)
         )
     _summarise(connection, recording, subject, ended)
-    if ended is not None and not _is_import(trigger):
-        _tell(connection, recording, subject["repository"])
     return True
 
 
@@ -183,7 +180,8 @@ def _finding_row(finding: Finding, at: Instant) -> tuple[Any, ...]:
     parts = msgspec.json.encode([core.kind, plain(core.rule_class), [cut(part, _LONGEST_STATEMENT) for part in core.parts]]).decode()
     return (
         finding.fingerprint, core.kind.value, finding.layer.value, plain(core.rule_class), plain(finding.rule),
-        cut(title if title != finding.rule else finding.message, _LONGEST_MESSAGE), parts, at,
+        cut(title if title != finding.rule else finding.message, _LONGEST_MESSAGE), parts,
+        "/".join(core.parts) if core.kind is Kind.SECRET else "", at,
     )  # fmt: skip
 
 
@@ -254,7 +252,7 @@ def _detail(judged: Judged) -> str:
     return msgspec.json.encode(made).decode()
 
 
-# --- the subject and whom to tell --------------------------------------------------------------------------------------
+# --- the subject --------------------------------------------------------------------------------------
 
 
 def _summarise(connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], ended: Mapping[str, Any] | None) -> None:
@@ -290,22 +288,3 @@ def _counts(connection: sa.Connection, subject: int) -> dict[str, int]:
     for severity, waived, gap, count in connection.execute(asked.group_by(c.severity, c.waived, is_gap)):
         counts["waived" if waived else "unchecked" if gap else names[severity]] += count
     return counts
-
-
-def _tell(connection: sa.Connection, recording: Recording, repository_id: int | None) -> None:
-    """A row in the outbox when the repository stands on a forge that can be answered."""
-    if repository_id is None:
-        return
-    asked = (
-        sa.select(connections.c.id)
-        .join(repository, repository.c.connection == connections.c.id)
-        .where(repository.c.id == repository_id, connections.c.token.is_not(None), connections.c.ended_at.is_(None))
-    )
-    if connection.execute(asked).first() is not None:
-        row: dict[str, Any] = {
-            "kind": "verdict",
-            "message": msgspec.json.encode({"assessment": recording.assessment}).decode(),
-            "state": "waiting",
-        }
-        row |= {"stream": f"subject:{recording.subject}", "created_at": recording.at, "due_at": recording.at}
-        connection.execute(outbox.insert(), row | {"assessment": recording.assessment})

@@ -18,10 +18,12 @@ from assaymark.errors import UsageError
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.trigger import RemoteRepository
+from assaymark.store.departures import depart
 from assaymark.store.new_rows import insert_new
 from assaymark.store.tables import assessment, holding, occurrence, subject
 from assaymark.store.tables import repository as table
 
+ALIVE = table.c.ended_at.is_(None)
 _SCHEMES = ("http", "https", "ssh", "git", "file")
 
 
@@ -219,6 +221,7 @@ def end(connection: sa.Connection, number: RepositoryId, at: Instant) -> None:
     """Look after it and its subjects no more; what was found stays readable as of the days before."""
     connection.execute(table.update().where(table.c.id == number, table.c.ended_at.is_(None)).values(ended_at=at))
     connection.execute(subject.update().where(subject.c.repository == number, subject.c.ended_at.is_(None)).values(ended_at=at))
+    depart(connection, subject.c.repository == number, at)
 
 
 def resume(connection: sa.Connection, number: RepositoryId) -> None:
@@ -266,3 +269,16 @@ def has_subjects(connection: sa.Connection, number: RepositoryId) -> bool:
 def describe(connection: sa.Connection, number: RepositoryId, *, default_branch: str) -> None:
     """Another default branch."""
     connection.execute(table.update().where(table.c.id == number).values(default_branch=default_branch))
+
+
+def at_address(connection: sa.Connection, text: str) -> RepositoryRow | None:
+    """The one at a clone URL, with or without ``.git``, for reading.
+
+    Raises:
+        UsageError: when the text is no such address.
+    """
+    query = (
+        sa.select(table).where(table.c.clone_url.in_(_forms(address(text)))).order_by(table.c.ended_at.is_not(None), table.c.id).limit(1)
+    )
+    row = connection.execute(query).first()
+    return _row(row._mapping) if row else None  # noqa: SLF001

@@ -164,6 +164,11 @@ subject = Table(
     Index(None, "judged_at", "id"), Index(None, "head"),
 )  # fmt: skip
 
+ref_listing = Table(
+    "ref_listing",  # what a repository's refs were when it was last looked at, to see what moved without a webhook
+    metadata, Column("repository", _Id, ForeignKey("repository.id"), primary_key=True), _text("refs"), _instant("seen_at"),
+)  # fmt: skip
+
 # --- what is to do and was done --------------------------------------------------------------------------------------
 
 delivery = Table(
@@ -193,7 +198,7 @@ assessment = Table(
     _text("summary", default=""),  # one sentence; why it is unproven when there is no verdict
     _number("new_findings"), _number("fixed_findings"), _number("attempts"),
     Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),
-    Index(None, "subject", "finished_at", "id"),
+    Index(None, "subject", "finished_at", "id"), Index(None, "verdict"),
 )  # fmt: skip
 
 progress = Table(
@@ -250,7 +255,9 @@ finding = Table(
     "finding",  # a weakness, wherever it is
     metadata,
     _id(), _text("fingerprint"), _text("kind"), _text("layer"), _text("rule_class"), _text("rule"), _text("title"), _text("core"),
+    _text("value", default=""),  # of a secret: its keyed identity, by which it is found again wherever it lies
     _instant("first_seen_at"), UniqueConstraint("fingerprint"), Index(None, "rule_class"), Index(None, "rule"),
+    Index("ix_finding_value", "value", sqlite_where=sa.text("value <> ''"), postgresql_where=sa.text("value <> ''")),
 )  # fmt: skip
 
 occurrence = Table(

@@ -130,6 +130,25 @@ class Mirror:
         with self._alone(until, bound.should_stop) as lock:
             return _Fetch(self.folder, remote, Bounds(until, self.folder, bound.most_bytes, bound.should_stop), lock).default_branch()
 
+    def refs(self, remote: Remote, bound: Bound | None = None) -> tuple[dict[str, str], str]:
+        """Branches and tags of the remote with what they point to, and the full ref that its HEAD names, empty when it names none.
+
+        Raises:
+            Unreachable: when the remote does not answer.
+        """
+        bound = bound or Bound()
+        until = time.monotonic() + bound.seconds
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._alone(until, bound.should_stop) as lock:
+            # Made for looking only, it would be of the wrong kind for a repository with other ids.
+            folder = self.folder if self._is_made() else self.folder.with_name(f"{self.folder.name}.look")
+            fetch = _Fetch(folder, remote, Bounds(until, folder, bound.most_bytes, bound.should_stop), lock)
+            try:
+                return fetch.refs()
+            finally:
+                if folder != self.folder:
+                    fetch.discard()
+
     def suspect(self) -> None:
         """Something of it could not be read: the next fetch makes it anew."""
         with suppress(OSError):
@@ -217,6 +236,25 @@ class _Fetch:
         line = next((line for line in said.output.splitlines() if line.startswith(b"ref: ")), b"")
         name = line.removeprefix(b"ref: ").partition(b"\t")[0].decode("utf-8", "surrogateescape")
         return name if _is_ref(name) else ""
+
+    def refs(self) -> tuple[dict[str, str], str]:
+        self._make(())
+        with reaching(self._remote, self._folder) as git:
+            patterns = ["HEAD", "refs/heads/*", "refs/tags/*"]
+            said = run_bounded(git, ["ls-remote", "--quiet", "--symref", "--", self._remote.url, *patterns], self._bounds)
+        self._judge(said)
+        found, head = {}, ""
+        for line in said.output.splitlines():
+            left, _, name = line.decode("utf-8", "replace").partition("\t")
+            if "\ufffd" in name:
+                continue  # no forge takes such a name, and JSON holds none
+            if left.startswith("ref: ") and name == "HEAD":
+                head = left.removeprefix("ref: ") if _is_ref(left.removeprefix("ref: ")) else ""
+            elif _OID.match(left) and _is_ref(name):
+                found[name] = left
+            elif _OID.match(left) and name.endswith("^{}") and name.removesuffix("^{}") in found:
+                found[name.removesuffix("^{}")] = left  # the commit of an annotated tag
+        return found, head
 
     def discard(self) -> None:
         """Out of the way first: whoever reads meanwhile fails by himself and tries again."""

@@ -1,12 +1,9 @@
-"""Assessments: what was asked, and what came of it."""
+"""Assessments: what was asked, and what came of it. Their verdicts are served by `verdicts`."""
 
 from __future__ import annotations
 
-from starlette.responses import Response
-
 from assaymark.model.access import Permission, TeamId
 from assaymark.model.assessment import AssessmentState, RepositoryId, SubjectId
-from assaymark.model.digest import Digest
 from assaymark.model.trigger import TriggerKind
 from assaymark.server.api import cursor
 from assaymark.server.api.moment import moment
@@ -52,19 +49,6 @@ def list_assessments(  # noqa: PLR0913, PLR0917 - one per filter
 def get_assessment(call: Call, assessment: int) -> AssessmentPage:
     """An assessment with its subject and the verdict before it."""
     return _one(call, assessment)
-
-
-@router.add("GET", "/assessments/{assessment}/verdict", Permission.ASSESSMENTS_READ)
-def get_verdict(call: Call, assessment: int) -> Response:
-    """The verdict as JSON, byte for byte as its digest says."""
-    digest = _one(call, assessment).row.verdict
-    if not digest:
-        raise not_found(f"a verdict of assessment {assessment}")
-    data = call.service.blobs.get(Digest(digest))
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, no-cache"}
-    if headers["ETag"] in call.request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type="application/json", headers=headers)
 
 
 def _one(call: Call, number: int) -> AssessmentPage:

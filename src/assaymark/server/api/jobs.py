@@ -6,8 +6,10 @@ in the same transaction.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from assaymark.jobs import clock
 from assaymark.jobs.clock import ScheduleRow
@@ -21,6 +23,7 @@ from assaymark.store import trail
 from assaymark.store.trail import Action
 
 router = Router("jobs")
+State = Annotated[JobState, Meta(description="Which jobs; those that were given up without it.")]
 
 
 class JobView(Struct, frozen=True):
@@ -48,7 +51,7 @@ class JobView(Struct, frozen=True):
 
 
 @router.add("GET", "/jobs", Permission.JOBS_READ)
-def list_jobs(call: Call, state: JobState = JobState.DEAD, after: str | None = None, limit: int = 50) -> Page[JobView]:
+def list_jobs(call: Call, state: State = JobState.DEAD, after: str | None = None, limit: int = 50) -> Page[JobView]:
     """Jobs in a state, newest first; without a state those that were given up and wait for a person."""
     call.need(Permission.JOBS_READ, None)
     limit = rights.limited(limit)

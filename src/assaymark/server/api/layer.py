@@ -190,7 +190,8 @@ def answer(request: Request, result: Any, status: int = 200) -> Response:
         return Response(status_code=204, headers=UNKEPT)
     data = _encode.encode(result)
     if request.method not in {"GET", "HEAD"}:
-        return Response(data, status, UNKEPT, media_type="application/json")
+        place = getattr(result, "location", "")  # of what goes on elsewhere
+        return Response(data, status, {**UNKEPT, **({"Location": place} if place else {})}, media_type="application/json")
     tag = tag_of_bytes(data)
     headers = {"ETag": tag, **PRIVATE}
     if matches(request.headers.get("if-none-match", ""), tag, strong=False):

@@ -106,7 +106,7 @@ def take(service: Service, link: sa.Connection, connection: ConnectionRow, deliv
     for trigger in sorted(delivery.triggers, key=lambda each: each.ref):
         try:
             with link.begin_nested():
-                _need_home(connection, trigger)
+                _need_own(connection, trigger)
                 taken += [int(each) for each in accept(service, link, trigger, source=source)]
         except UsageError as error:
             refused = refused or f"{_REFUSED}: {error.what}"
@@ -132,18 +132,28 @@ def _first_time(service: Service, link: sa.Connection, connection: ConnectionRow
     return link.execute(sa.select(table.c.id).where(*same).with_for_update()).scalar()
 
 
-def _need_home(connection: ConnectionRow, trigger: Trigger) -> None:
-    named = [trigger.repository.clone_url] if trigger.repository else []
-    named += [trigger.details["head_clone_url"]] if "head_clone_url" in trigger.details else []
-    hosts = _hosts(connection)
-    for url in named:
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2].lower() if parts.scheme in ("http", "https") else (parts.hostname or "").lower()
-        if place not in hosts:
-            raise UsageError(f"{text(url, 200)} is not at {connection.web_url or connection.name}")
+def _need_own(connection: ConnectionRow, trigger: Trigger) -> None:
+    if trigger.repository:
+        need_home(connection, trigger.repository.clone_url)
+    if "head_clone_url" in trigger.details:
+        need_home(connection, trigger.details["head_clone_url"])
     is_image = trigger.subject_kind is SubjectKind.IMAGE
-    if is_image and connection.web_url and trigger.ref.partition("/")[0] not in hosts:
+    if is_image and connection.web_url and trigger.ref.partition("/")[0] not in _hosts(connection):
         raise UsageError(f"{text(trigger.ref, 200)} is not at {connection.web_url}")
+
+
+def need_home(connection: ConnectionRow, url: str) -> None:
+    """An address is at the connection's own host.
+
+    Raises:
+        UsageError: when it is not; a connection without an address has no host to be elsewhere from.
+    """
+    if not connection.web_url:
+        return
+    parts = urlsplit(url if "://" in url else f"ssh://{url.replace(':', '/', 1)}")
+    place = parts.netloc.rpartition("@")[2].lower() if parts.scheme in ("http", "https") else (parts.hostname or "").lower()
+    if place not in _hosts(connection):
+        raise UsageError(f"{text(url, 200)} is not at {connection.web_url}", advice="name its host in the connection's options.hosts")
 
 
 def _hosts(connection: ConnectionRow) -> set[str]:

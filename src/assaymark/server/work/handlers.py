@@ -17,6 +17,10 @@ HANDLERS: Mapping[str, str] = {
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",
     "update-advisories": "assaymark.server.work.advisories:update_advisories",
+    "discover": "assaymark.server.work.discover:discover",
+    "discover-all": "assaymark.server.work.discover:discover_all",
+    "poll-repositories": "assaymark.server.work.poll:poll_all",
+    "poll-repository": "assaymark.server.work.poll:poll",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""

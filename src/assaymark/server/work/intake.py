@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.access import TeamId
-from assaymark.model.assessment import AssessmentId, AssessmentState, Instant
+from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, RepositoryId
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.server.service import Service
 from assaymark.server.work.subject_names import place_of
@@ -98,12 +98,18 @@ def priority_of(kind: str) -> int:
     return int(_PRIORITY.get(TriggerKind(kind), Priority.PUSH))
 
 
+def end_repository(service: Service, connection: sa.Connection, number: RepositoryId) -> None:
+    """Look after a repository no more: what waits is cancelled."""
+    for each in arrivals.end_all(connection, number, service.now()):
+        service.queue.cancel(connection, f"assess:{each}")
+    repositories.end(connection, number, service.now())
+
+
 def _end(step: _Step, repository: RepositoryRow | None) -> None:
     trigger, connection = step.trigger, step.connection
     if trigger.subject_kind is SubjectKind.REPOSITORY:
         if repository is not None:
-            step.cancel(arrivals.end_all(connection, repository.id, step.at))
-            repositories.end(connection, repository.id, step.at)
+            end_repository(step.service, connection, repository.id)
         return
     place = place_of(trigger, repository, step.source.team)
     subject = arrivals.find(connection, place.kind, place.key)

@@ -1,11 +1,12 @@
 """A repository that somebody names or discovery finds: looked after from now on, its default branch judged first.
 
-Guarantees: within the caller's transaction; registering again changes nothing and queues nothing. Where the default branch is not known,
-the repository is asked for it by a job (`poll-repository`), which then queues the first assessment.
+Guarantees: within the caller's transaction; registering what is looked after changes nothing and queues nothing. Where the default branch
+is not known, the repository is asked for it by a job (`poll-repository`), which then queues the first assessment.
 """
 
 from __future__ import annotations
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
@@ -26,8 +27,8 @@ class Registered(Struct, frozen=True):
     assessments: tuple[AssessmentId, ...] = ()
 
 
-def register(service: Service, link: sa.Connection, remote: RemoteRepository, source: Source) -> Registered:
-    """Look after it.
+def register(service: Service, link: sa.Connection, remote: RemoteRepository, source: Source, *, again: bool = False) -> Registered:
+    """Look after it; with `again` also when somebody had ended it.
 
     Raises:
         Foreign: when it is looked after for another connection or team.
@@ -35,7 +36,10 @@ def register(service: Service, link: sa.Connection, remote: RemoteRepository, so
     """
     at = service.now()
     row = repositories.settle(link, remote, Keeper(source.connection_id, source.team, at))
-    if row.created_at != at or repositories.has_subjects(link, row.id):
+    if row.ended_at is not None and again:
+        repositories.resume(link, row.id)
+        row = msgspec.structs.replace(row, ended_at=None)
+    elif row.created_at != at or repositories.has_subjects(link, row.id):
         return Registered(row, new=False)
     if not row.default_branch:
         service.queue.put(link, poll_job(row.id, Priority.PUSH if source.priority is None else source.priority))

@@ -55,12 +55,16 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("core", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), server_default="", nullable=False),
         sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_finding")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_finding_fingerprint")),
     )
     op.create_index(op.f("ix_finding_rule"), "finding", ["rule"], unique=False)
     op.create_index(op.f("ix_finding_rule_class"), "finding", ["rule_class"], unique=False)
+    op.create_index(
+        "ix_finding_value", "finding", ["value"], unique=False, sqlite_where=sa.text("value <> ''"), postgresql_where=sa.text("value <> ''")
+    )
     op.create_table(
         "job",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -373,6 +377,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_repository_name"), "repository", ["name"], unique=False)
     op.create_index(op.f("ix_repository_team_id"), "repository", ["team", "id"], unique=False)
     op.create_table(
+        "ref_listing",
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("refs", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_ref_listing_repository")),
+        sa.PrimaryKeyConstraint("repository", name=op.f("pk_ref_listing")),
+    )
+    op.create_table(
         "subject",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -440,6 +452,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_assessment_subject_finished_at_id"), "assessment", ["subject", "finished_at", "id"], unique=False)
     op.create_index(op.f("ix_assessment_subject_id"), "assessment", ["subject", "id"], unique=False)
     op.create_index(op.f("ix_assessment_team_id"), "assessment", ["team", "id"], unique=False)
+    op.create_index(op.f("ix_assessment_verdict"), "assessment", ["verdict"], unique=False)
     op.create_table(
         "holding",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

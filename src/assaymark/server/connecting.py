@@ -1,0 +1,79 @@
+"""What a connection may say of itself: kinds, addresses, options. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct
+
+from assaymark.server.outgoing import WEB, parse
+from assaymark.server.problem import invalid
+from assaymark.store.connections import KINDS
+
+_WEB = {"github": "https://github.com", "gitlab": "https://gitlab.com", "bitbucket": "https://bitbucket.org"}
+_API = {"https://github.com": "https://api.github.com", "https://bitbucket.org": "https://api.bitbucket.org/2.0"}
+_BELOW = {"github": "/api/v3", "gitlab": "/api/v4", "gitea": "/api/v1", "bitbucket": "/rest/api/1.0"}
+
+_Name = Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What only some kinds need."""
+
+    groups: Annotated[tuple[_Name, ...], Meta(max_length=100)] = ()
+    """Organisations, groups, workspaces or projects whose repositories are registered by themselves."""
+    forks: bool = False
+    """Forks in those groups as well."""
+    hosts: Annotated[tuple[_Name, ...], Meta(max_length=20)] = ()
+    """Further hosts that its deliveries may name, e.g. of its registry."""
+    username: Annotated[str, Meta(max_length=100)] = ""
+    """Beside the token, for git servers that ask for one."""
+    known_hosts: Annotated[str, Meta(max_length=20_000)] = ""
+    """For ssh: lines as in a known_hosts file."""
+
+
+class Homes(Struct, frozen=True):
+    """Where a forge is."""
+
+    web: str
+    api: str
+
+    @property
+    def origins(self) -> tuple[tuple[str, str, int | None], ...]:
+        """To whom a token could be told."""
+        parts = (urlsplit(self.web), urlsplit(self.api))
+        return tuple((each.scheme, (each.hostname or "").lower(), each.port) for each in parts)
+
+
+def homes_of(kind: str, web_url: str, api_url: str) -> Homes:
+    """Both addresses; the API's is made from the pages' where it is left out.
+
+    Raises:
+        ApiError: 400 for a kind that does not exist or a forge without an address.
+        UsageError: for what is no address.
+    """
+    if kind not in KINDS:
+        raise invalid(f"kind is one of {', '.join(KINDS)}")
+    web = (web_url or _WEB.get(kind, "")).rstrip("/")
+    if not web and kind in ("gitea", "registry"):
+        raise invalid(f"a connection of kind {kind} needs web_url", "write it as https://git.example.org")
+    api = (api_url or _API.get(web, "") or (f"{web}{_BELOW[kind]}" if web and kind in _BELOW else "")).rstrip("/")
+    for url in (web, api):
+        if url:
+            parse(url, WEB)
+            if urlsplit(url).query:
+                raise invalid(f"{url[:200]} has a query", "write it as https://git.example.org")
+    return Homes(web, api)
+
+
+def checked_name(text: str) -> str:
+    """A name that people can tell from others.
+
+    Raises:
+        ApiError: 400 when it is none.
+    """
+    name = " ".join(text.split())
+    if not name or len(name) > 100 or not name.isprintable():
+        raise invalid("name has 1 to 100 printable characters")
+    return name

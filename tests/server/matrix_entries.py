@@ -1,0 +1,348 @@
+"""Who may call each operation, as data: an entry per operation of the API. `test_server_matrix` calls all of them as everybody.
+
+A new operation needs an entry in `ENTRIES`: what it asks beyond its permission (`Access`), and how to call it so that it works for whoever
+may, on something of the team `own` that the stage makes for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from assaymark.jobs.job import Job
+from assaymark.model.access import Grant, PersonId, Role, TeamId
+from assaymark.model.assessment import SECOND, Instant
+from assaymark.server.people import credential
+from assaymark.server.people import provider as settings
+from assaymark.server.people.provider import Provider, Trust
+from assaymark.server.service import Service
+from assaymark.store import federation, passkeys, people, sessions, teams, tokens, trail
+from assaymark.store import tables as t
+from assaymark.store.passkeys import PasskeyRow
+from assaymark.store.people import Draft
+from assaymark.store.sessions import SessionRow
+from assaymark.store.teams import MappingRow
+from assaymark.store.tokens import TokenRow
+from assaymark.store.trail import Action
+
+MARK = "only-of-team-own"
+"""Stands in the name of every thing that the stage makes for team `own`."""
+DAY = 86400 * SECOND
+
+
+class Access(StrEnum):
+    """What an operation asks of its caller."""
+
+    PUBLIC = "public"
+    """Nothing."""
+    KNOWN = "known"
+    """To be somebody."""
+    SESSION = "session"
+    """To have come with a session: a token may not."""
+    ACCOUNTS = "accounts"
+    """Of somebody else's account: people:write everywhere. (One's own is one's own by a session; its tests are with its module.)"""
+    SOMEWHERE = "somewhere"
+    """The operation's permission in any team; what it answers is narrowed, which its own tests look at."""
+    LISTED = "listed"
+    """The same; and what is of a team is in the answer only for those who have the permission in that team."""
+    TEAM = "team"
+    """The operation's permission in the team of the thing."""
+    EVERYWHERE = "everywhere"
+    """The operation's permission where it holds for all teams and for what has none."""
+
+
+class Asked(Struct, frozen=True):
+    """How to call an operation."""
+
+    path: Mapping[str, Any] = {}
+    query: Mapping[str, Any] = {}
+    body: Any = None
+
+
+class Stage:
+    """Makes what operations are called on."""
+
+    def __init__(self, service: Service, own: TeamId, other: TeamId) -> None:
+        self.service, self.own, self.other = service, own, other
+        self._numbers = itertools.count(1)
+
+    def write(self, table: sa.Table, **values: Any) -> int:
+        with self.service.database.write() as connection:
+            return int(connection.execute(table.insert().returning(table.c.id), values).scalar_one())
+
+    def name(self) -> str:
+        return f"{MARK}-{next(self._numbers)}"
+
+    @property
+    def now(self) -> Instant:
+        return self.service.now()
+
+    def victim(self) -> PersonId:
+        """Somebody else, with a role in the team."""
+        with self.service.database.write() as connection:
+            made = people.add(connection, Draft(self.name()), at=self.now)
+            assert made is not None
+            teams.give(connection, made, Grant(Role.VIEWER, self.own), source="local", at=self.now)
+        return made
+
+    def membership(self) -> int:
+        with self.service.database.read() as connection:
+            return teams.memberships_of(connection, self.victim())[0].id
+
+    def session(self) -> int:
+        row = SessionRow(0, self.victim(), "password", "", "", self.now, self.now, Instant(self.now + DAY), None)
+        with self.service.database.write() as connection:
+            return sessions.start(connection, credential.hashed(self.name()), row)
+
+    def token(self) -> int:
+        row = TokenRow(0, self.victim(), "t", "", frozenset(), None, self.now, Instant(self.now + DAY), None, None)
+        with self.service.database.write() as connection:
+            return tokens.add(connection, credential.hashed(self.name()), row)
+
+    def passkey(self) -> int:
+        row = PasskeyRow(0, self.victim(), self.name().encode(), b"", 0, "k", self.now, None)
+        with self.service.database.write() as connection:
+            made = passkeys.add(connection, row)
+        assert made is not None
+        return made
+
+    def identity(self) -> int:
+        person = self.victim()
+        with self.service.database.write() as connection:
+            federation.link(connection, person, "https://issuer.test", self.name(), at=self.now)
+            return federation.of_person(connection, person)[0].id
+
+    def provider(self) -> str:
+        value = Provider("T", "https://issuer.test", "c")
+        with self.service.database.write() as connection:
+            settings.put_provider(connection, "idp", value, at=self.now)
+        return "idp"
+
+    def mapping(self) -> int:
+        self.provider()
+        with self.service.database.write() as connection:
+            row = MappingRow(0, "https://issuer.test", self.name(), self.own, Role.VIEWER)
+            return teams.map_group(connection, row, at=self.now)
+
+    def trust(self) -> str:
+        value = Trust("https://issuer.test", "a", {"sub": "x"}, self.victim(), ())
+        with self.service.database.write() as connection:
+            settings.put_trust(connection, "ci", value, at=self.now)
+        return "ci"
+
+    def job(self) -> int:
+        with self.service.database.write() as connection:
+            made = self.service.queue.put(connection, Job("probe", {}))
+        assert made is not None
+        return int(made)
+
+    def schedule(self) -> str:
+        name = self.name()
+        self.write(t.metadata.tables["schedule"], name=name, kind="probe", due_at=self.now, every_seconds=3600)
+        return name
+
+    def connection(self) -> int:
+        return self.write(t.connection, kind="gitlab", name=self.name(), team=self.own, created_at=self.now, web_url="https://forge.test")
+
+    def repository(self) -> int:
+        name = self.name()
+        return self.write(t.repository, name=name, clone_url=f"https://forge.test/{name}.git", team=self.own, created_at=self.now)
+
+    def subject(self) -> int:
+        name = self.name()
+        return self.write(t.subject, kind="branch", key=name, name=name, team=self.own, created_at=self.now, repository=self.repository())
+
+    def assessment(self, state: str = "queued") -> int:
+        made: dict[str, Any] = {"subject": self.subject(), "team": self.own, "trigger": "push", "queued_at": self.now, "state": state}
+        return self.write(t.assessment, **made, actor=MARK)
+
+    def occurrence(self) -> tuple[int, int]:
+        """Of a finding: (finding, occurrence)."""
+        name = self.name()
+        shared: dict[str, Any] = {"kind": "code", "layer": "application", "rule_class": "c", "rule": "r"}
+        finding = self.write(t.finding, **shared, fingerprint=name, title=name, core="[]", first_seen_at=self.now)
+        place: dict[str, Any] = {"severity": 3, "confidence": 2, "path": name, "message": name, "opened_at": self.now}
+        if "since" in t.occurrence.c:
+            place["since"] = self.now
+        return finding, self.write(t.occurrence, **shared, **place, finding=finding, subject=self.subject(), team=self.own)
+
+    def event(self) -> None:
+        """An entry of the trail."""
+        action = Action(self.now, "somebody", "thing.done", "success", object=MARK, team=self.own)
+        with self.service.database.write() as connection:
+            trail.record(connection, action)
+
+
+def plain(_stage: Stage) -> Asked:
+    return Asked()
+
+
+class Entry(Struct, frozen=True):
+    """Who may call an operation, and how it is called."""
+
+    access: Access
+    how: Callable[[Stage], Asked] = plain
+    ok: tuple[int, ...] = ()
+    """Answers to whoever may; without them the operation's own status."""
+
+
+def on(**made: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
+    """With parts of the path that are made for the call."""
+    return lambda stage: Asked({name: make(stage) for name, make in made.items()})
+
+
+def listed(make: Callable[[Stage], Any], **query: str) -> Callable[[Stage], Asked]:
+    """A list, after something of the team was made that belongs into it."""
+
+    def asked(stage: Stage) -> Asked:
+        make(stage)
+        return Asked(query=query)
+
+    return asked
+
+
+def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
+    return lambda stage: Asked(body=make(stage))
+
+
+_PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
+
+ENTRIES: dict[str, Entry] = {
+    # the server
+    "health": Entry(Access.PUBLIC),
+    "describe_api": Entry(Access.PUBLIC),
+    "me": Entry(Access.KNOWN),
+    # work
+    "list_jobs": Entry(Access.EVERYWHERE),
+    "get_job": Entry(Access.EVERYWHERE, on(job=Stage.job)),
+    "replay_job": Entry(Access.EVERYWHERE, on(job=Stage.job), (409,)),
+    "cancel_job": Entry(Access.EVERYWHERE, on(job=Stage.job)),
+    "list_schedules": Entry(Access.EVERYWHERE),
+    "change_schedule": Entry(Access.EVERYWHERE, lambda stage: Asked({"schedule": stage.schedule()}, body={"every_seconds": 7200})),
+    "run_schedule": Entry(Access.EVERYWHERE, on(schedule=Stage.schedule)),
+    # coming in and going out
+    "set_up": Entry(Access.PUBLIC, _body(lambda _: {"secret": "x", "login": "eve", "password": "many words unheard"}), (400,)),
+    "begin_session": Entry(Access.PUBLIC, _body(lambda _: {"login": "<nobody>", "password": "many words unheard"}), (401, 429)),
+    "list_sessions": Entry(Access.ACCOUNTS, lambda stage: Asked(query={"person": stage.victim()})),
+    "end_present_session": Entry(Access.SESSION),
+    "end_session": Entry(Access.ACCOUNTS, on(session=Stage.session)),
+    "end_sessions": Entry(Access.ACCOUNTS, lambda stage: Asked(query={"person": stage.victim()})),
+    "change_password": Entry(Access.SESSION, _body(lambda _: {"present": "", "new": "short"}), (400,)),
+    "look_at_link": Entry(Access.PUBLIC, _body(lambda _: {"secret": "x"}), (400,)),
+    "redeem_link": Entry(Access.PUBLIC, _body(lambda _: {"secret": "x", "password": "many words unheard"}), (400,)),
+    "list_passkeys": Entry(Access.ACCOUNTS, lambda stage: Asked(query={"person": stage.victim()})),
+    "ask_for_passkey": Entry(Access.SESSION),
+    "add_passkey": Entry(Access.SESSION, _body(lambda _: {"credential": {}}), (400,)),
+    "remove_passkey": Entry(Access.ACCOUNTS, on(number=Stage.passkey)),
+    "ask_for_sign_in": Entry(Access.PUBLIC),
+    "begin_session_by_passkey": Entry(Access.PUBLIC, _body(lambda _: {"credential": {}}), (400,)),
+    "ways_in": Entry(Access.PUBLIC),
+    "start_oidc": Entry(Access.PUBLIC, on(name=lambda _: "none"), (404,)),
+    "finish_oidc": Entry(Access.PUBLIC, on(name=lambda _: "none"), (404,)),
+    "link_identity": Entry(Access.SESSION, on(name=lambda _: "none"), (404,)),
+    "list_identities": Entry(Access.ACCOUNTS, lambda stage: Asked(query={"person": stage.victim()})),
+    "unlink_identity": Entry(Access.ACCOUNTS, on(identity=Stage.identity)),
+    # identity providers and workloads
+    "list_providers": Entry(Access.EVERYWHERE),
+    "put_provider": Entry(Access.EVERYWHERE, lambda _: Asked({"name": "idp"}, body=_PROVIDER), (400,)),  # its address is private
+    "remove_provider": Entry(Access.EVERYWHERE, on(name=Stage.provider)),
+    "list_mappings": Entry(Access.LISTED, listed(Stage.mapping)),
+    "map_group": Entry(
+        Access.TEAM, _body(lambda stage: {"provider": stage.provider(), "group": stage.name(), "role": "viewer", "team": stage.own})
+    ),
+    "unmap_group": Entry(Access.TEAM, on(mapping=Stage.mapping)),
+    "list_trusts": Entry(Access.EVERYWHERE),
+    "put_trust": Entry(
+        Access.EVERYWHERE,
+        lambda stage: Asked(
+            {"name": "ci"},
+            body={
+                "issuer": "https://issuer.test",
+                "audience": "a",
+                "conditions": {"sub": "x"},
+                "person": stage.victim(),
+                "scopes": ["subjects:read"],
+            },
+        ),
+    ),
+    "remove_trust": Entry(Access.EVERYWHERE, on(name=Stage.trust)),
+    # people
+    "list_people": Entry(Access.LISTED, listed(Stage.victim, begins=f"{MARK}-")),
+    "get_person": Entry(Access.TEAM, on(person=Stage.victim)),
+    "create_person": Entry(Access.TEAM, _body(lambda stage: {"login": stage.name(), "roles": [{"role": "viewer", "team": stage.own}]})),
+    "change_person": Entry(Access.ACCOUNTS, lambda stage: Asked({"person": stage.victim()}, body={"name": "N"})),
+    "disable_person": Entry(Access.EVERYWHERE, on(person=Stage.victim)),
+    "enable_person": Entry(Access.EVERYWHERE, on(person=Stage.victim)),
+    "reset_person": Entry(Access.EVERYWHERE, on(person=Stage.victim)),
+    "end_everything": Entry(Access.EVERYWHERE, on(person=Stage.victim)),
+    # teams
+    "list_teams": Entry(Access.KNOWN),
+    "create_team": Entry(Access.EVERYWHERE, _body(lambda stage: {"slug": stage.name()})),
+    "get_team": Entry(Access.KNOWN, on(team=lambda stage: stage.own), (200, 404)),
+    "rename_team": Entry(Access.TEAM, lambda stage: Asked({"team": stage.own}, body={"name": "N"})),
+    "list_memberships": Entry(Access.TEAM, lambda stage: Asked(query={"team": stage.own})),
+    "give_role": Entry(Access.TEAM, lambda stage: Asked(body={"login": _login(stage), "role": "developer", "team": stage.own})),
+    "take_role": Entry(Access.TEAM, on(membership=Stage.membership)),
+    # tokens
+    "list_tokens": Entry(Access.ACCOUNTS, lambda stage: Asked(query={"person": stage.victim()})),
+    "create_token": Entry(Access.SESSION, _body(lambda _: {"name": "t", "scopes": [], "days": 1}), (400,)),
+    "revoke_token": Entry(Access.ACCOUNTS, on(token=Stage.token)),
+    "exchange_token": Entry(Access.PUBLIC, _body(lambda _: {"token": "x"}), (401,)),
+    # where things come from, subjects, assessments, findings
+    "list_subjects": Entry(Access.LISTED, listed(Stage.subject)),
+    "get_subject": Entry(Access.TEAM, on(subject=Stage.subject)),
+    "list_posture": Entry(Access.TEAM, on(subject=Stage.subject)),
+    "get_posture": Entry(Access.SOMEWHERE),
+    "list_assessments": Entry(Access.LISTED, listed(Stage.assessment)),
+    "get_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
+    "get_verdict": Entry(Access.TEAM, on(assessment=Stage.assessment), (404, 409)),
+    "list_findings": Entry(Access.LISTED, listed(Stage.occurrence)),
+    "get_facets": Entry(Access.SOMEWHERE),
+    "get_finding": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
+    "list_places": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
+    "get_occurrence": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1])),
+    "list_connections": Entry(Access.LISTED, listed(Stage.connection)),
+    "get_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
+    "create_connection": Entry(
+        Access.TEAM,
+        _body(lambda stage: {"kind": "gitlab", "name": stage.name(), "web_url": "https://forge.test", "team": stage.own}),
+    ),
+    "change_connection": Entry(Access.TEAM, lambda stage: Asked({"connection": stage.connection()}, body={"name": stage.name()})),
+    "rotate_secret": Entry(Access.TEAM, lambda stage: Asked({"connection": stage.connection()}, body={})),
+    "end_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
+    "list_deliveries": Entry(Access.TEAM, on(connection=Stage.connection)),
+    "discover_repositories": Entry(Access.TEAM, on(connection=Stage.connection), (202, 409)),
+    "list_repositories": Entry(Access.LISTED, listed(Stage.repository)),
+    "get_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
+    "register_repository": Entry(
+        Access.TEAM,
+        _body(lambda stage: {"name": stage.name(), "clone_url": f"https://forge.test/{stage.name()}.git", "team": stage.own}),
+    ),
+    "change_repository": Entry(Access.TEAM, lambda stage: Asked({"repository": stage.repository()}, body={"default_branch": "main"})),
+    "stop_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
+    "poll_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
+    "ask_verdict": Entry(Access.TEAM, _body(lambda stage: {"repository": stage.repository(), "head": "a" * 40, "wait": 0}), (200, 202)),
+    "read_verdict": Entry(Access.TEAM, on(id=Stage.assessment), (200, 202, 404)),
+    "send_triggers": Entry(
+        Access.TEAM,
+        _body(lambda stage: {"repository": stage.repository(), "changes": [{"ref": "refs/heads/main", "after": "a" * 40}]}),
+    ),
+    "cancel_assessment": Entry(Access.TEAM, on(id=Stage.assessment)),
+    "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    # the trail
+    "list_trail": Entry(Access.LISTED, listed(Stage.event)),
+    "verify_trail": Entry(Access.EVERYWHERE),
+}
+
+
+def _login(stage: Stage) -> str:
+    person = stage.victim()
+    with stage.service.database.read() as connection:
+        found = people.get(connection, person)
+    assert found is not None
+    return found.login
