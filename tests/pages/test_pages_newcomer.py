@@ -55,6 +55,26 @@ def test_a_finding_names_everything_that_has_it(inside: Browser, server: Server)
     assert "sample/harbour#1" in inside.text()
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"), [("sql-injection", "harbour/berths.py:15"), ("harbour", "sample/harbour@main"), ("nowhere-at-all", "Nowhere")]
+)
+def test_the_box_finds_what_is_looked_for_and_keeps_it_out_of_the_address(inside: Browser, server: Server, words: str, shown: str) -> None:
+    inside.open(f"{server.url}/find")
+    inside.fill(q=words)
+    inside.press("Enter", 13)
+    inside.wait(f"document.querySelector('h1').textContent.includes('{words}')")
+    assert shown in inside.text()
+    assert words not in inside.run("location.href")
+
+
+def test_a_repository_whose_address_leads_inside_is_refused_with_the_reason(inside: Browser, server: Server) -> None:
+    inside.open(f"{server.url}/repositories/new")
+    inside.fill(clone_url="https://user:secret@example.org/x.git")
+    inside.press("Enter", 13)
+    inside.wait("document.querySelector('[role=alert]')")
+    assert "secret" not in inside.run("document.querySelector('[role=alert]').textContent")
+
+
 def test_before_there_was_anything_every_list_is_empty(inside: Browser, server: Server) -> None:
     for page in ("changes", "subjects", "findings"):
         inside.open(f"{server.url}/{page}?as_of=2026-01-01")

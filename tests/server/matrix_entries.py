@@ -333,6 +333,9 @@ ENTRIES: dict[str, Entry] = {
         _body(lambda stage: {"repository": stage.repository(), "changes": [{"ref": "refs/heads/main", "after": "a" * 40}]}),
     ),
     "cancel_assessment": Entry(Access.TEAM, on(id=Stage.assessment)),
+    "record_deployment": Entry(
+        Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
+    ),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),

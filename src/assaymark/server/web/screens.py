@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, entrance, standing, subjects
+from assaymark.server.web import changes, entrance, find, register, standing, subjects
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -18,7 +18,15 @@ def show_start(_visit: Visit) -> Response:
 
 def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
-    return [Screen("GET", "/", show_start, None), *entrance.SCREENS, *changes.SCREENS, *subjects.SCREENS, *standing.SCREENS]
+    return [
+        Screen("GET", "/", show_start, None),
+        *entrance.SCREENS,
+        *changes.SCREENS,
+        *subjects.SCREENS,
+        *standing.SCREENS,
+        *find.SCREENS,
+        *register.SCREENS,
+    ]
 
 
 def page_routes(service: Service, identify: Identify) -> list[BaseRoute]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.model.assessment import RepositoryId
+from assaymark.server import keyring
 from assaymark.server.outgoing import Destination, destination
 from assaymark.server.service import Service
 from assaymark.store.repositories import RepositoryRow
@@ -60,9 +61,10 @@ def remote_of(service: Service, repository: RepositoryRow) -> Remote:
         return remote
     with service.database.read() as link:
         row = link.execute(sa.select(connections).where(connections.c.id == repository.connection)).one()
-    if row.token is None or row.ended_at is not None:
+        sealed = keyring.token(service, link, row.id) if row.ended_at is None else None
+    if sealed is None:
         return remote
-    secret = service.vault.open(f"connection:{row.id}:token", row.token).value.decode()
+    secret = sealed.value.decode()
     options = msgspec.json.decode(row.options or "{}", type=_Options)
     if found.scheme == "ssh":
         if "PRIVATE KEY" not in secret.partition("\n")[0]:
