@@ -97,6 +97,7 @@ lock: ## renew requirements/*.lock (needs uv); LOCK_FLAGS=--upgrade to move to n
 	@$(LOCK) pyproject.toml -o requirements/runtime.lock
 	@$(LOCK) pyproject.toml $(EXTRAS) -c requirements/runtime.lock -o requirements/server.lock
 	@$(LOCK) pyproject.toml requirements/dev.in $(EXTRAS) -c requirements/server.lock -o requirements/dev.lock
+	@$(LOCK) requirements/build.in -c requirements/dev.lock -o requirements/build.lock
 
 .PHONY: clean
 clean: ## remove everything that was made here

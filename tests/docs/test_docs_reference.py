@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
 
@@ -14,9 +15,11 @@ from tests.docs.docs_pages import DOCS, ROOT, sections
 from assaymark import errors
 from assaymark.checks.registry import BUILT_IN
 from assaymark.checks.settings import CheckSettings, Secret
+from assaymark.cli import serve
 from assaymark.cli.main import cli
 from assaymark.cli.show import EXIT
 from assaymark.model.finding import Kind
+from assaymark.server import settings
 from assaymark.verdict import policy
 from assaymark.views.formats import FORMATS
 
@@ -133,8 +136,27 @@ def test_every_format_has_a_heading() -> None:
 
 
 def test_every_variable_of_the_source_is_listed_and_no_other() -> None:
-    used = {name for file in (ROOT / "src").rglob("*.py") for name in re.findall(r"ASSAYMARK_[A-Z_]*[A-Z]", file.read_text("utf-8"))}
-    assert set(re.findall(r"^\| `(ASSAYMARK_[A-Z_]+)`", page("environment.md"), re.MULTILINE)) == used
+    used = {name for file in (ROOT / "src").rglob("*.py") for name in re.findall(r"ASSAYMARK_[A-Z0-9_]*[A-Z]", file.read_text("utf-8"))}
+    told = [set(re.findall(r"^\| `(ASSAYMARK_[A-Z0-9_]+)`", page(name), re.MULTILINE)) for name in ("environment.md", "server-settings.md")]
+    assert told[0] | told[1] == used
+    assert not told[0] & told[1]
+
+
+def test_the_servers_settings_are_those_of_its_source() -> None:
+    rows = re.findall(r"^\| `(ASSAYMARK_[A-Z0-9_]+)` \| (?:`--([a-z-]+)`)? *\| .* \| (.*) \|$", page("server-settings.md"), re.MULTILINE)
+    source = re.findall(r"^\| ``(ASSAYMARK_[A-Z0-9_]+)`` \|", inspect.getdoc(settings) or "", re.MULTILINE)
+    assert [name for name, _, _ in rows] == source
+    fields = {"host": "listen", "port": "listen"}
+    assert {fields.get(name, name) for name in settings.Settings.__struct_fields__} | {"database_file"} == {
+        name.removeprefix("ASSAYMARK_").lower() for name, _, _ in rows
+    }
+    options = {option.opts[0].removeprefix("--") for option in serve.command.params}
+    assert {option for _, option, _ in rows if option} <= options
+    made = settings.load({"HOME": "/h"})
+    for name, _, default in rows:
+        value = getattr(made, name.removeprefix("ASSAYMARK_").lower(), None)
+        if isinstance(value, int):
+            assert default == str(value), name
 
 
 def descendants(kind: type[errors.AssayError]) -> Iterator[type[errors.AssayError]]:

@@ -4,6 +4,7 @@
 |---|---|---|
 | ``ASSAYMARK_DATA`` | folder of the server's data | ``$XDG_DATA_HOME/assaymark/server`` |
 | ``ASSAYMARK_DATABASE`` | URL of PostgreSQL (or of SQLite) | SQLite in the data folder |
+| ``ASSAYMARK_DATABASE_FILE`` | file that holds that URL, so that its password stands in no environment | none |
 | ``ASSAYMARK_STORAGE`` | ``s3://bucket/prefix`` for content by digest | a folder in the data folder |
 | ``ASSAYMARK_S3_ENDPOINT`` | address of the S3 storage when it is not Amazon's; keys and region are the SDK's (``AWS_…``) | Amazon's |
 | ``ASSAYMARK_URL`` | how people and forges reach the server | ``http://<listen>`` |
@@ -68,13 +69,17 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
     def value(name: str, default: str) -> str:
         return given.get(name, "") or env.get(f"ASSAYMARK_{name.upper()}", "") or default
 
+    def database() -> str:
+        file = env.get("ASSAYMARK_DATABASE_FILE", "")
+        return value("database", "") or (_secret(Path(file)) if file else f"sqlite:///{data / 'assaymark.db'}")
+
     shared = env.get("XDG_DATA_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".local" / "share")
     data = Path(value("data", str(Path(shared) / "assaymark" / "server"))).absolute()
     host, port = _listen(value("listen", DEFAULT_LISTEN))
     shown = f"[{host}]" if ":" in host else host
     return Settings(
         data=data,
-        database=value("database", f"sqlite:///{data / 'assaymark.db'}"),
+        database=database(),
         storage=value("storage", ""),
         s3_endpoint=value("s3_endpoint", ""),
         url=_url(value("url", f"http://{shown}:{port}")),
@@ -90,6 +95,18 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         rate=_whole("rate", value("rate", "1200")) or 1,
         public_rate=_whole("public_rate", value("public_rate", "240")) or 1,
     )
+
+
+def _secret(path: Path) -> str:
+    """The only line of a file."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(4097).strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read", why=str(error), advice="ASSAYMARK_DATABASE_FILE names a file with the URL") from error
+    if not text or len(text) > 4096 or "\n" in text:
+        raise UsageError(f"{path} holds no URL", advice="write postgresql://user:password@host/name into it, on one line")
+    return text
 
 
 def _listen(text: str) -> tuple[str, int]:
