@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from assaymark.errors import SubjectUnreadable, UsageError
@@ -60,10 +59,9 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
     if is_damaged(verdict):
         mirror.suspect()
         raise SubjectUnreadable(f"the copy of {repository.name} is damaged", why="contents are missing", advice="it is fetched anew")
-    blob = service.blobs.put(msgspec.json.encode(verdict))
     with service.database.write() as link:
         if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == head:
-            record(link, Recording(None, number, verdict, blob, whole=True, at=service.now()))
+            record(link, Recording(None, number, verdict, "", whole=True, at=service.now()))
             holdings.note(service, link, number, looked)
     context.settle()
     mirror.upkeep(max(1.0, watch.left))
