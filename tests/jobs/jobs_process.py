@@ -94,7 +94,8 @@ class Trade:
         self._url = url
 
     def warm(self) -> None:
-        os.environ["ASSAYMARK_WARMED"] = str(os.getpid())
+        """Fails, which must not matter."""
+        raise OSError("nothing can be prepared")
 
     def open(self) -> Perform:
         return Handlers(self._url).perform
