@@ -88,6 +88,12 @@ class Handlers:
         os.write(2, b"and one past Python\n")
         self.note(arguments, attempt)
 
+    def hushing(self, arguments: Mapping[str, Any], attempt: Attempt) -> None:
+        """A handler that closes what it was given to write to."""
+        os.close(1)
+        os.close(2)
+        self.sleeping(arguments, attempt)
+
 
 class Trade:
     def __init__(self, url: str) -> None:
