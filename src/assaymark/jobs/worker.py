@@ -24,6 +24,7 @@ from msgspec import Struct
 from assaymark.jobs.frames import Begun, Broken, Done, Ended, Failed, Order, Stop
 from assaymark.jobs.job import Bell, Claim, QueueUnreachable, WorkerId, WorkQueue
 from assaymark.jobs.nursery import Nursery
+from assaymark.jobs.overheard import tell
 from assaymark.jobs.slot import MOST_JOBS, Cause, Runner, Slot
 
 _log = structlog.get_logger("assaymark.worker")
@@ -298,7 +299,7 @@ class Worker:
             return
         job = None if slot.claim is None else slot.claim.id
         for line in runner.said(rest=rest):
-            _log.info("runner said", job=job, line=line)
+            tell(line, job)
         if runner.is_silent:
             with suppress(KeyError):
                 self._selector.unregister(runner.output)
