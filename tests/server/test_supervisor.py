@@ -85,6 +85,15 @@ def test_the_databases_url_is_no_word_of_a_command(tmp_path: Path) -> None:
     assert env["ASSAYMARK_RATE"] == "7"
 
 
+def test_a_worker_says_what_is_wrong_with_its_settings_and_leaves_no_process(tmp_path: Path) -> None:
+    words = ["worker", "--data", str(tmp_path / "data"), "--database", "mysql://assay:hidden@127.0.0.1/assay"]
+    command = [sys.executable, "-c", "from assaymark.cli.main import main; main()", *words]
+    ran = subprocess.run(command, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 2  # its output ended, so that nobody holds it any more
+    assert "PostgreSQL" in ran.stderr
+    assert "hidden" not in ran.stderr
+
+
 @pytest.mark.enable_socket
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the other one is restarted below
