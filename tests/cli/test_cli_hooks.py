@@ -154,4 +154,4 @@ def test_the_hook_asks_in_perl_where_there_is_one_and_in_python_otherwise() -> N
             text = git_hooks.script(moment, made)
             assert subprocess.run(["sh", "-n"], input=text, text=True, check=True).returncode == 0
             assert ("/usr/bin/perl -f /p/ask.pl" in text) == (moment is git_hooks.Hook.PRE_COMMIT and made is client)
-            assert "'/a b/python' -I -S /p/ask.py" in text
+            assert ("'/a b/python' -I -S /p/ask.py" in text) == (moment is not git_hooks.Hook.POST_RECEIVE)

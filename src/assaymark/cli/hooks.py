@@ -24,12 +24,36 @@ def command() -> None:
 
 @command.command("install")
 @click.argument("hooks", nargs=-1, type=click.Choice([str(hook) for hook in Hook]))
-def install_command(hooks: tuple[str, ...]) -> None:
-    """Install HOOKS (pre-commit and pre-push by default; pre-receive by default in a bare repository)."""
+@click.option("--server", default="", help="post-receive: address of the server that is told, e.g. https://assay.example.org.")
+@click.option("--repository", "address", default="", help="post-receive: number or clone URL under which the server knows this one.")
+@click.option("--token-file", default="", help="post-receive: file with a token, readable by the account of the git host only.")
+def install_command(hooks: tuple[str, ...], server: str, address: str, token_file: str) -> None:
+    """Install HOOKS (pre-commit and pre-push by default; pre-receive by default in a bare repository).
+
+    post-receive tells a server what came in; it needs --server, --repository and --token-file.
+    """
     repository = need_repository()
-    for line in install_all(repository, tuple(Hook(hook) for hook in hooks)):
+    chosen = tuple(Hook(hook) for hook in hooks)
+    told = _told(server, address, token_file) if Hook.POST_RECEIVE in chosen else ()
+    for line in install_all(repository, chosen, told):
         click.echo(line)
-    prepare_checks()
+    if chosen != (Hook.POST_RECEIVE,):
+        prepare_checks()
+
+
+def _told(server: str, repository: str, token_file: str) -> tuple[str, ...]:
+    """The words of the post-receive hook, checked now and not at the first push."""
+    from assaymark.triggers import notify
+
+    if not (server and repository and token_file):
+        raise UsageError("post-receive needs --server, --repository and --token-file", advice="see docs/how-to/connect-a-git-server.md")
+    path = Path(token_file).absolute()
+    try:
+        notify.token_of(path)
+        notify.need_safe(server)
+    except notify.Trouble as error:
+        raise UsageError(str(error)) from error
+    return "--server", server.rstrip("/"), "--repository", repository, "--token-file", str(path)
 
 
 @command.command("uninstall")
@@ -42,7 +66,7 @@ def uninstall_command(hooks: tuple[str, ...]) -> None:
 
 
 @command.command("run", context_settings={"ignore_unknown_options": True})
-@click.argument("hook", type=click.Choice([str(hook) for hook in Hook]))
+@click.argument("hook", type=click.Choice([str(hook) for hook in Hook if hook is not Hook.POST_RECEIVE]))
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 def run_command(hook: str, rest: tuple[str, ...]) -> int:
     """Do what the installed HOOK does; for hook managers such as pre-commit."""
@@ -51,11 +75,17 @@ def run_command(hook: str, rest: tuple[str, ...]) -> int:
     return run([hook, *rest], os.write, colour=sys.stderr.isatty())
 
 
-def install_all(repository: Repository, hooks: tuple[Hook, ...] = ()) -> list[str]:
+def install_all(repository: Repository, hooks: tuple[Hook, ...] = (), told: tuple[str, ...] = ()) -> list[str]:
     """Install hooks in a repository; gives one sentence each."""
     usual = (Hook.PRE_RECEIVE,) if repository.place.work_tree is None else (Hook.PRE_COMMIT, Hook.PRE_PUSH)
     folder = hooks_folder(repository)
-    return [install(folder, hook, _client()) for hook in hooks or usual]
+    return [install(folder, hook, _teller(told) if hook is Hook.POST_RECEIVE else _client()) for hook in hooks or usual]
+
+
+def _teller(told: tuple[str, ...]) -> Client:
+    from assaymark import hookclient
+
+    return Client(python=sys.executable, program=hookclient.program("assaymark.triggers.notify"), ask="", told=told)
 
 
 def _client() -> Client:

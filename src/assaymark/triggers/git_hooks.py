@@ -26,6 +26,8 @@ class Hook(StrEnum):
     PRE_COMMIT = "pre-commit"
     PRE_PUSH = "pre-push"
     PRE_RECEIVE = "pre-receive"
+    POST_RECEIVE = "post-receive"
+    """Judges nothing: tells the server what came in."""
 
 
 class Client(Struct, frozen=True):
@@ -38,6 +40,8 @@ class Client(Struct, frozen=True):
     """The tiny client for ``python -I -S``."""
     ask_perl: str = ""
     """The same for Perl, which starts faster; empty where there is none."""
+    told: tuple[str, ...] = ()
+    """Of post-receive: the words that say which server is told, and how."""
 
 
 def script(hook: Hook, client: Client) -> str:
@@ -47,6 +51,9 @@ def script(hook: Hook, client: Client) -> str:
     """
     head = f'#!/bin/sh\n{_MARK}: `assay hook uninstall {hook}` takes it out again\nbefore="$0{_BEFORE}"\n'
     python, program, ask, perl_file = (shlex.quote(word) for word in (client.python, client.program, client.ask, client.ask_perl))
+    if hook is Hook.POST_RECEIVE:
+        words = " ".join(shlex.quote(word) for word in client.told)
+        return head + _WITH_INPUT + f'printf "%s" "$input" | {python} -I -c {program} {words}\nexit 0\n'
     if hook is not Hook.PRE_COMMIT:
         return head + _WITH_INPUT + f'printf "%s" "$input" | {python} -I -S {ask} {hook} "$@"\n'
     return (

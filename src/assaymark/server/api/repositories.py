@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import sqlalchemy as sa
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from assaymark.jobs.job import Priority
 from assaymark.model.access import Permission, TeamId
@@ -22,6 +24,8 @@ from assaymark.store.trail import Action
 from assaymark.triggers.webhooks.delivery import PayloadInvalid, ref
 
 router = Router("repositories")
+_Of = Annotated[int | None, Meta(description="Only those that came by this connection.")]
+_Ended = Annotated[bool, Meta(description="Those that are looked after no more, instead of the others.")]
 
 
 class RepositoryView(Struct, frozen=True):
@@ -41,7 +45,7 @@ class RepositoryView(Struct, frozen=True):
 
 @router.add("GET", "/repositories", Permission.SUBJECTS_READ)
 def list_repositories(
-    call: Call, connection: int | None = None, ended: bool = False, after: str | None = None, limit: int = 50
+    call: Call, connection: _Of = None, ended: _Ended = False, after: str | None = None, limit: int = 50
 ) -> Page[RepositoryView]:
     """Repositories in the order in which they came; with `ended` those that are looked after no more."""
     limit = rights.limited(limit)
