@@ -102,7 +102,7 @@ def test_data_center_counts_rows() -> None:
     api = "https://forge.example/rest/api/1.0"
     first = f"{api}/projects/ORC/repos?limit=100"
     second = f"{api}/projects/ORC/repos?limit=100&start=100"
-    pages = {
+    pages: dict[str, tuple[int, dict[str, str], Any]] = {
         first: (200, {}, {"values": [server(1)], "isLastPage": False, "nextPageStart": 100}),
         second: (200, {}, {"values": [server(2, archived=True, origin={"id": 1})], "isLastPage": True, "nextPageStart": None}),
     }
