@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import ipaddress
 import os
 import subprocess
 import threading
@@ -30,7 +31,7 @@ KEY = "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nAAAA\n-----END OPENSSH " + "PRI
 @pytest.fixture(autouse=True)
 def public_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name is somewhere public; nobody is asked."""
-    monkeypatch.setattr(outgoing, "resolve", lambda _host, _port: [outgoing.literal("140.82.121.3")])
+    monkeypatch.setattr(outgoing, "resolve", lambda _host, _port: [ipaddress.ip_address("140.82.121.3")])
 
 
 def row(connection: int | None, url: str) -> RepositoryRow:
@@ -105,7 +106,7 @@ class Backend(http.server.BaseHTTPRequestHandler):
         type(self).seen.append((self.path, self.headers.get("Authorization", "")))
         if self.path.startswith("/away/"):
             self.send_response(302)
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/x.git{self.path.removeprefix('/away')}")
+            self.send_header("Location", f"http://{self.headers['Host']}/x.git{self.path.removeprefix('/away')}")
             self.end_headers()
             return
         path, _, query = self.path.partition("?")
