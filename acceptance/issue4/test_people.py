@@ -24,7 +24,7 @@ from acceptance.harness import ROOT, Shell
 
 WORDS = "four words nobody says"
 IDENTIFY_SECONDS = 0.030
-"""p95 of a whole request that only says who asks, on two cores."""
+"""By how much the median of a request may grow when somebody asks whom the server has to know."""
 SIGN_IN_SECONDS = 3.0
 
 
@@ -190,16 +190,21 @@ def test_guessing_is_stopped_and_does_not_lock_out_who_was_here_before(server: R
 
 def test_to_know_who_asks_costs_little(server: Running, admin: httpx2.Client) -> None:
     token = admin.post("/api/v1/tokens", json={"name": "t", "scopes": ["subjects:read"], "days": 1}).json()["token"]
+    nobody = measured(server.browser(), "/api/v1/health")
     for name, client in (("session", admin), ("token", server.bearer(token))):
-        times = []
-        for _ in range(300):
-            began = time.perf_counter()
-            assert client.get("/api/v1/me").status_code == 200
-            times.append(time.perf_counter() - began)
-        p95 = statistics.quantiles(times, n=20)[-1]
-        print(f"who asks, by {name}: p50 {statistics.median(times) * 1000:.1f} ms, p95 {p95 * 1000:.1f} ms")
-        if os.environ.get("ASSAY_QUIET_MACHINE"):
-            assert p95 < IDENTIFY_SECONDS
+        more = measured(client, "/api/v1/me") - nobody
+        print(f"to know who asks, by {name}: {more * 1000:.1f} ms of a request that takes {nobody * 1000:.1f} ms anyway")
+        assert more < IDENTIFY_SECONDS
+
+
+def measured(client: httpx2.Client, path: str) -> float:
+    """Median of a request."""
+    times = []
+    for _ in range(300):
+        began = time.perf_counter()
+        assert client.get(path).status_code == 200
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 def test_the_matrix_of_authorisation_holds_on_both_databases() -> None:
