@@ -212,6 +212,8 @@ def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
 
+_SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
+
 ENTRIES: dict[str, Entry] = {
     # the server
     "health": Entry(Access.PUBLIC),
@@ -333,6 +335,7 @@ ENTRIES: dict[str, Entry] = {
         _body(lambda stage: {"repository": stage.repository(), "changes": [{"ref": "refs/heads/main", "after": "a" * 40}]}),
     ),
     "cancel_assessment": Entry(Access.TEAM, on(id=Stage.assessment)),
+    "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
