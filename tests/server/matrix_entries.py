@@ -301,6 +301,8 @@ ENTRIES: dict[str, Entry] = {
     "list_assessments": Entry(Access.LISTED, listed(Stage.assessment)),
     "get_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
     "get_verdict": Entry(Access.TEAM, on(assessment=Stage.assessment), (404, 409)),
+    "watch_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
+    "watch_all": Entry(Access.SOMEWHERE),
     "list_findings": Entry(Access.LISTED, listed(Stage.occurrence)),
     "get_facets": Entry(Access.SOMEWHERE),
     "get_finding": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
