@@ -84,6 +84,10 @@ bench: $(VENV)/.wheel ## the benchmarks, each as a ratio within one run (long)
 	  echo "== $$program"; $(BIN)/python "$$program" $(ARGS) || exit 1; done; \
 	  [ $$found = 1 ] || { echo 'error: no benchmarks/bench_*.py' >&2; exit 1; }
 
+.PHONY: serve
+serve: $(VENV)/.wheel ## the server with its data in out/server (writes there alone; DATA=folder for another place)
+	@$(BIN)/assay serve --data $(or $(DATA),out/server) $(ARGS)
+
 .PHONY: demo
 demo: $(VENV)/.wheel ## build the sample repository and show what assay says of it (writes out/demo)
 	@sh .ci/system-packages

@@ -11,6 +11,7 @@ from assaymark.errors import SubjectUnreadable
 from assaymark.model.trigger import RemoteRepository, SubjectKind, Trigger, TriggerKind
 from assaymark.model.verdict import State
 from assaymark.server.work.assess import abandon
+from assaymark.store import components, held
 
 
 def test_the_first_push_of_the_default_branch_makes_everything_known(shop: Any) -> None:
@@ -217,3 +218,14 @@ def test_running_twice_records_once(shop: Any) -> None:
     again = shop.assess(number, shop.attempt(2))
     assert first == again
     assert len(shop.jobs("inventory")) == 1
+
+
+def test_the_inventory_notes_what_the_branch_holds(shop: Any) -> None:
+    number = shop.push(shop.origin.commit(**{"requirements.txt": b"lantern==1.0\n"}))
+    shop.assess(number)
+    shop.take_stock(number)
+    with shop.service.database.read() as link:
+        (held_,) = held.holdings(link, shop.subject(number).id)
+    assert held_.path == "requirements.txt"
+    assert [each.name for each in components.kept(shop.service.blobs, held_.digest).packages] == ["lantern"]
+    assert shop.subject(number).grounds

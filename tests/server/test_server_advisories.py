@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
+import io
 import json
-from collections.abc import Mapping
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +25,12 @@ from assaymark.model.digest import Digest
 from assaymark.model.finding import Finding
 from assaymark.model.verdict import Outcome, Reason, ReasonKind, Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import advisories, holdings, knowledge, rejudge
+from assaymark.server.work import advisories, forgetting, holdings, knowledge, rejudge
 from assaymark.server.work.rejudge_jobs import FLIGHT, MOST_FLYING
-from assaymark.store import held, setting_rows, snapshots
+from assaymark.store import components, held, setting_rows, snapshots, whereabouts
 from assaymark.store.recording import Recording, record
 from assaymark.store.tables import advisory_hit, assessment, occurrence, subject
+from assaymark.store.whereabouts import Scope
 from assaymark.subjects.directory import DirectorySubject
 from assaymark.subjects.resolve import DirectoryRequest, open_comparison
 
@@ -372,3 +377,111 @@ def test_judging_again_finds_what_reading_again_finds(service: Service, tmp_path
     found = [each.finding for each in flow(service, tmp_path / "a").findings]
     assert again == {(each.fingerprint, each.place.path, each.severity.rank, each.message) for each in found}
     assert len(again) > 5
+
+
+# --- from an address ---------------------------------------------------------------------------------------------------
+
+
+class Shelf(http.server.BaseHTTPRequestHandler):
+    """What a mirror serves: archives with marks, and one address that leads elsewhere."""
+
+    archive = b""
+    asked: list[tuple[str, str]]
+
+    def do_GET(self) -> None:
+        mark = self.headers.get("If-None-Match", "")
+        type(self).asked.append((self.path, mark))
+        if self.path.startswith("/leads-inside"):
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:1/latest/meta-data")
+            self.end_headers()
+        elif self.path != "/PyPI/all.zip":
+            self.send_error(404)
+        elif mark == '"one"':
+            self.send_response(304)
+            self.end_headers()
+        else:
+            self.send_response(200)
+            self.send_header("ETag", '"one"')
+            self.send_header("Content-Length", str(len(self.archive)))
+            self.end_headers()
+            self.wfile.write(self.archive)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def shelf() -> Iterator[str]:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("a.json", json.dumps(record_of(1, "lantern", "2")))
+    Shelf.archive, Shelf.asked = data.getvalue(), []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def from_address(service: Service, origin: str, *networks: str) -> Service:
+    with service.database.write() as connection:
+        setting_rows.put(connection, advisories.SOURCES, advisories.Sources(origin, ("PyPI",)), Instant(1))
+    return msgspec.structs.replace(service, settings=msgspec.structs.replace(service.settings, private_networks=networks))
+
+
+@pytest.mark.enable_socket
+def test_a_mirror_is_asked_through_the_guard_and_only_for_what_changed(service: Service, shelf: str) -> None:
+    mirrored = from_address(service, shelf, "127.0.0.0/8")
+    updated(mirrored)
+    updated(mirrored)
+    archives = [mark for path, mark in Shelf.asked if path == "/PyPI/all.zip"]
+    assert archives == ["", '"one"']
+    assert list(Index(knowledge.advisories_file(mirrored)).speaking_of(["CVE-2026-1"])) == ["PyPI/lantern"]
+
+
+@pytest.mark.enable_socket
+def test_an_address_inside_that_nobody_allowed_is_not_asked(service: Service, shelf: str) -> None:
+    with pytest.raises(UsageError, match="may not be gone to"):
+        updated(from_address(service, shelf))
+    assert Shelf.asked == []
+
+
+@pytest.mark.enable_socket
+def test_a_redirect_to_where_one_may_not_go_is_not_followed(service: Service, shelf: str) -> None:
+    with pytest.raises(UsageError):
+        updated(from_address(service, f"{shelf}/leads-inside", "127.0.0.0/8"))
+    assert len(Shelf.asked) == 1
+
+
+# --- what is no more -------------------------------------------------------------------------------------------------
+
+
+def test_a_subject_that_is_no_more_is_hit_by_nothing_and_affected_by_nothing(service: Service, tmp_path: Path) -> None:
+    published(service, record_of(9, "anvil", "2"))
+    updated(service)
+    mine = inventory(service, tmp_path / "a", files={"requirements.txt": "lantern==1.0\n"})
+    before = service.now()
+    with service.database.write() as connection:
+        connection.execute(subject.update().values(ended_at=service.now()))
+    published(service, record_of(9, "anvil", "2"), record_of(1, "lantern", "2"))
+    updated(service)
+    index = Index(knowledge.advisories_file(service))
+    with service.database.read() as connection:
+        assert snapshots.page_of_hits(connection, 2, None, after=None, limit=10) == []
+        assert whereabouts.affected_by(connection, ["CVE-2026-1"], index, Scope()) == []
+        (then,) = whereabouts.affected_by(connection, ["CVE-2026-1"], index, Scope(as_of=before))
+    assert then.held.subject == mine
+
+
+def test_components_that_nobody_held_for_long_are_forgotten_with_their_content(service: Service, tmp_path: Path) -> None:
+    inventory(service, tmp_path / "a", files={"requirements.txt": "lantern==1.0\n", "poetry.lock": ""})
+    inventory(service, tmp_path / "a", files={"requirements.txt": "lantern==2.0\n"})
+    forgetting.clean_components(service, {}, Attempt())
+    kept = len(list(service.blobs.every()))
+    later = msgspec.structs.replace(service, now=lambda: Instant(START + (forgetting.KEPT_DAYS + 1) * DAY))
+    forgetting.clean_components(later, {}, Attempt())
+    assert len(list(service.blobs.every())) < kept
+    with service.database.read() as connection:
+        (still,) = held.holdings(connection, SubjectId(1))
+        assert [each.version for each in components.kept(service.blobs, still.digest).packages] == ["2.0"]
+        assert components.known_since(connection) > 0

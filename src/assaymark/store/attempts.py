@@ -45,7 +45,6 @@ def begin(connection: sa.Connection, limits: Iterable[Limit], *, now: Instant) -
     limits = tuple(limits)
     if connection.dialect.name != "sqlite":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    connection.execute(table.delete().where(table.c.at < now - _KEPT))
     for limit in limits:
         query = sa.select(sa.func.count(), sa.func.min(table.c.at)).where(table.c.bucket == limit.bucket, table.c.at > now - limit.within)
         count, oldest = connection.execute(query).one()
@@ -56,6 +55,11 @@ def begin(connection: sa.Connection, limits: Iterable[Limit], *, now: Instant) -
             return Refused(limit.bucket, Instant(oldest + limit.within), is_first=count == limit.most)
     connection.execute(table.insert(), [{"bucket": limit.bucket, "at": now} for limit in limits])
     return None
+
+
+def forget(connection: sa.Connection, now: Instant) -> None:
+    """Delete those that no limit looks back to."""
+    connection.execute(table.delete().where(table.c.at < now - _KEPT))
 
 
 def forgive(connection: sa.Connection, buckets: Iterable[str]) -> None:

@@ -28,6 +28,9 @@ from assaymark.store.texts import plain
 _packed = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode = msgspec.msgpack.Decoder(PackageSet).decode
 _FORGOTTEN = "components.forgotten"
+IMPORTED = "import/"
+"""How paths of bills of materials begin that somebody sent; an inventory leaves them alone."""
+_HOLDING = ("subject", "team", "package_set", "path", "input", "opened_at")
 
 
 def keep(blobs: Blobs, packages: PackageSet) -> Digest:
@@ -62,14 +65,29 @@ def hold(
     present = sa.select(holding.c.id, holding.c.path, holding.c.package_set, holding.c.input, holding.c.team)
     stays: set[str] = set()
     closing: list[int] = []
-    for row in connection.execute(present.where(holding.c.subject == subject, holding.c.closed_at.is_(None))):
+    own = ~holding.c.path.startswith(IMPORTED, autoescape=True)
+    for row in connection.execute(present.where(holding.c.subject == subject, holding.c.closed_at.is_(None), own)):
         if now.get(row.path) == (row.package_set, row.input) and row.team == team:
             stays.add(row.path)
         else:
             closing.append(row.id)
     bulk.change_all(connection, holding, closing, {"closed_at": at})
     opening = [(subject, team, number, path, digest, at) for path, (number, digest) in sorted(now.items()) if path not in stays]
-    bulk.add(connection, holding, ("subject", "team", "package_set", "path", "input", "opened_at"), opening)
+    bulk.add(connection, holding, _HOLDING, opening)
+
+
+def hold_imported(
+    connection: sa.Connection, subject: SubjectId, team: TeamId | None, one: tuple[str, Digest, PackageSet], at: Instant
+) -> None:
+    """From `at` on the subject holds this set, which somebody sent, at a path that begins with `IMPORTED`, instead of the one before."""
+    path, digest, packages = one
+    number = add(connection, [packages], at)[set_digest(packages)]
+    here = (holding.c.subject == subject, holding.c.path == path, holding.c.closed_at.is_(None))
+    row = connection.execute(sa.select(holding.c.id, holding.c.package_set).where(*here)).first()
+    if row is not None and row.package_set == number:
+        return
+    connection.execute(holding.update().where(*here).values(closed_at=at))
+    bulk.add(connection, holding, _HOLDING, [(subject, team, number, path, digest, at)])
 
 
 def _encode(packages: PackageSet) -> bytes:

@@ -336,8 +336,10 @@ def by_id(connection: sa.Connection, number: int) -> FindingInfo | None:
     """One weakness; the caller shows it only beside an occurrence that may be seen."""
     columns = [finding.c[name] for name in FindingInfo.__struct_fields__]
     row = connection.execute(sa.select(*columns).where(finding.c.id == number)).first()
-    told = {str(name): value for name, value in row._asdict().items()} if row else None  # plain keys: SQLAlchemy has a subclass of its own
-    return msgspec.convert(told, FindingInfo, strict=False) if told else None
+    if row is None:
+        return None
+    values = {name: getattr(row, name) for name in FindingInfo.__struct_fields__}
+    return FindingInfo(**values | {"kind": Kind(row.kind), "layer": Layer(row.layer)})
 
 
 def by_fingerprint(connection: sa.Connection, text: str, schemes: Sequence[str], most: int = 20) -> list[int]:

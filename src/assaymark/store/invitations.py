@@ -41,8 +41,7 @@ class Invitation(Struct, frozen=True):
 
 
 def put(connection: sa.Connection, hashed: str, invitation: Invitation) -> int:
-    """Write one; those that ended more than a day ago are forgotten on the way."""
-    connection.execute(table.delete().where(table.c.expires_at < invitation.created_at - _KEPT))
+    """Write one."""
     row = {
         "hash": hashed,
         "purpose": invitation.purpose.value,
@@ -53,6 +52,11 @@ def put(connection: sa.Connection, hashed: str, invitation: Invitation) -> int:
     }
     made: int = connection.execute(table.insert().returning(table.c.id), row).scalar_one()
     return made
+
+
+def forget(connection: sa.Connection, now: Instant) -> None:
+    """Delete those that ended more than a day ago."""
+    connection.execute(table.delete().where(table.c.expires_at < now - _KEPT))
 
 
 def put_once(connection: sa.Connection, hashed: str, invitation: Invitation) -> bool:

@@ -74,31 +74,45 @@ def record(connection: sa.Connection, recording: Recording) -> bool:
     subject = next((row._asdict() for row in connection.execute(locked)), None)
     if subject is None:
         raise SubjectNotFound(f"there is no subject {recording.subject}")
-    ended = _end(connection, recording)
-    if ended is None and recording.assessment is not None:
+    trigger = _alive(connection, recording)
+    if trigger is None:
         return False
-    trigger = ended["trigger"] if ended else ""
     verdict = recording.verdict
+    counts = _counted(verdict)
     is_request = subject["kind"] == SubjectKind.MERGE_REQUEST
     if verdict is not None and (recording.whole or is_request):
         states = frozenset({State.NEW}) if is_request and not _is_import(trigger) else frozenset(State) - {State.FIXED}
-        _occurrences(
-            connection, recording, subject, [j for j in verdict.findings if j.state in states], says_waivers=not _is_import(trigger)
-        )
-    _summarise(connection, recording, subject, ended)
+        seen = [judged for judged in verdict.findings if judged.state in states]
+        written = _occurrences(connection, recording, subject, seen, says_waivers=not _is_import(trigger))
+        counts = written if _is_import(trigger) else counts
+    _summarise(connection, recording, subject, _end(connection, recording, counts))
     return True
+
+
+def _alive(connection: sa.Connection, recording: Recording) -> str | None:
+    """Trigger of the assessment, locked until the transaction ends; None when it had ended, empty when there is none."""
+    if recording.assessment is None:
+        return ""
+    a = assessments.c
+    query = sa.select(a.trigger).where(a.id == recording.assessment, a.subject == recording.subject, a.state.in_(_ALIVE))
+    return connection.execute(query.with_for_update()).scalar()
+
+
+def _counted(verdict: Verdict | None) -> tuple[int, int]:
+    """New and fixed ones of a change."""
+    states = [judged.state for judged in verdict.findings if judged.finding.core.kind is not Kind.UNCHECKED] if verdict else []
+    return states.count(State.NEW), states.count(State.FIXED)
 
 
 def _is_import(trigger: str) -> bool:
     return trigger == TriggerKind.IMPORT
 
 
-def _end(connection: sa.Connection, recording: Recording) -> Mapping[str, Any] | None:
+def _end(connection: sa.Connection, recording: Recording, counts: tuple[int, int]) -> Mapping[str, Any] | None:
     """The assessment's row after it ended now; None when there is none to end."""
     if recording.assessment is None:
         return None
     verdict = recording.verdict
-    counts = [j.state for j in verdict.findings if j.finding.core.kind is not Kind.UNCHECKED] if verdict else []
     statement = (
         assessments.update()
         .where(
@@ -112,8 +126,8 @@ def _end(connection: sa.Connection, recording: Recording) -> Mapping[str, Any] |
             verdict=str(recording.blob),
             summary=cut(recording.summary or (_sentence(verdict) if verdict else ""), _LONGEST_MESSAGE),
             head=sa.case((assessments.c.head == "", verdict.head.digest if verdict else ""), else_=assessments.c.head),
-            new_findings=counts.count(State.NEW),
-            fixed_findings=counts.count(State.FIXED),
+            new_findings=counts[0],
+            fixed_findings=counts[1],
         )
         .returning(assessments.c.state, assessments.c.head, assessments.c.trigger)
     )
@@ -131,7 +145,8 @@ def _sentence(verdict: Verdict) -> str:
 
 def _occurrences(
     connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], seen: list[Judged], *, says_waivers: bool
-) -> None:
+) -> tuple[int, int]:
+    """Write what changed; gives how many began and how many ended."""
     assert recording.verdict is not None  # noqa: S101 - the caller asked
     ids = _known(connection, seen, recording.at)
     sighted = (_sighted(judged, ids[judged.finding.fingerprint], says_waivers=says_waivers) for judged in seen)
@@ -143,6 +158,7 @@ def _occurrences(
         ids_, lines, checks = (list(column) for column in zip(*portion, strict=True))
         bulk.change(connection, occurrences, ids_, {"line_now": lines, "checks": checks})
     bulk.add(connection, occurrences, OCCURRENCE_COLUMNS, _rows(found, recording, subject["team"]))
+    return sum(opening.since is None for opening in found.opened), len(found.closed)
 
 
 def reach_of(verdict: Verdict) -> Reach:

@@ -98,6 +98,6 @@ def revoke_all(connection: sa.Connection, holder: PersonId, at: Instant, *, but:
     return len(connection.execute(query if but is None else query.where(table.c.id != but)).all())
 
 
-def forget(connection: sa.Connection, before: Instant) -> None:
-    """Delete those that ended before this; the trail keeps that they were."""
-    connection.execute(table.delete().where(table.c.expires_at < before))
+def forget(connection: sa.Connection, before: Instant) -> int:
+    """Delete those that ended before this; gives how many."""
+    return len(connection.execute(table.delete().where(table.c.expires_at < before).returning(table.c.id)).all())

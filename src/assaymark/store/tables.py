@@ -41,6 +41,11 @@ def _number(name: str, default: int = 0) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default=str(default))
 
 
+def _count(name: str) -> Column[int]:
+    """A number that may need more than 31 bits."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
 # --- people ----------------------------------------------------------------------------------------------------------
 
 team = Table("team", metadata, _id(), _text("slug"), _text("name"), _instant("created_at"), UniqueConstraint("slug"))
@@ -66,7 +71,7 @@ federated_identity = Table(
 
 passkey = Table(
     "passkey", metadata, _id(), _ref("person", "person"), Column("credential", LargeBinary, nullable=False),
-    Column("public_key", LargeBinary, nullable=False), _number("sign_count"), _text("name"), _instant("created_at"),
+    Column("public_key", LargeBinary, nullable=False), _count("sign_count"), _text("name"), _instant("created_at"),
     _instant("used_at", nullable=True), UniqueConstraint("credential"), Index(None, "person"),
 )  # fmt: skip
 

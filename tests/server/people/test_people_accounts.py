@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 from starlette.testclient import TestClient
 
 from assaymark.model.access import Grant, Role, TeamId
+from assaymark.server.work.forgetting_people import clean_people
 from assaymark.store import teams
 from assaymark.store.tables import person as table
 
@@ -216,3 +217,41 @@ def test_whatever_a_person_was_refused_is_recorded(world: World) -> None:
     assert ("eve", "request.made", "refused", '{"method":"GET","path":"/api/v1/trail"}') in world.trail(
         "actor", "action", "outcome", "details"
     )
+
+
+def test_a_link_opens_no_account_that_others_made_powerful_meanwhile(world: World) -> None:
+    core = team(world, "core")
+    world.person("lead", Grant(Role.ADMIN, core))
+    lead, admin = world.signed_in("lead"), world.admin()
+    made = lead.post("/api/v1/people", json={"login": "bob", "roles": [{"role": "viewer", "team": core}]}).json()
+    assert admin.post("/api/v1/memberships", json={"login": "bob", "role": "security"}).status_code == 201
+    assert redeem(world.visitor(), made["link"]) == 400
+    fresh = admin.post(f"/api/v1/people/{made['id']}/link").json()["link"]
+    assert admin.post("/api/v1/memberships", json={"login": "bob", "role": "auditor"}).status_code == 201
+    assert redeem(world.visitor(), fresh) == 201
+
+
+def test_a_first_password_is_set_in_a_fresh_session_only(world: World) -> None:
+    world.person("ada")
+    browser = world.signed_in("ada")
+    with world.service.database.write() as connection:
+        connection.execute(table.update().where(table.c.login == "ada").values(password=None))
+    world.later(901)
+    assert browser.post("/api/v1/me/password", json={"present": "", "new": WORDS}).status_code == 403
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_lives_is_not(world: World) -> None:
+    admin = world.admin()
+    world.person("ada")
+    world.signed_in("ada")
+    world.visitor().post("/api/v1/sessions", json={"login": "ada", "password": "wrong words entirely"})
+    admin.post("/api/v1/people", json={"login": "bob"})
+    world.later(38 * 86_400)
+    fresh = world.signed_in("root")
+    clean_people(world.service, {}, None)  # type: ignore[arg-type]
+    assert fresh.get("/api/v1/me").status_code == 200
+    with world.service.database.read() as connection:
+        counts = {
+            name: connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar() for name in ("session", "invitation", "attempt")
+        }
+    assert counts == {"session": 1, "invitation": 0, "attempt": 0}

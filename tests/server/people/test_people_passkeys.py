@@ -140,6 +140,12 @@ def test_a_copy_of_an_authenticator_is_noticed(named: World, device: Authenticat
     assert come_in(named.visitor(), copied).status_code == 400
 
 
+def test_a_counter_may_use_all_its_bits(named: World, device: Authenticator) -> None:
+    with_key(named, device)
+    device.count = (1 << 32) - 2
+    assert come_in(named.visitor(), device).status_code == 201
+
+
 def test_another_key_behind_the_same_name_proves_nothing(named: World, device: Authenticator, other_device: Authenticator) -> None:
     with_key(named, device)
     other_device.credential, other_device.handle = device.credential, device.handle

@@ -111,7 +111,7 @@ def create_person(call: Call, body: NewPerson) -> Invited:
         if any(grant.team is not None and teams.get(connection, grant.team) is None for grant in grants):
             raise not_found("this team")
         person = accounts.make(connection, draft, grants, rights.by(call), at=now)
-        return Invited(person, links.personal_link(call.service, connection, Purpose.JOIN, person) if body.invite else None)
+        return Invited(person, _link(call, connection, Purpose.JOIN, person) if body.invite else None)
 
 
 class PersonChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,7 +172,13 @@ def reset_person(call: Call, person: int) -> Invited:
         if row.disabled_at is not None:
             raise conflict("the account is closed", "open it first: POST /people/{person}/enable")
         accounts.note(connection, rights.by(call), "link.created", row.id, at=call.service.now(), details={"purpose": "reset"})
-        return Invited(row.id, links.personal_link(call.service, connection, Purpose.RESET, row.id))
+        return Invited(row.id, _link(call, connection, Purpose.RESET, row.id))
+
+
+def _link(call: Call, connection: sa.Connection, purpose: Purpose, person: PersonId) -> str:
+    may_all = rights.covers(call.who, (accounts.ADMIN_EVERYWHERE,))
+    within = None if may_all else teams.grants_of(connection, person)
+    return links.personal_link(call.service, connection, purpose, person, within=within)
 
 
 @router.add("POST", "/people/{person}/end", Permission.PEOPLE_WRITE, status=204)

@@ -150,8 +150,12 @@ class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 @router.add("POST", "/me/password", None, status=204, most_bytes=8192)
 def change_password(call: Call, body: PasswordChange) -> Nothing:
-    """Another password; every other session ends."""
+    """Another password; every other session ends. A first one needs a session that is younger than a quarter of an hour."""
     rights.need_session(call)
+    with call.service.database.read() as connection:
+        has_one = people.password_of(connection, call.who.person) is not None
+    if not has_one:  # then the session is all that shows who he is
+        rights.need_recent(call)
     sign_in.change_password(call.service, call.request, call.who, present=body.present, new=body.new)
     return Nothing()
 

@@ -6,7 +6,9 @@ is anybody, no link sets up.
 
 from __future__ import annotations
 
+import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 
 from assaymark.errors import UsageError
 from assaymark.model.access import Grant, PersonId
@@ -14,7 +16,7 @@ from assaymark.model.assessment import SECOND, Instant
 from assaymark.server.people import accounts, credential, password
 from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
-from assaymark.store import invitations, people
+from assaymark.store import invitations, people, teams
 from assaymark.store.invitations import Invitation, Purpose
 from assaymark.store.people import Draft, PersonRow
 
@@ -31,17 +33,30 @@ def setup_link(service: Service) -> str | None:
         return _made(service, connection, Purpose.SETUP, None)
 
 
-def personal_link(service: Service, connection: sa.Connection, purpose: Purpose, person: PersonId) -> str:
-    """A link for somebody; the one before no longer works."""
-    return _made(service, connection, purpose, person)
+def personal_link(
+    service: Service, connection: sa.Connection, purpose: Purpose, person: PersonId, *, within: tuple[Grant, ...] | None = None
+) -> str:
+    """A link for somebody; the one before no longer works.
+
+    `within` are the roles that whoever makes it may have given: when the person holds others by the time the link is used, it does not
+    work, so that who made it does not come into an account that others made powerful meanwhile. None for whoever may everything.
+    """
+    return _made(service, connection, purpose, person, within)
 
 
-def _made(service: Service, connection: sa.Connection, purpose: Purpose, person: PersonId | None) -> str:
+class _Details(Struct, frozen=True):
+    within: tuple[Grant, ...] | None = None
+
+
+def _made(
+    service: Service, connection: sa.Connection, purpose: Purpose, person: PersonId | None, within: tuple[Grant, ...] | None = None
+) -> str:
     now = service.now()
     # A person has one link at a time: one to join that lies in a mailbox must not outlive a reset.
     invitations.withdraw(connection, FOR_PEOPLE if person is not None else (Purpose.SETUP,), person=person, now=now)
     secret = credential.new_secret()
-    invitations.put(connection, credential.hashed(secret), Invitation(purpose, person, "{}", now, Instant(now + LASTS[purpose])))
+    row = Invitation(purpose, person, msgspec.json.encode(_Details(within)).decode(), now, Instant(now + LASTS[purpose]))
+    invitations.put(connection, credential.hashed(secret), row)
     return f"{service.settings.url}/{'setup' if purpose is Purpose.SETUP else 'link'}/{secret}"
 
 
@@ -82,12 +97,17 @@ def redeem(service: Service, connection: sa.Connection, secret: str, hashed: str
     now = service.now()
     found = _taken(connection, secret, FOR_PEOPLE, now)
     person = people.get(connection, found.person) if found and found.person is not None else None
-    if found is None or person is None or person.disabled_at is not None:
+    if found is None or person is None or person.disabled_at is not None or not _is_within(connection, found, person):
         raise spent()
     people.set_password(connection, person.id, hashed)
     action = "person.joined" if found.purpose is Purpose.JOIN else "password.reset"
     accounts.note(connection, By(person.login, person.id, by.origin), action, person.id, at=now)
     return person
+
+
+def _is_within(connection: sa.Connection, found: Invitation, person: PersonRow) -> bool:
+    within = msgspec.json.decode(found.details, type=_Details).within
+    return within is None or set(teams.grants_of(connection, person.id)) <= set(within)
 
 
 def _taken(connection: sa.Connection, secret: str, purposes: tuple[Purpose, ...], now: Instant) -> Invitation | None:

@@ -16,12 +16,14 @@ from assaymark.errors import AssayError, EngineMissing, SubjectUnreadable, Usage
 from assaymark.flow import Context
 from assaymark.model.assessment import AssessmentId
 from assaymark.model.finding import Kind
+from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work import cases
 from assaymark.server.work.bases import Ends, Question, find_ends
 from assaymark.server.work.cases import Case
 from assaymark.server.work.handlers import Attempt
+from assaymark.server.work.images import Image, is_image, judge_image, with_tag
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
@@ -82,6 +84,10 @@ def judge(service: Service, case: Case, context: Context, watch: Watch) -> Judge
         UsageError: when trying again cannot help.
         SubjectUnreadable: when it can.
     """
+    if case.kind is SubjectKind.IMAGE or (is_image(case.head) and case.trigger.details.get("image")):
+        verdict, ends = judge_image(service, _image(case), context, watch)
+        _need_time(watch)
+        return Judgement(verdict, ends)
     if case.repository is None:
         raise UsageError(f"{case.name} cannot be fetched", why=f"a {case.kind} without a repository is judged by what is imported for it")
     mirror = mirror_of(service, case.repository.id)
@@ -97,12 +103,22 @@ def judge(service: Service, case: Case, context: Context, watch: Watch) -> Judge
     ends = find_ends(_question(case, mirror, remote, bound), fetch, lambda one, other: _common(mirror, one, other))
     watch.checking()
     verdict = against(mirror.repository, ends, context) if ends.base else known(mirror.repository, ends.head, context)
-    if watch.overdue:
-        raise Stopped("it took too long", why=f"one attempt has {SECONDS:.0f} seconds", advice="lower limits.seconds in assay.toml")
+    _need_time(watch)
     if not watch.cancelled and is_damaged(verdict):
         mirror.suspect()
         raise SubjectUnreadable(f"the copy of {case.repository.name} is damaged", why="contents are missing", advice="it is fetched anew")
     return Judgement(verdict, ends)
+
+
+def _need_time(watch: Watch) -> None:
+    if watch.overdue:
+        raise Stopped("it took too long", why=f"one attempt has {SECONDS:.0f} seconds", advice="lower limits.seconds in assay.toml")
+
+
+def _image(case: Case) -> Image:
+    """An image by its reference; what runs in an environment by the reference that its deployment names."""
+    named = case.trigger.details.get("image", "") if case.kind is not SubjectKind.IMAGE else case.ref or case.name
+    return Image(with_tag(named.partition("@")[0], case.trigger.details.get("tag", "")), case.team, case.head, case.base)
 
 
 def is_damaged(verdict: Verdict) -> bool:
@@ -130,7 +146,8 @@ def _question(case: Case, mirror: Mirror, remote: Any, bound: Bound) -> Question
     default = repository.default_branch
     if not default and not case.base and case.trigger.merge_request is None and case.ref.startswith("refs/heads/"):
         default = mirror.default_branch(remote(), bound)
-    return Question(case.kind, case.ref, case.trigger, case.base, case.head, default, case.earlier)
+    head = case.trigger.after if is_image(case.head) else case.head  # an artifact that is no image: its commit is judged
+    return Question(case.kind, case.ref, case.trigger, case.base, head, default, case.earlier)
 
 
 def _common(mirror: Mirror, one: str, other: str) -> str:

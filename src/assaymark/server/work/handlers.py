@@ -11,8 +11,11 @@ from assaymark.server.service import Service
 HANDLERS: Mapping[str, str] = {
     "clean-components": "assaymark.server.work.forgetting:clean_components",
     "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
+    "clean-people": "assaymark.server.work.forgetting_people:clean_people",
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",
+    "abandon-import": "assaymark.server.work.importing:abandon",
+    "import": "assaymark.server.work.importing:import_report",
     "inventory": "assaymark.server.work.inventory:inventory",
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",

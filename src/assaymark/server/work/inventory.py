@@ -9,25 +9,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 
 from assaymark.errors import SubjectUnreadable, UsageError
+from assaymark.flow import Context, Request, assay
 from assaymark.model.assessment import SubjectId
+from assaymark.model.trigger import SubjectKind
+from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work import holdings
 from assaymark.server.work.assess import is_damaged
 from assaymark.server.work.handlers import Attempt
+from assaymark.server.work.images import Image, open_image, with_tag
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
 from assaymark.server.work.whole import by_itself, everything
 from assaymark.store import repositories
 from assaymark.store.recording import Recording, record
+from assaymark.store.repositories import RepositoryRow
 from assaymark.store.tables import subject
+from assaymark.subjects.compare import ListingComparison
+from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.mirror import Bound, Want
 
 SECONDS = 1700.0
+
+
+class Seen(Struct, frozen=True):
+    """The whole of a subject."""
+
+    head: str
+    verdict: Verdict
+    looked: holdings.Looked
 
 
 def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> None:
@@ -40,30 +55,50 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
     with service.database.read() as link:
         row = link.execute(sa.select(subject).where(subject.c.id == number, subject.c.ended_at.is_(None))).first()
         repository = repositories.get(link, row.repository) if row is not None and row.repository is not None else None
-    if row is None or repository is None:
+    if row is None:
         return
     watch = Watch(service, attempt, SECONDS)
-    mirror = mirror_of(service, repository.id)
-    want = [Want(row.head or str(arguments["head"]), row.ref)]
+    head = row.head or str(arguments["head"])
     try:
-        (head,) = mirror.known(want)
-        if not head:
-            (head,) = mirror.fetch(remote_of(service, repository), want, Bound(seconds=watch.left, should_stop=watch.should_stop))
         context = surroundings(service, watch)
-        since = service.now()
-        verdict = everything(mirror.repository, head, context)
-        looked = holdings.look(by_itself(mirror.repository, head).head, since)
+        if row.kind == SubjectKind.IMAGE:
+            seen = _image(service, Image(with_tag(row.ref.partition("@")[0] or row.name, ""), row.team, head), context, watch)
+        elif repository is not None:
+            seen = _commit(service, repository, Want(head, row.ref), context, watch)
+        else:
+            return
     except UsageError:
         return  # gone, or its policy is wrong: the assessment of this head has said so
     if watch.should_stop():
         raise SubjectUnreadable("the inventory was stopped", why="its time was over" if watch.overdue else "somebody cancelled it")
-    if is_damaged(verdict):
+    _write(service, number, seen)
+    context.settle()
+    if repository is not None:
+        mirror_of(service, repository.id).upkeep(max(1.0, watch.left))
+
+
+def _commit(service: Service, repository: RepositoryRow, want: Want, context: Context, watch: Watch) -> Seen:
+    mirror = mirror_of(service, repository.id)
+    (head,) = mirror.known([want])
+    if not head:
+        (head,) = mirror.fetch(remote_of(service, repository), [want], Bound(seconds=watch.left, should_stop=watch.should_stop))
+    since = service.now()
+    verdict = everything(mirror.repository, head, context)
+    if not watch.should_stop() and is_damaged(verdict):
         mirror.suspect()
         raise SubjectUnreadable(f"the copy of {repository.name} is damaged", why="contents are missing", advice="it is fetched anew")
-    blob = service.blobs.put(msgspec.json.encode(verdict))
+    return Seen(head, verdict, holdings.look(by_itself(mirror.repository, head).head, since))
+
+
+def _image(service: Service, image: Image, context: Context, watch: Watch) -> Seen:
+    since = service.now()
+    head, files = open_image(service, image, image.head, watch)
+    verdict = assay(Request(ListingComparison(EmptySubject(), files), whole=True), context)
+    return Seen(head, verdict, holdings.look(files, since))
+
+
+def _write(service: Service, number: SubjectId, seen: Seen) -> None:
     with service.database.write() as link:
-        if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == head:
-            record(link, Recording(None, number, verdict, blob, whole=True, at=service.now()))
-            holdings.note(service, link, number, looked)
-    context.settle()
-    mirror.upkeep(max(1.0, watch.left))
+        if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == seen.head:
+            record(link, Recording(None, number, seen.verdict, "", whole=True, at=service.now()))
+            holdings.note(service, link, number, seen.looked)

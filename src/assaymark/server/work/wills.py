@@ -7,4 +7,4 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WILLS: Mapping[str, str] = {"assess": "abandon-assessment"}
+WILLS: Mapping[str, str] = {"assess": "abandon-assessment", "import": "abandon-import"}

@@ -1,0 +1,1 @@
+"""Documents of other tools (SARIF, JUnit, bills of materials, our own verdicts) become findings with identities of ours."""

@@ -1,0 +1,313 @@
+"""A report that somebody sent, taken in: read, given our identities, recorded like a verdict, in an assessment of trigger ``import``.
+
+Guarantees: an import closes only what an import of the same tool and category brought before; it is no verdict of the subject, whose state
+stays; what is sent is kept by its digest until it is recorded, so that a worker that dies loses nothing. Small ones are recorded before the
+answer, large ones by a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+import assaymark
+from assaymark.checks.application.dependencies.matching.index import Index
+from assaymark.errors import AssayError, EngineMissing, UsageError
+from assaymark.jobs.job import Job, Priority
+from assaymark.model.access import PersonId
+from assaymark.model.assessment import AssessmentId, AssessmentState, SubjectId
+from assaymark.model.digest import Digest
+from assaymark.model.finding import Finding, Kind, Layer
+from assaymark.model.identity import CURRENT, identify
+from assaymark.model.rules import catalogue
+from assaymark.model.subject import SubjectRef
+from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
+from assaymark.model.verdict import CheckRun, Judged, Outcome, Posture, State, Verdict, WaiverRef
+from assaymark.server.imports import bill, junit, sarif, verdicts
+from assaymark.server.imports.found import Ask, Contents, Spoken
+from assaymark.server.imports.kinds import DocumentKind, kind_of
+from assaymark.server.imports.unpacking import Document, unpack
+from assaymark.server.service import Service
+from assaymark.server.work.handlers import Attempt
+from assaymark.server.work.remotes import mirror_of
+from assaymark.server.work.surroundings import configuration
+from assaymark.store import components, repositories, trail
+from assaymark.store.recording import Recording, record
+from assaymark.store.tables import assessment, subject
+from assaymark.subjects.commits import CommitSubject, head_commit
+from assaymark.subjects.mirror import Want
+from assaymark.views.encoding import json_text
+
+AT_ONCE = 4 << 20
+"""Unpacked bytes up to which an import is recorded before it is answered."""
+_LARGEST_FILE = 4 << 20
+_ALIVE = (AssessmentState.QUEUED.value, AssessmentState.RUNNING.value)
+
+
+class Order(Struct, frozen=True, omit_defaults=True):
+    """What is kept of a request until it is done."""
+
+    blob: str
+    category: str = ""
+    layer: str = Layer.APPLICATION.value
+    complete: str = "yes"
+    commit: str = ""
+
+
+class By(Struct, frozen=True):
+    """Who sends a report."""
+
+    login: str
+    person: PersonId | None = None
+    origin: str = ""
+
+
+class Outline(Struct, frozen=True):
+    """What came of it."""
+
+    assessment: AssessmentId
+    state: str
+    """``running`` while a worker is at it; ask for the assessment then."""
+    findings: int = 0
+    opened: int = 0
+    closed: int = 0
+    components: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def take(service: Service, number: SubjectId, data: bytes, order: Order, by: By) -> Outline:
+    """Take a report in for a subject that is known to be there; that it was is noted in the trail.
+
+    Raises:
+        UsageError: when it cannot be read.
+    """
+    documents = unpack(data)
+    for document in documents:
+        kind_of(document.data)  # so that what cannot be read is said at once
+    order = msgspec.structs.replace(order, blob=str(service.blobs.put(data)))
+    is_small = sum(len(document.data) for document in documents) <= AT_ONCE
+    made = _begin(service, number, order, by, is_small=is_small)
+    if not is_small:
+        return Outline(made, AssessmentState.RUNNING.value)
+    return _finish(service, made, documents, order)
+
+
+def _begin(service: Service, number: SubjectId, order: Order, by: By, *, is_small: bool) -> AssessmentId:
+    now = service.now()
+    details: dict[str, str] = msgspec.to_builtins(order)
+    with service.database.write() as link:
+        row = link.execute(sa.select(subject.c.team, subject.c.kind).where(subject.c.id == number)).one()
+        trigger = Trigger(TriggerKind.IMPORT, subject_kind=SubjectKind(row.kind), actor=by.login, details=details)
+        values = {
+            "subject": number,
+            "team": row.team,
+            # At once, because what is queued is superseded by the next push.
+            "state": AssessmentState.RUNNING.value,
+            "trigger": TriggerKind.IMPORT.value,
+            "trigger_details": msgspec.json.encode(trigger, order="sorted").decode(),
+            "actor": by.login,
+            "queued_at": now,
+            "started_at": now,
+        }
+        made = AssessmentId(link.execute(assessment.insert().returning(assessment.c.id), values).scalar_one())
+        trail.record(
+            link,
+            trail.Action(
+                at=now,
+                actor=by.login,
+                person=by.person,
+                action="findings.imported",
+                outcome="success",
+                object_kind="assessment",
+                object=str(made),
+                team=row.team,
+                origin=by.origin,
+            ),
+        )
+        if not is_small:
+            key = f"import:{made}"
+            service.queue.put(
+                link, Job("import", {"assessment": made}, key=key, lock=f"import:{number}", priority=Priority.SCHEDULE, seconds=900)
+            )
+    return made
+
+
+def import_report(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> None:
+    """Handler of large ones (arguments: ``assessment``)."""
+    del attempt
+    number = AssessmentId(int(arguments["assessment"]))
+    with service.database.read() as link:
+        row = link.execute(sa.select(assessment.c.state, assessment.c.trigger_details).where(assessment.c.id == number)).first()
+    if row is None or row.state not in _ALIVE:
+        return
+    order = msgspec.convert(msgspec.json.decode(row.trigger_details, type=Trigger).details, Order)
+    _finish(service, number, unpack(service.blobs.get(Digest(order.blob))), order, raises=False)
+
+
+def _finish(service: Service, number: AssessmentId, documents: Sequence[Document], order: Order, *, raises: bool = True) -> Outline:
+    with service.database.read() as link:
+        about = link.execute(
+            sa.select(subject).join(assessment, assessment.c.subject == subject.c.id).where(assessment.c.id == number)
+        ).one()
+    try:
+        spoken = _spoken(service, documents, order, _contents(service, about.repository, order.commit or about.head))
+    except AssayError as error:
+        _refuse(service, number, SubjectId(about.id), error)
+        if raises:
+            raise
+        return Outline(number, AssessmentState.UNPROVEN.value)
+    verdict = _verdict(spoken, complete=order.complete == "yes")
+    data = _encoded(verdict)
+    blob = service.blobs.put(data)
+    for _, packages in spoken.sets.values():
+        components.keep(service.blobs, packages)
+    now = service.now()
+    with service.database.write() as link:
+        summary = (
+            f"{len(verdict.findings)} findings imported from {', '.join(sorted(str(run.check) for run in verdict.checks)) or 'a report'}"
+        )
+        recorded = record(link, Recording(number, SubjectId(about.id), verdict, blob, whole=True, at=now, summary=summary))
+        if recorded and about.ended_at is None:
+            for path, (digest, packages) in spoken.sets.items():
+                components.hold_imported(link, SubjectId(about.id), about.team, (path, digest, packages), now)
+        counts = link.execute(sa.select(assessment).where(assessment.c.id == number)).one()
+    held = sum(len(packages.packages) for _, packages in spoken.sets.values())
+    found = len(verdict.findings)
+    return Outline(number, counts.state, found, counts.new_findings, counts.fixed_findings, held, spoken.notes)
+
+
+def abandon(service: Service, arguments: Mapping[str, Any], _attempt: Attempt) -> None:
+    """The will of an import that was given up (arguments: ``assessment``, ``error``): it ends, unproven."""
+    number = AssessmentId(int(arguments["assessment"]))
+    with service.database.read() as link:
+        of = link.execute(sa.select(assessment.c.subject).where(assessment.c.id == number)).scalar()
+    if of is not None:
+        why = str(arguments.get("error") or "its worker was stopped each time")
+        _refuse(service, number, SubjectId(of), UsageError("it could not be recorded", why=why[:500]))
+
+
+def _refuse(service: Service, number: AssessmentId, of: SubjectId, error: AssayError) -> None:
+    with service.database.write() as link:
+        record(link, Recording(number, of, None, "", whole=False, at=service.now(), summary=f"{error.what}: {error.why}".rstrip(": ")))
+
+
+def _spoken(service: Service, documents: Sequence[Document], order: Order, contents: Contents) -> Spoken:
+    ask = Ask(order.category, Layer(order.layer), order.complete == "yes")
+    parts: list[Spoken] = []
+    for at, document in enumerate(documents):
+        try:
+            parts.append(_one(service, document, _apart(ask, documents, at), contents))
+        except UsageError as error:
+            if len(documents) > 1:
+                raise UsageError(f"{document.name[:100]}: {error.what}", why=error.why, advice=error.advice) from error
+            raise
+    return Spoken(
+        seen=tuple(row for part in parts for row in part.seen),
+        judged=tuple(row for part in parts for row in part.judged),
+        checks=tuple(dict.fromkeys(check for part in parts for check in part.checks)),
+        sets={path: held for part in parts for path, held in part.sets.items()},
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+
+
+def _apart(ask: Ask, documents: Sequence[Document], at: int) -> Ask:
+    """Several bills of materials in one archive are told apart by their names."""
+    if len(documents) == 1 or kind_of(documents[at].data) not in (DocumentKind.CYCLONEDX, DocumentKind.SPDX):
+        return ask
+    return msgspec.structs.replace(ask, category=f"{ask.category} {documents[at].name}".strip())
+
+
+def _one(service: Service, document: Document, ask: Ask, contents: Contents) -> Spoken:
+    kind = kind_of(document.data)
+    if kind is DocumentKind.SARIF:
+        return sarif.read(document.data, ask, contents)
+    if kind is DocumentKind.JUNIT:
+        return junit.read(document.data, ask)
+    if kind is DocumentKind.VERDICT:
+        return verdicts.read(document.data, ask)
+    index = _advisories(service)
+    try:
+        return bill.read(document.data, kind, ask, index)
+    finally:
+        if index is not None:
+            index.close()
+
+
+def _advisories(service: Service) -> Index | None:
+    try:
+        return Index(configuration(service).advisories)
+    except EngineMissing:
+        return None
+
+
+def _contents(service: Service, repository: int | None, commit: str) -> Contents:
+    """Files of a commit, when the copy of its repository on this machine holds it."""
+    nothing: Callable[[Sequence[str]], Mapping[str, bytes]] = lambda _paths: {}  # noqa: E731 - reads like what it is
+    if repository is None or not commit or ":" in commit:
+        return nothing
+    with service.database.read() as link:
+        row = repositories.get(link, repository)
+    if row is None:
+        return nothing
+    mirror = mirror_of(service, row.id)
+    try:
+        if not mirror.known([Want(commit)])[0]:
+            return nothing
+        tree = CommitSubject(mirror.repository, head_commit(mirror.repository, commit))
+        digests = {entry.path: entry.digest for entry in tree.entries()}
+    except AssayError:
+        return nothing
+
+    def contents(paths: Sequence[str]) -> Mapping[str, bytes]:
+        wanted = {path: digests[path] for path in paths if path in digests}
+        reader = tree.reader().open()
+        try:
+            rows = reader.read(sorted(set(wanted.values())), limit=_LARGEST_FILE)
+            found = {row.digest: row.data for row in rows if row.data is not None}
+        finally:
+            reader.close()
+        return {path: found[digest] for path, digest in wanted.items() if digest in found}
+
+    return contents
+
+
+def _verdict(spoken: Spoken, *, complete: bool) -> Verdict:
+    judged = [Judged(finding, State.KNOWN, _asked_away(finding)) for finding in identify(spoken.seen, catalogue())]
+    judged += spoken.judged
+    has_gaps = any(each.finding.core.kind is Kind.UNCHECKED for each in judged)
+    finished = spoken.checks if complete else ()
+    return Verdict(
+        outcome=Outcome.UNPROVEN if has_gaps else Outcome.PASS,
+        base=SubjectRef("empty", "", ""),
+        head=SubjectRef("import", "what was sent", ""),
+        reasons=(),
+        findings=tuple(judged),
+        checks=tuple(CheckRun(check, layer, assaymark.__version__, "", 1, 0, 0.0) for check, layer in finished),
+        policy_level="",
+        fail_on="",
+        knowledge="",
+        policy_digest="",
+        scheme=CURRENT,
+        whole=True,
+        before=Posture({}),
+        after=Posture({}),
+        seconds=0.0,
+        tool_version=assaymark.__version__,
+        rules={},
+    )
+
+
+def _asked_away(finding: Finding) -> WaiverRef | None:
+    """The tool says that somebody suppressed it: shown as that, and not counted."""
+    return WaiverRef("inline", finding.suppression.marker) if finding.suppression else None
+
+
+def _encoded(verdict: Verdict) -> bytes:
+    try:
+        return msgspec.json.encode(verdict)
+    except UnicodeEncodeError:
+        return json_text(verdict).encode()
