@@ -15,6 +15,7 @@ from tests.server.matrix_entries import ENTRIES, MARK, Access, Asked, Entry, Sta
 
 from assaymark.model.access import GRANTS, Grant, Permission, PersonId, Principal, Role, TeamId
 from assaymark.model.assessment import SECOND, Instant
+from assaymark.server import stream
 from assaymark.server.api.route import Operation
 from assaymark.server.app import make_app, operations
 from assaymark.server.people import credential
@@ -130,6 +131,12 @@ class Hall:
         path = operation.template.format(**asked.path)
         headers = {"origin": self.service.settings.url, **self.headers(actor, operation)}
         return self.client.request(operation.method, f"/api/v1{path}", params=dict(asked.query), json=asked.body, headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client in this process waits for the end of an answer."""
+    monkeypatch.setattr(stream, "LIFETIME", 0.01)
 
 
 @pytest.fixture
