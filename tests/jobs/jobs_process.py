@@ -88,13 +88,20 @@ class Handlers:
         os.write(2, b"and one past Python\n")
         self.note(arguments, attempt)
 
+    def hushing(self, arguments: Mapping[str, Any], attempt: Attempt) -> None:
+        """A handler that closes what it was given to write to."""
+        os.close(1)
+        os.close(2)
+        self.sleeping(arguments, attempt)
+
 
 class Trade:
     def __init__(self, url: str) -> None:
         self._url = url
 
     def warm(self) -> None:
-        os.environ["ASSAYMARK_WARMED"] = str(os.getpid())
+        """Fails, which must not matter."""
+        raise OSError("nothing can be prepared")
 
     def open(self) -> Perform:
         return Handlers(self._url).perform

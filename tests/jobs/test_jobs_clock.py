@@ -147,3 +147,22 @@ def test_the_thread_adds_the_defaults_fires_them_and_reaps(database: Database, q
     assert waiting(database, queue) == 2
     with database.read() as connection:
         assert connection.execute(sa.select(schedule.c.ran_at)).scalar() is not None
+
+
+def test_the_thread_survives_that_its_connections_are_cut(database: Database, queue: WorkQueue) -> None:
+    if database.is_sqlite:
+        pytest.skip("a file has no connections to cut")
+    ensure(database, DAILY)
+    hand = Clock(database, queue, lambda: T, defaults=[DAILY], lease=0.5)
+    hand.start()
+    time.sleep(1.5)
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with database.read() as connection:
+        connection.exec_driver_sql(cut)
+    with database.write() as connection:
+        connection.execute(schedule.update().values(due_at=T))
+    end = time.monotonic() + 20
+    while waiting(database, queue) < 1 and time.monotonic() < end:
+        time.sleep(0.05)
+    hand.stop()
+    assert waiting(database, queue) == 1

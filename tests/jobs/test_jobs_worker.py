@@ -192,6 +192,21 @@ def test_the_runners_output_goes_to_the_log(shop: Workshop) -> None:
     shop.until(lambda: "a word to the log" in shop.log.read_text() and "and one past Python" in shop.log.read_text())
 
 
+def test_a_runner_that_closes_its_output_does_not_keep_the_worker_busy(shop: Workshop) -> None:
+    worker = shop.start()
+    job = shop.put("hushing", "h", arguments={"tenths": 20})
+    shop.begun("h")
+    before = _processor_seconds(worker.pid)
+    time.sleep(1)
+    assert _processor_seconds(worker.pid) - before < 0.5
+    shop.until(lambda: shop.row(job).state != JobState.RUNNING)
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("victim", ["worker", "runner", "both"])
 def test_after_a_kill_the_job_is_given_out_again_and_done_once(shop: Workshop, victim: str) -> None:
     first = shop.start()

@@ -112,7 +112,10 @@ def _live(trade: Trade, control: socket.socket, lifeline: int) -> None:
             signal.signal(number, signal.SIG_IGN)
         os.dup2(2, 1)
         runner.close_all_but(control.fileno(), lifeline)
-        trade.warm()
+        try:
+            trade.warm()
+        except Exception as error:  # noqa: BLE001 - what fails here fails again in a job, whose list tells why
+            traceback.print_exception(error)
         gc.collect()
         gc.freeze()
         _Household(trade, control, lifeline).keep()

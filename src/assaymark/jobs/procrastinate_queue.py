@@ -188,6 +188,7 @@ class ProcrastinateQueue:
             rows = connection.execute(sql.SILENT, {"seconds": silent}).all()
             for row in rows:
                 self._failed(connection, row, f"the worker was silent for more than {silent:g} s")
+        with self._transaction() as connection:  # apart, since a worker that wakes locks its own row before those of its jobs
             connection.execute(sql.FORGET, {"seconds": silent})
         return len(rows)
 

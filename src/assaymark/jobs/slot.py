@@ -15,6 +15,7 @@ from assaymark.jobs.nursery import Nursery
 MOST_JOBS = 500
 """After so many a runner is replaced: what its libraries kept is given back."""
 _MOST_LINE = 2000
+_MOST_AT_ONCE = 1 << 20
 NICENESS = 10
 """Of scheduled work."""
 
@@ -49,6 +50,8 @@ class Runner:
         self.reader = Reader(self.link)
         self.jobs = 0
         self.is_leaving = False
+        self.is_silent = False
+        """Nothing holds its output open any more."""
         self._line = bytearray()
 
     def send(self, message: Order | Stop) -> None:
@@ -69,11 +72,14 @@ class Runner:
     def said(self, *, rest: bool = False) -> list[str]:
         """Whole lines of its output, and with `rest` what is left."""
         with suppress(BlockingIOError):
-            while data := os.read(self.output, 1 << 16):
+            while len(self._line) < _MOST_AT_ONCE and not self.is_silent:
+                data = os.read(self.output, 1 << 16)
                 self._line += data
-                if len(self._line) > 1 << 20:
-                    break
+                self.is_silent = not data
         *lines, left = bytes(self._line).split(b"\n")
+        if len(left) >= _MOST_AT_ONCE:
+            lines.append(left)
+            left = b""
         self._line = bytearray(left)
         if rest and left:
             lines.append(left)

@@ -24,6 +24,7 @@ from msgspec import Struct
 from assaymark.jobs.frames import Begun, Broken, Done, Ended, Failed, Order, Stop
 from assaymark.jobs.job import Bell, Claim, QueueUnreachable, WorkerId, WorkQueue
 from assaymark.jobs.nursery import Nursery
+from assaymark.jobs.overheard import tell
 from assaymark.jobs.slot import MOST_JOBS, Cause, Runner, Slot
 
 _log = structlog.get_logger("assaymark.worker")
@@ -66,6 +67,7 @@ class Worker:
         self._stop_by: float | None = None
         self._bell: Bell | None = None
         self._bells: AbstractContextManager[Bell] | None = None
+        self._ear: int | None = None
         now = time.monotonic()
         self._renewed = self._next_beat = self._next_reap = self._next_claim = self._next_bell = self._reachable_at = now
         self._pause = 0.0
@@ -238,8 +240,9 @@ class Worker:
             _log.warning("nothing rings", reason=str(error).partition("\n")[0], asking_every=self._queue.pause)
             return
         self._bells = bells
-        if self._bell.fileno() is not None:
-            self._selector.register(self._bell.fileno() or 0, selectors.EVENT_READ, self._rung)
+        self._ear = self._bell.fileno()
+        if self._ear is not None:
+            self._selector.register(self._ear, selectors.EVENT_READ, self._rung)
 
     def _rung(self) -> None:
         if self._bell is None:
@@ -254,11 +257,11 @@ class Worker:
             self._next_beat = min(self._next_beat, self._renewed + _RING)  # it may ring for what is to be stopped
 
     def _deafen(self) -> None:
-        bell, bells = self._bell, self._bells
-        self._bell = self._bells = None
-        if bell is not None and bells is not None:
-            with suppress(KeyError, ValueError):
-                self._selector.unregister(bell.fileno() or 0)
+        ear, bells = self._ear, self._bells
+        self._bell = self._bells = self._ear = None
+        if ear is not None:
+            self._selector.unregister(ear)  # by its number: a broken bell does not know it any more
+        if bells is not None:
             with suppress(Exception):  # it is broken, or not needed any more
                 bells.__exit__(None, None, None)
 
@@ -296,7 +299,10 @@ class Worker:
             return
         job = None if slot.claim is None else slot.claim.id
         for line in runner.said(rest=rest):
-            _log.info("runner said", job=job, line=line)
+            tell(line, job)
+        if runner.is_silent:
+            with suppress(KeyError):
+                self._selector.unregister(runner.output)
 
     def _hear_nursery(self) -> None:
         for message in self._nursery.messages():
