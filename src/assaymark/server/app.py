@@ -38,6 +38,7 @@ from assaymark.server.middleware import Guard, refuse
 from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
+from assaymark.server.watching import Watcher
 from assaymark.server.web.screens import page_routes
 from assaymark.server.webhooks import endpoint as webhooks
 
@@ -89,5 +90,7 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
     )
     app.state.limits = limits
     app.state.description = Description(served)
+    app.state.identify = identify
+    app.state.watcher = Watcher(service.database)  # `server.api.events` asks it
     app.router.redirect_slashes = False  # a redirect would be made of the request's own words
     return app

@@ -24,7 +24,8 @@ def set_up(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _redacted,
     ]
-    shown: Any = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer(default=str)
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)  # a trace without the values of variables
+    shown: Any = console if stream.isatty() else structlog.processors.JSONRenderer(default=str)
     last = [structlog.processors.format_exc_info, shown] if not stream.isatty() else [shown]
     structlog.configure(
         processors=[each for each in first if not isinstance(each, structlog.stdlib.ExtraAdder)] + last,

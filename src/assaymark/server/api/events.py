@@ -24,22 +24,22 @@ _POSITION = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _READ = Permission.ASSESSMENTS_READ
 
 
-@router.add("GET", "/assessments/{id}/events", _READ, produces=KIND)
-def watch_assessment(call: Call, id: int) -> Response:  # noqa: A002 - the parameter's name
+@router.add("GET", "/assessments/{assessment}/events", _READ, produces=KIND)
+def watch_assessment(call: Call, assessment: int) -> Response:
     """How far one assessment is, until it has ended, as server-sent events.
 
     The event `state` comes first and whenever the state changes, `progress` at most once a second while it runs; the data of both is a
     Change. The stream ends after the last state; with `Last-Event-ID` of that state the answer is 204, so that a browser comes no more.
     """
     with call.service.database.read() as connection:
-        found = changes.of(connection, [id])
+        found = changes.of(connection, [assessment])
     if not found or not call.who.may(_READ, found[0].team):
         raise not_found("this assessment")
     if found[0].is_over and call.request.headers.get("last-event-id") == _id_of(found[0]):
         return Response(status_code=204)
     watch = _One(found[0])
     script = Script(
-        listener=Listener(call.who.person, assessment=id),
+        listener=Listener(call.who.person, assessment=assessment),
         begin=watch.begin,
         tell=watch.tell,
         is_over=lambda: watch.last.is_over,
