@@ -212,6 +212,8 @@ def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
 
+_SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
+
 ENTRIES: dict[str, Entry] = {
     # the server
     "health": Entry(Access.PUBLIC),
@@ -337,6 +339,7 @@ ENTRIES: dict[str, Entry] = {
     "record_deployment": Entry(
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
+    "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
     "get_bill": Entry(Access.TEAM, on(subject=Stage.subject)),
     "list_components": Entry(Access.SOMEWHERE, lambda _: Asked(query={"name": "nothing"})),
     "list_affected": Entry(Access.SOMEWHERE, lambda _: Asked(query={"id": "CVE-2026-1"}), (200, 409)),
@@ -345,12 +348,6 @@ ENTRIES: dict[str, Entry] = {
     "list_hits": Entry(Access.SOMEWHERE, ok=(200, 404)),
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
-    "import_findings": Entry(
-        Access.TEAM,
-        lambda stage: Asked(
-            {"subject": stage.subject()}, body={"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "t"}}, "results": []}]}
-        ),
-    ),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
