@@ -189,8 +189,6 @@ class Entry(Struct, frozen=True):
     how: Callable[[Stage], Asked] = plain
     ok: tuple[int, ...] = ()
     """Answers to whoever may; without them the operation's own status."""
-    endless: bool = False
-    """A stream that goes on for ever: only that others are refused is looked at here."""
 
 
 def on(**made: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
@@ -305,6 +303,8 @@ ENTRIES: dict[str, Entry] = {
     "list_assessments": Entry(Access.LISTED, listed(Stage.assessment)),
     "get_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
     "get_verdict": Entry(Access.TEAM, on(assessment=Stage.assessment), (202, 404, 409)),
+    "watch_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
+    "watch_all": Entry(Access.SOMEWHERE),
     "list_findings": Entry(Access.LISTED, listed(Stage.occurrence)),
     "get_facets": Entry(Access.SOMEWHERE),
     "get_finding": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
@@ -340,8 +340,6 @@ ENTRIES: dict[str, Entry] = {
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
     "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
-    "watch_assessment": Entry(Access.TEAM, on(id=lambda stage: stage.assessment("pass"))),
-    "watch_all": Entry(Access.SOMEWHERE, endless=True),
     "get_bill": Entry(Access.TEAM, on(subject=Stage.subject)),
     "list_components": Entry(Access.SOMEWHERE, lambda _: Asked(query={"name": "nothing"})),
     "list_affected": Entry(Access.SOMEWHERE, lambda _: Asked(query={"id": "CVE-2026-1"}), (200, 409)),
