@@ -212,6 +212,8 @@ def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
 
+_SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
+
 ENTRIES: dict[str, Entry] = {
     # the server
     "health": Entry(Access.PUBLIC),
@@ -336,6 +338,7 @@ ENTRIES: dict[str, Entry] = {
     "record_deployment": Entry(
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
+    "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
