@@ -1,4 +1,4 @@
-"""Lists, pages and search under 300 ms (search 1 s) at p95 with 1,000,000 findings, 10,000 subjects and five years; 100,000 findings imported
+"""Lists, pages and search under 300 ms (search 1 s) at p95 with 1,000,000 findings, 10,000 subjects, five years; 100,000 findings imported
 in under 60 s; memory bounded: on SQLite and on PostgreSQL, by `benchmarks/bench_server_lists.py`.
 
 A twentieth of that with the same budgets, unless ``SCALE_FULL=1``. What was waited for a core is no server time, see there.
