@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -37,7 +38,7 @@ def test_a_list_of_findings_is_a_walk_along_an_index(database: Database, name: s
     plans: list[str] = []
     with database.read() as link:
 
-        def explain(connection: sa.Connection, _cursor: object, text: str, values: object, *_: object) -> None:
+        def explain(connection: sa.Connection, _cursor: object, text: str, values: Any, *_: object) -> None:
             if text.startswith(("SELECT occurrence.since", "SELECT occurrence.severity")):
                 cursor = connection.connection.cursor()
                 plans.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall())
