@@ -34,6 +34,7 @@ from benchmarks import measure
 from benchmarks.bench_server_components import postgres
 from benchmarks.generate_fleet import DAY, NOW, TEAMS, YEARS, Plan, generate
 
+from assaymark.jobs.open import prepare as prepare_queue
 from assaymark.model.access import Grant, PersonId, Principal, Role, TeamId
 from assaymark.model.assessment import SubjectId
 from assaymark.server.app import make_app
@@ -307,6 +308,7 @@ def service_over(url: str, folder: Path) -> Service:
     env = {"HOME": str(folder), "ASSAYMARK_KEY": "a key for benchmarks only"}
     made = open_service(load(env, data=str(folder / "data"), database=url, rate="1000000000"))
     migrate(made.database)
+    prepare_queue(made.database)
     return made
 
 
