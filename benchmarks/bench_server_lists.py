@@ -16,20 +16,25 @@ import json
 import logging
 import random
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import measure
 import sqlalchemy as sa
 import structlog
-from bench_server_components import postgres
-from generate_fleet import DAY, NOW, TEAMS, YEARS, Plan, generate
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import measure
+from benchmarks.bench_server_components import postgres
+from benchmarks.generate_fleet import DAY, NOW, TEAMS, YEARS, Plan, generate
+
+from assaymark.jobs.open import prepare as prepare_queue
 from assaymark.model.access import Grant, PersonId, Principal, Role, TeamId
 from assaymark.model.assessment import SubjectId
 from assaymark.server.app import make_app
@@ -75,12 +80,15 @@ class Waits:
         return total / 1e9
 
 
+Make = Callable[[random.Random], tuple[str, str, Any]]
+"""(method, path with query, document) of one round."""
+
+
 class Case(NamedTuple):
     """One kind of request."""
 
     name: str
-    make: Callable[[random.Random], tuple[str, str, Any]]
-    """(method, path with query, document) of one round."""
+    make: Make
     budget_ms: float = LIST_MS
     who: str = "admin"
 
@@ -119,6 +127,16 @@ def _get(path: str, *parts: str) -> tuple[str, str, Any]:
     return ("GET", path + ("?" + "&".join(parts) if parts else ""), None)
 
 
+def asks(path: str, *parts: Callable[[random.Random], str]) -> Make:
+    """A GET with parts of the query that are drawn for it."""
+    return lambda chance: _get(path, *(part(chance) for part in parts))
+
+
+def sends(more: dict[str, Any], text: Callable[[random.Random], str]) -> Make:
+    """A search for a text that is drawn for it."""
+    return lambda chance: ("POST", f"{_API}/search", {"text": text(chance)} | more)
+
+
 def cases(values: Known) -> Iterator[Case]:
     """Every list, every filter alone and joined, now and in the past; search in each of its forms."""
     kinds = ("code", "component", "configuration", "secret", "host", "unchecked")
@@ -147,9 +165,9 @@ def cases(values: Known) -> Iterator[Case]:
         yield Case(f"findings of {who}", lambda _: _get(findings), who=who)
         yield Case(f"findings of {who}, as of", lambda r: _get(findings, _when(r)), who=who)
     for name, part in filters.items():
-        yield Case(f"findings by {name}", lambda r, part=part: _get(findings, part(r)))
-        yield Case(f"findings by {name}, as of", lambda r, part=part: _get(findings, part(r), _when(r)))
-        yield Case(f"facets by {name}", lambda r, part=part: _get(f"{findings}/facets", part(r)))
+        yield Case(f"findings by {name}", asks(findings, part))
+        yield Case(f"findings by {name}, as of", asks(findings, part, _when))
+        yield Case(f"facets by {name}", asks(f"{findings}/facets", part))
     yield Case("facets", lambda _: _get(f"{findings}/facets"))
     yield Case("facets, as of", lambda r: _get(f"{findings}/facets", _when(r)))
     yield Case("one finding", lambda r: _get(f"{findings}/{r.choice(values.findings)[0]}"))
@@ -162,7 +180,7 @@ def cases(values: Known) -> Iterator[Case]:
 def _others(values: Known) -> Iterator[Case]:
     subjects, assessments = f"{_API}/subjects", f"{_API}/assessments"
     for order in ("name", "worst", "judged"):
-        yield Case(f"subjects by {order}", lambda _, order=order: _get(subjects, f"order={order}"))
+        yield Case(f"subjects by {order}", asks(f"{subjects}?order={order}"))
     yield Case("subjects, as of", lambda r: _get(subjects, _when(r)))
     yield Case("subjects that fail, as of", lambda r: _get(subjects, "state=fail", _when(r)))
     yield Case("subjects by part of a name", lambda _: _get(subjects, "name=invoice-1", "with_ended=true", "count=true"))
@@ -200,9 +218,8 @@ def _searches(values: Known, words: Sequence[str]) -> Iterator[Case]:
         "what is nowhere": lambda r: f"nowhere{r.random()}",
     }
     for name, text in asked.items():
-        yield Case(f"search: {name}", lambda r, text=text: ("POST", f"{_API}/search", {"text": text(r)}), SEARCH_MS)
-    secret = {"secret": True}
-    yield Case("search: a secret", lambda r: ("POST", f"{_API}/search", {"text": f"tok-{r.random()}"} | secret), SEARCH_MS)
+        yield Case(f"search: {name}", sends({}, text), SEARCH_MS)
+    yield Case("search: a secret", sends({"secret": True}, lambda r: f"tok-{r.random()}"), SEARCH_MS)
 
 
 def measured(service: Service, rounds: int, seed: int = 7) -> dict[str, dict[str, float]]:
@@ -241,6 +258,16 @@ def measured(service: Service, rounds: int, seed: int = 7) -> dict[str, dict[str
     return found
 
 
+class Unstopped:
+    """An attempt that nobody stops."""
+
+    number = 1
+    is_last = False
+
+    def should_stop(self) -> bool:
+        return False
+
+
 def imported(service: Service, count: int = IMPORTED) -> dict[str, float]:
     """A SARIF report of so many results into one subject: seconds, and peak memory before and after."""
     places = [
@@ -255,12 +282,12 @@ def imported(service: Service, count: int = IMPORTED) -> dict[str, float]:
         values = {"kind": "branch", "key": f"imported-{time.time_ns()}", "name": "imported", "created_at": 0}
         number = SubjectId(link.execute(subject.insert().values(values).returning(subject.c.id)).scalar_one())
     waits = Waits(service)
-    places = waits.places()
-    stood, started, cpu = waits.seconds(places), time.perf_counter(), time.process_time()
+    threads = waits.places()
+    stood, started, cpu = waits.seconds(threads), time.perf_counter(), time.process_time()
     told = importing.take(service, number, data, importing.Order(""), importing.By("bench"))
-    importing.import_report(service, {"assessment": told.assessment}, None)  # type: ignore[arg-type] - nobody stops it
+    importing.import_report(service, {"assessment": told.assessment}, Unstopped())
     wall = time.perf_counter() - started
-    seconds = wall - (waits.seconds(places) - stood)
+    seconds = wall - (waits.seconds(threads) - stood)
     with service.database.read() as link:
         stands = link.execute(sa.select(sa.func.count()).select_from(occurrence).where(occurrence.c.subject == number)).scalar_one()
     if stands != count:
@@ -281,6 +308,7 @@ def service_over(url: str, folder: Path) -> Service:
     env = {"HOME": str(folder), "ASSAYMARK_KEY": "a key for benchmarks only"}
     made = open_service(load(env, data=str(folder / "data"), database=url, rate="1000000000"))
     migrate(made.database)
+    prepare_queue(made.database)
     return made
 
 

@@ -1,4 +1,4 @@
-"""Lists, pages and search under 300 ms (search 1 s) at p95 with 1,000,000 findings, 10,000 subjects and five years; 100,000 findings imported
+"""Lists, pages and search under 300 ms (search 1 s) at p95 with 1,000,000 findings, 10,000 subjects, five years; 100,000 findings imported
 in under 60 s; memory bounded: on SQLite and on PostgreSQL, by `benchmarks/bench_server_lists.py`.
 
 A twentieth of that with the same budgets, unless ``SCALE_FULL=1``. What was waited for a core is no server time, see there.
@@ -7,16 +7,12 @@ A twentieth of that with the same budgets, unless ``SCALE_FULL=1``. What was wai
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
-import bench_server_lists as lists
-from generate_fleet import Plan
+from benchmarks import bench_server_lists as lists
+from benchmarks.generate_fleet import Plan
 from tests.conftest import Cluster
 
 FULL = os.environ.get("SCALE_FULL", "") not in ("", "0")

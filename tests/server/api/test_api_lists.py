@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -300,7 +301,7 @@ def _laughs() -> bytes:
     return f"<!DOCTYPE x [{entities}]><testsuite><testcase name='&u;'/></testsuite>".encode()
 
 
-ATTACKS = {
+ATTACKS: dict[str, Callable[[], bytes]] = {
     "gzip bomb": _bomb,
     "zip bomb": lambda: _zip(a=b"0" * (300 << 20)),
     "many members": lambda: _zip(**{f"m{n}": b"{}" for n in range(60)}),

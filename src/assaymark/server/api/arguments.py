@@ -7,6 +7,7 @@ another encoding or of another content type is refused. Nothing here reads more 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import types
@@ -66,7 +67,7 @@ def without_none(hint: Any) -> Any:
     origin = typing.get_origin(hint)
     if origin is Annotated:
         inner, *notes = typing.get_args(hint)
-        return Annotated.__class_getitem__((without_none(inner), *notes))
+        return functools.reduce(lambda kind, note: Annotated[kind, note], notes, without_none(inner))
     if origin not in (typing.Union, types.UnionType):
         return hint
     left = [each for each in typing.get_args(hint) if each is not types.NoneType]
