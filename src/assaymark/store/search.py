@@ -191,9 +191,10 @@ class _Asked:
             if hits.findings:
                 return hits
         for narrowing in self._narrowings(taken):
-            rows, _ = findings.page(self._connection, self._asker.findings, narrowing, findings.Part(limit=self._asker.limit))
+            part = findings.Part(limit=self._asker.limit)
+            rows, _, total = findings.counted_page(self._connection, self._asker.findings, narrowing, part)
             if rows:
-                return _Hits(tuple(rows), findings.count(self._connection, self._asker.findings, narrowing))
+                return _Hits(tuple(rows), total)
         return _Hits()
 
     def _narrowings(self, taken: Sequence[What]) -> list[findings.Filter]:
