@@ -205,7 +205,8 @@ def postgres(folder: Path) -> Iterator[str | None]:
     folder.chmod(0o755)
     cluster.start()
     try:
-        yield cluster.make()
+        cluster.ask("CREATE DATABASE fleet TEMPLATE template0")
+        yield cluster.url("fleet")
     finally:
         cluster.stop()
 

@@ -73,6 +73,14 @@ def test_a_comment_that_somebody_deleted_is_written_again(kind: str) -> None:
     assert say(recorder, _place(kind), COMMENT, "99") == "100"
 
 
+def test_an_update_that_is_answered_with_nothing_is_done() -> None:
+    class Empty(Answer):
+        def json(self) -> Any:
+            raise ValueError("nothing is no JSON")
+
+    assert say(Recorder(Empty(204, None)), _place("gitea"), COMMENT, "99") == "99"
+
+
 @pytest.mark.parametrize("kind", FORGES)
 def test_after_a_kill_our_own_comment_is_found_by_its_marker(kind: str) -> None:
     recorder = Recorder(Answer(200, _comments(kind, "hi", "see <!-- m -->", "<!-- m -->\nold")), Answer(200, {"id": 3}))

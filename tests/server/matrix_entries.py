@@ -212,6 +212,8 @@ def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
 
+_SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
+
 ENTRIES: dict[str, Entry] = {
     # the server
     "health": Entry(Access.PUBLIC),
@@ -300,7 +302,7 @@ ENTRIES: dict[str, Entry] = {
     "get_posture": Entry(Access.SOMEWHERE),
     "list_assessments": Entry(Access.LISTED, listed(Stage.assessment)),
     "get_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
-    "get_verdict": Entry(Access.TEAM, on(assessment=Stage.assessment), (404, 409)),
+    "get_verdict": Entry(Access.TEAM, on(assessment=Stage.assessment), (202, 404, 409)),
     "watch_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
     "watch_all": Entry(Access.SOMEWHERE),
     "list_findings": Entry(Access.LISTED, listed(Stage.occurrence)),
@@ -329,15 +331,23 @@ ENTRIES: dict[str, Entry] = {
     "stop_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
     "poll_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
     "ask_verdict": Entry(Access.TEAM, _body(lambda stage: {"repository": stage.repository(), "head": "a" * 40, "wait": 0}), (200, 202)),
-    "read_verdict": Entry(Access.TEAM, on(id=Stage.assessment), (200, 202, 404)),
     "send_triggers": Entry(
         Access.TEAM,
         _body(lambda stage: {"repository": stage.repository(), "changes": [{"ref": "refs/heads/main", "after": "a" * 40}]}),
     ),
-    "cancel_assessment": Entry(Access.TEAM, on(id=Stage.assessment)),
+    "cancel_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
     "record_deployment": Entry(
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
+    "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
+    "get_bill": Entry(Access.TEAM, on(subject=Stage.subject)),
+    "list_components": Entry(Access.SOMEWHERE, lambda _: Asked(query={"name": "nothing"})),
+    "list_affected": Entry(Access.SOMEWHERE, lambda _: Asked(query={"id": "CVE-2026-1"}), (200, 409)),
+    "get_advisories": Entry(Access.SOMEWHERE),
+    "list_snapshots": Entry(Access.SOMEWHERE),
+    "list_hits": Entry(Access.SOMEWHERE, ok=(200, 404)),
+    "update_now": Entry(Access.EVERYWHERE),
+    "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),

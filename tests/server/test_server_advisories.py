@@ -181,6 +181,22 @@ def test_an_update_ends_when_it_is_cancelled(service: Service) -> None:
         advisories.update_advisories(service, {}, Attempt(stopped=True))
 
 
+def test_a_snapshot_that_is_lost_or_of_another_release_is_replaced_and_everything_is_news(service: Service, tmp_path: Path) -> None:
+    published(service, record_of(1, "lantern", "2"))
+    updated(service)
+    mine = inventory(service, tmp_path / "a", files={"requirements.txt": "lantern==1.0\n"})
+    for path in (service.settings.data / "advisories").glob("*.db"):
+        path.unlink()
+    for digest in service.blobs.every():
+        if len(service.blobs.get(digest)) > 10_000:
+            service.blobs.remove(digest)
+    published(service, record_of(1, "lantern", "2"), record_of(2, "anvil", "2"))
+    updated(service)
+    with service.database.read() as connection:
+        (hit,) = snapshots.page_of_hits(connection, 2, None, after=None, limit=10)
+    assert (hit.subject, hit.advisories) == (mine, ("CVE-2026-1",))
+
+
 def test_old_snapshots_leave_the_storage(service: Service) -> None:
     digests = []
     for number in range(4):

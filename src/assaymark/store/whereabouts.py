@@ -28,7 +28,7 @@ from assaymark.store.tables import component, holding, package, subject, unorder
 
 MOST = 10_000
 """Up to which subjects are counted."""
-Cursor = tuple[int, int, str, str]
+Cursor = tuple[int, int, int, str]
 """(subject, holding, package, version) of the last row."""
 
 
@@ -54,13 +54,14 @@ class Held(Struct, frozen=True):
     path: str
     package: str
     """As the index of advisories names it."""
+    package_number: int
     version: str
     since: Instant
     until: Instant | None
 
     @property
     def cursor(self) -> Cursor:
-        return (self.subject, self.holding, self.package, self.version)
+        return (self.subject, self.holding, self.package_number, self.version)
 
 
 class Affected(Struct, frozen=True):
@@ -118,33 +119,36 @@ def count(connection: sa.Connection, question: Question, scope: Scope) -> int:
 
 
 def _page(connection: sa.Connection, question: Question, scope: Scope) -> list[Held]:
+    """The narrow rows first, sorted and cut; names only for what is left."""
     if not (question.ranges or question.words):
         return []
     hits = _hits(question)
-    order = (holding.c.subject, holding.c.id, package.c.name, hits.c.version)
-    columns = (
-        subject.c.kind,
-        subject.c.name.label("subject_name"),
-        subject.c.team,
-        holding.c.path,
-        holding.c.opened_at,
-        holding.c.closed_at,
-    )
-    query = (
-        sa.select(*order, *columns)
+    order = (holding.c.subject, holding.c.id.label("holding"), hits.c.package, hits.c.version)
+    narrow = (
+        sa.select(*order)
         .distinct()
         .select_from(hits)
         .join(holding, holding.c.package_set == hits.c.package_set)
         .join(subject, subject.c.id == holding.c.subject)
-        .join(package, package.c.id == hits.c.package)
         .where(*_within(scope))
         .order_by(*order)
         .limit(scope.limit)
     )
     if scope.after is not None:
         # The first part alone lets an index or an early filter do it, the tuple decides.
-        query = query.where(holding.c.subject >= scope.after[0], behind(order, scope.after, descending=False))
-    return [_held(row) for row in connection.execute(query)]
+        columns = (holding.c.subject, holding.c.id, hits.c.package, hits.c.version)
+        narrow = narrow.where(holding.c.subject >= scope.after[0], behind(columns, scope.after, descending=False))
+    row = narrow.subquery("row").c
+    of_subject = (subject.c.kind, subject.c.name.label("subject_name"), subject.c.team)
+    of_holding = (holding.c.path, holding.c.opened_at, holding.c.closed_at)
+    query = (
+        sa.select(row.subject, row.holding, row.package, row.version, package.c.name, *of_subject, *of_holding)
+        .join(subject, subject.c.id == row.subject)
+        .join(holding, holding.c.id == row.holding)
+        .join(package, package.c.id == row.package)
+        .order_by(row.subject, row.holding, row.package, row.version)
+    )
+    return [_held(each) for each in connection.execute(query)]
 
 
 def _held(row: Any) -> Held:
@@ -153,9 +157,10 @@ def _held(row: Any) -> Held:
         subject_kind=row.kind,
         subject_name=row.subject_name,
         team=row.team,
-        holding=row.id,
+        holding=row.holding,
         path=row.path,
         package=row.name,
+        package_number=row.package,
         version=row.version,
         since=row.opened_at,
         until=row.closed_at,

@@ -21,6 +21,8 @@ from assaymark.feedback.message import Comment, Status
 
 FORGES: dict[str, Forge] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea(), "bitbucket": Bitbucket()}
 _GONE = (404, 410)
+_NOTHING = 204
+"""Gitea may answer an update with it."""
 _MOST_PAGES, _PAGE = 20, 100
 
 
@@ -120,4 +122,4 @@ def _send(client: Client, place: Place, ask: Ask) -> Any:
     )
     if answer.status_code >= 300:
         raise Refused(answer.status_code, ask)
-    return answer.json()
+    return None if answer.status_code == _NOTHING else answer.json()

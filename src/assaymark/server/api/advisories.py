@@ -34,7 +34,7 @@ from assaymark.store.wanted import question_of, wanted
 from assaymark.store.whereabouts import Affected, Held, Scope
 
 router = Router("advisories")
-_CURSOR = (int, int, str, str)
+_CURSOR = (int, int, int, str)
 _MOST_IDS = 20
 _MOST_ECOSYSTEMS = 200
 _LONGEST = 100

@@ -22,11 +22,11 @@ class DocumentKind(StrEnum):
 
 
 class _Probe(Struct, rename="camel"):
-    runs: msgspec.Raw | None = None
+    runs: msgspec.Raw = msgspec.Raw()
     version: Any = None
     bom_format: Any = None
     spdx_version: Any = None
-    verdict: msgspec.Raw | None = None
+    verdict: msgspec.Raw = msgspec.Raw()
     outcome: Any = None
 
 
@@ -50,12 +50,12 @@ def kind_of(data: bytes) -> DocumentKind:
         raise UsageError("the document is nested too deeply", advice="no tool writes such a report: check where it comes from") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError("the document is neither JSON nor XML that is read here", why=str(error)[:200], advice=f"send {_KNOWN}") from error
-    if probe.runs is not None:
+    if bytes(probe.runs):
         return DocumentKind.SARIF
     if probe.bom_format is not None:
         return DocumentKind.CYCLONEDX
     if probe.spdx_version is not None:
         return DocumentKind.SPDX
-    if probe.verdict is not None or probe.outcome is not None:
+    if bytes(probe.verdict) or probe.outcome is not None:
         return DocumentKind.VERDICT
     raise UsageError("the document is JSON of a kind that is not read here", advice=f"send {_KNOWN}")

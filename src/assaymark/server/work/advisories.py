@@ -22,7 +22,7 @@ from assaymark.advisories.download import LARGEST, Answer, Ask, permitted
 from assaymark.advisories.news import news, rerated
 from assaymark.checks.application.dependencies.matching.index import Index
 from assaymark.checks.application.dependencies.matching.records import Affects
-from assaymark.errors import AssayError, SubjectUnreadable, UsageError
+from assaymark.errors import AssayError, EngineMissing, SubjectUnreadable, UsageError
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.assessment import Instant
 from assaymark.server.outgoing import client
@@ -99,9 +99,8 @@ def update(service: Service, attempt: Attempt, ask: Ask | None = None) -> None:
     index = Index(str(draft))
     if known is not None and known.snapshot == compiled.snapshot and known.meta.get("compiled", "")[:10] == index.meta["compiled"][:10]:
         return
-    before = Index(knowledge.advisories_file(service)) if known is not None and known.snapshot != compiled.snapshot else None
-    same = known is not None and before is None
-    found = Difference({}) if same else difference(before, index)
+    same = known is not None and known.snapshot == compiled.snapshot
+    found = Difference({}) if same else difference(_before(service) if known is not None else None, index)
     digest = service.blobs.put_file(draft)
     made = Snapshot(0, digest, compiled.snapshot, index.meta, service.now(), found.advisories, 0)
     with service.database.write() as connection:
@@ -115,6 +114,14 @@ def update(service: Service, attempt: Attempt, ask: Ask | None = None) -> None:
         old = snapshots.superseded(connection, keep=_KEPT)
     for each in old:
         service.blobs.remove(each)
+
+
+def _before(service: Service) -> Index | None:
+    """What was known; None when this release or this storage has it no more, so that everything counts as new."""
+    try:
+        return Index(knowledge.advisories_file(service))
+    except (EngineMissing, SubjectUnreadable):
+        return None
 
 
 def difference(before: Index | None, after: Index) -> Difference:

@@ -12,11 +12,11 @@ from assaymark.triggers.discovery.walk import Answer, Found, Listing, decoded, l
 
 
 class _Hub(Struct, frozen=True):
-    """GitHub's and Gitea's."""
+    """GitHub's and Gitea's; of the addresses only the page's is promised."""
 
     id: int
     full_name: str
-    clone_url: str
+    clone_url: str = ""
     html_url: str = ""
     default_branch: str | None = ""
     archived: bool = False
@@ -24,7 +24,8 @@ class _Hub(Struct, frozen=True):
     empty: bool = False
 
     def found(self) -> Found:
-        remote = RemoteRepository(self.full_name, self.clone_url, self.html_url, str(self.id), self.default_branch or "")
+        clone_url = self.clone_url or (self.html_url and f"{self.html_url}.git")
+        remote = RemoteRepository(self.full_name, clone_url, self.html_url, str(self.id), self.default_branch or "")
         return Found(remote, self.archived, self.fork, self.empty)
 
 
@@ -73,7 +74,8 @@ class GitLab:
     def starts(self, api: str, group: str) -> tuple[str, ...]:
         name = quote(group, safe="")
         query = "per_page=100&order_by=id&sort=asc&simple=false"
-        return f"{api}/groups/{name}/projects?include_subgroups=true&{query}", f"{api}/users/{name}/projects?{query}"
+        # What another group shares with this one belongs to the other.
+        return f"{api}/groups/{name}/projects?include_subgroups=true&with_shared=false&{query}", f"{api}/users/{name}/projects?{query}"
 
     def headers(self, token: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {token}"}

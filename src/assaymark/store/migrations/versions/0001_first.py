@@ -468,7 +468,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_holding_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_holding")),
     )
-    op.create_index(op.f("ix_holding_package_set"), "holding", ["package_set"], unique=False)
+    op.create_index(op.f("ix_holding_package_set_closed_at"), "holding", ["package_set", "closed_at"], unique=False)
     op.create_index(op.f("ix_holding_subject_closed_at"), "holding", ["subject", "closed_at"], unique=False)
     op.create_table(
         "posture",
