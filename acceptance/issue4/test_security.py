@@ -38,7 +38,7 @@ def _passed(said: str) -> int:
 
 def test_schemathesis_on_our_own_description_finds_no_5xx() -> None:
     said = _run("tests/server/api/test_api_fuzz.py", "--timeout=3600", hours=10, ASSAYMARK_FUZZ=str(EXAMPLES))
-    assert _passed(said) == len(operations())
+    assert _passed(said) == 2 * len(operations())  # on SQLite and on PostgreSQL
     print(f"{len(operations())} operations, {EXAMPLES} requests of each as callers of six kinds: no 5xx, every answer as described")
 
 

@@ -29,7 +29,7 @@ from assaymark.server.app import make_app, operations
 from assaymark.server.service import Service
 from assaymark.server.work import call as calling
 
-from .conftest import seeded
+from .conftest import on_both, seeded
 
 EXAMPLES = int(os.environ.get("ASSAYMARK_FUZZ", "10"))
 BASE = "http://127.0.0.1:8750"
@@ -77,6 +77,7 @@ def _check_document(operation: Any, answer: Any) -> None:
     assert [error.message for error in errors] == []
 
 
+@on_both
 @pytest.mark.parametrize("operation", operations(), ids=lambda each: each.id)
 def test_no_request_that_the_description_allows_or_forbids_breaks_the_server(client: TestClient, operation: Any) -> None:
     described = SCHEMA[operation.template][operation.method]
