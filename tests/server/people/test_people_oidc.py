@@ -431,3 +431,40 @@ def test_a_provider_that_is_removed_takes_its_roles_along(reaching: World, provi
     assert admin.delete("/api/v1/providers/idp").status_code == 204
     assert visitor.get("/api/v1/me").json()["roles"] == []
     assert reaching.visitor().get("/api/v1/oidc/idp/start").status_code == 404
+
+
+def test_the_sign_in_page_offers_the_providers_and_comes_back_to_where_one_wanted_to_go(
+    reaching: World, provider: IdentityProvider
+) -> None:
+    set_up(reaching, provider, title="Log in <here>")
+    visitor = reaching.visitor()
+    page = visitor.get("/sign-in?next=/findings").text
+    assert "Log in &lt;here&gt;" in page
+    assert "/api/v1/oidc/idp/start?to=%2Ffindings" in page
+    answer = visitor.get(CALLBACK, params=provider.authorize(start(visitor, to="/findings")))
+    assert answer.headers["location"].endswith("/findings")
+
+
+def test_a_browser_is_told_on_the_sign_in_page_what_went_wrong_and_nothing_from_outside(
+    reaching: World, provider: IdentityProvider
+) -> None:
+    set_up(reaching, provider)
+    browser = reaching.visitor(accept="text/html,application/xhtml+xml")
+    answer = browser.get(CALLBACK, params={"code": "x", "state": "y", "error": "<b>planted</b>"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{reaching.service.settings.url}/sign-in?problem=sign-in"
+    assert "did not let you in" in browser.get("/sign-in?problem=sign-in").text
+    assert "planted" not in browser.get("/sign-in?problem=planted").text
+    provider.lies = {"email": "grace@evil.test"}
+    answer = browser.get(CALLBACK, params=provider.authorize(start(browser)))
+    assert answer.headers["location"].endswith("?problem=no-account")
+    assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_a_provider_that_is_down_is_said_on_the_page(reaching: World, provider: IdentityProvider) -> None:
+    set_up(reaching, provider)
+    provider.metadata = {"issuer": "https://login.example.org"}
+    reaching.later(3601)
+    browser = reaching.visitor(accept="text/html")
+    assert browser.get("/api/v1/oidc/idp/start").headers["location"].endswith("/sign-in?problem=provider")
+    assert reaching.visitor().get("/api/v1/oidc/idp/start").status_code == 422

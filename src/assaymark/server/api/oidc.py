@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
 
+from assaymark.errors import SubjectUnreadable
 from assaymark.model.assessment import Instant
 from assaymark.server.api import rights
 from assaymark.server.api.route import Call, Nothing, Router
 from assaymark.server.people import accounts, oidc, passkey
 from assaymark.server.people import provider as settings
 from assaymark.server.people.oidc import Answer, Door
-from assaymark.server.problem import not_found
+from assaymark.server.problem import ApiError, not_found
 from assaymark.store import federation, people
 
 router = Router("sign-in")
@@ -49,8 +52,9 @@ def ways_in(call: Call) -> Ways:
 @router.add("GET", "/oidc/{name}/start", None, public=True, status=303)
 def start_oidc(call: Call, name: str, to: Annotated[str, Meta(description="Path of this server to come back to.")] = "/") -> Response:
     """Send the browser to an identity provider; `to` is a path of this server to come back to."""
-    address = oidc.begin(call.service, call.request, _door(call, name), to=to)
-    return RedirectResponse(address, 303)
+    with _told_to_browsers(call) as said:
+        said.append(oidc.begin(call.service, call.request, _door(call, name), to=to))
+    return RedirectResponse(said[0], 303)
 
 
 class Link(Struct, frozen=True):
@@ -74,8 +78,23 @@ def finish_oidc(  # noqa: PLR0913, PLR0917 - parameters of the answer
     error: Annotated[str, Meta(description="Why the provider did not let somebody in.")] = "",
 ) -> Response:
     """Where the identity provider sends the browser back to; the session comes as a cookie."""
-    _, to = oidc.finish(call.service, call.request, _door(call, name), Answer(code, state, iss, error))
-    return RedirectResponse(call.service.settings.url + to, 303)
+    with _told_to_browsers(call) as said:
+        _, to = oidc.finish(call.service, call.request, _door(call, name), Answer(code, state, iss, error))
+        said.append(call.service.settings.url + to)
+    return RedirectResponse(said[0], 303)
+
+
+@contextmanager
+def _told_to_browsers(call: Call) -> Iterator[list[str]]:
+    """Where to go next; for a browser (who asks for HTML) that went wrong, the sign-in page, which says in words of ours what did."""
+    said: list[str] = []
+    try:
+        yield said
+    except (ApiError, SubjectUnreadable) as error:
+        if "text/html" not in call.request.headers.get("accept", ""):
+            raise
+        code = error.code if isinstance(error, ApiError) else "provider"
+        said[:] = [f"{call.service.settings.url}/sign-in?problem={code}"]
 
 
 def _door(call: Call, name: str) -> Door:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 
-import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
@@ -14,7 +13,7 @@ from assaymark.model.access import Permission, PersonId, TeamId
 from assaymark.model.assessment import Instant
 from assaymark.server.people.issuer import check_address
 from assaymark.server.service import Service
-from assaymark.store import settings
+from assaymark.store import setting_rows
 
 _PROVIDER, _TRUST = "oidc.provider.", "oidc.trust."
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -90,32 +89,31 @@ def check_trust(trust: Trust) -> None:
 
 
 def provider(connection: sa.Connection, name: str) -> Provider | None:
-    text = settings.get(connection, _PROVIDER + name)
-    return msgspec.json.decode(text, type=Provider) if text else None
+    return setting_rows.under(connection, _PROVIDER, Provider).get(name)
 
 
 def providers(connection: sa.Connection) -> dict[str, Provider]:
-    return {name: msgspec.json.decode(text, type=Provider) for name, text in settings.under(connection, _PROVIDER)}
+    return setting_rows.under(connection, _PROVIDER, Provider)
 
 
 def put_provider(connection: sa.Connection, name: str, value: Provider, *, at: Instant) -> None:
-    settings.put(connection, _PROVIDER + check_name(name), msgspec.json.encode(value).decode(), at=at)
+    setting_rows.put(connection, _PROVIDER + check_name(name), value, at)
 
 
 def remove_provider(connection: sa.Connection, name: str) -> bool:
-    return settings.remove(connection, _PROVIDER + name)
+    return setting_rows.remove(connection, _PROVIDER + name)
 
 
 def trusts(connection: sa.Connection) -> dict[str, Trust]:
-    return {name: msgspec.json.decode(text, type=Trust) for name, text in settings.under(connection, _TRUST)}
+    return setting_rows.under(connection, _TRUST, Trust)
 
 
 def put_trust(connection: sa.Connection, name: str, value: Trust, *, at: Instant) -> None:
-    settings.put(connection, _TRUST + check_name(name), msgspec.json.encode(value).decode(), at=at)
+    setting_rows.put(connection, _TRUST + check_name(name), value, at)
 
 
 def remove_trust(connection: sa.Connection, name: str) -> bool:
-    return settings.remove(connection, _TRUST + name)
+    return setting_rows.remove(connection, _TRUST + name)
 
 
 def seal(service: Service, name: str, secret: str) -> str:

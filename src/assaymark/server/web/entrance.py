@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from starlette.responses import RedirectResponse, Response
 
 from assaymark.errors import AssayError
 from assaymark.server.api import sessions as api
+from assaymark.server.api.oidc import ways_in
 from assaymark.server.api.route import Call
 from assaymark.server.people import links
 from assaymark.server.problem import ApiError
@@ -44,7 +47,21 @@ def show_sign_in(visit: Visit) -> Response:
     with visit.service.database.read() as connection:
         if not people.anybody(connection):
             return visit.page("not-set-up.html", status=503)
-    return visit.page("sign-in.html", error=None, login="", wanted=inside(visit.asked("next")))
+    return _sign_in_page(visit, _PROBLEMS.get(visit.asked("problem")), wanted=inside(visit.asked("next")))
+
+
+def _sign_in_page(visit: Visit, error: ApiError | None, *, wanted: str, login: str = "", status: int = 200) -> Response:
+    providers = [(each.title, f"{each.start}?{urlencode({'to': wanted})}") for each in ways_in(_call(visit)).providers]
+    return visit.page("sign-in.html", status=status, error=error, login=login, wanted=wanted, providers=providers)
+
+
+_PROBLEMS = {
+    "sign-in": ApiError(401, "sign-in", "the identity provider's answer did not let you in", advice="begin again, in this browser"),
+    "no-account": ApiError(403, "no-account", "you have no account here", advice="ask an administrator for one"),
+    "too-many-tries": ApiError(429, "too-many-tries", "there were too many tries", advice="wait a quarter of an hour"),
+    "provider": ApiError(422, "provider", "the identity provider cannot be reached", advice="try again, or ask an administrator"),
+}
+"""What `server.api.oidc` says by the page's address: words of ours, never words from the address."""
 
 
 def sign_in(visit: Visit) -> Response:
@@ -53,7 +70,7 @@ def sign_in(visit: Visit) -> Response:
     try:
         api.begin_session(_call(visit), api.Credentials(login, visit.form.get("password", "")))
     except ApiError as error:
-        return visit.page("sign-in.html", status=error.status, error=error, login=login, wanted=wanted)
+        return _sign_in_page(visit, error, wanted=wanted, login=login, status=error.status)
     return RedirectResponse(wanted, 303)
 
 
