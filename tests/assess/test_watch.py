@@ -44,7 +44,7 @@ def test_a_long_one_says_how_far_it_is_and_forgets_that_when_it_ends(shop: Any, 
 def test_progress_is_written_sparsely(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     number = shop.push(shop.origin.commit(a=shop.fine))
     written: list[int] = []
-    monkeypatch.setattr(watching.rows, "write", lambda *_: written.append(1))
+    monkeypatch.setattr("assaymark.store.progress.write", lambda *_: written.append(1))
     monkeypatch.setattr(watching, "EVERY_SECONDS", 0.2)
     watch = Watch(shop.service, shop.attempt(), 60, number)
     ends = time.monotonic() + 0.7

@@ -173,7 +173,7 @@ def test_the_first_look_judges_the_default_branch_only(looking: Service, remote:
     number = registered(looking, remote)
     assert [job.arguments for job in jobs(looking, "poll-repository")] == [{"repository": number}]
     look(looking, number)
-    assert heads(looking) == [("refs/heads/main", "schedule", "", main)]
+    assert heads(looking) == [("refs/heads/main", "push", "", main)]
     assert rows(looking, repository)[0].default_branch == "main"
     look(looking, number)
     assert len(heads(looking)) == 1
@@ -206,7 +206,7 @@ def test_what_came_by_a_webhook_is_not_judged_again(looking: Service, remote: Re
         place = RemoteRepository("shop", f"file://{remote.folder}")
         accept(looking, link, Trigger(TriggerKind.PUSH, place, ref="refs/heads/main", before=first, after=second), source=Source())
     look(looking, number)
-    assert [trigger for _, trigger, _, _ in heads(looking)] == ["schedule", "push"]
+    assert [trigger for _, trigger, _, _ in heads(looking)] == ["push", "push"]
 
 
 def test_what_comes_in_during_a_look_is_newer_than_the_look(looking: Service, remote: Remote) -> None:

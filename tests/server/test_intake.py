@@ -274,8 +274,52 @@ def test_an_environment_knows_what_runs_and_what_ran(service: Service) -> None:
 
 def test_what_supersedes_is_not_less_urgent_than_what_it_supersedes(service: Service, source: Source) -> None:
     take(service, push(A, B), source)
-    take(service, msgspec.structs.replace(push(A, B), kind=TriggerKind.SCHEDULE), source)
+    take(service, push(B, C), Source(source.connection_id, priority=Priority.SCHEDULE))
     assert [job.priority for job in waiting(service)] == [Priority.PUSH]
+
+
+def again(kind: TriggerKind, head: str) -> Trigger:
+    return msgspec.structs.replace(push("", head), kind=kind)
+
+
+@pytest.mark.parametrize("kind", [TriggerKind.SCHEDULE, TriggerKind.ADVISORY])
+def test_a_change_that_waits_is_not_given_up_for_a_question_about_the_state(service: Service, source: Source, kind: TriggerKind) -> None:
+    [change] = take(service, push(A, B), source)
+    take(service, again(kind, B), source)
+    first, second = rows(service)
+    assert (first.state, first.base, first.head) == ("queued", A, B)
+    assert (second.state, second.superseded_by) == ("superseded", change)
+    assert [job.arguments["assessment"] for job in waiting(service)] == [change]
+
+
+@pytest.mark.parametrize("kind", [TriggerKind.SCHEDULE, TriggerKind.ADVISORY])
+def test_a_change_does_not_begin_where_a_question_about_the_state_did(service: Service, source: Source, kind: TriggerKind) -> None:
+    [number] = take(service, push(A, B), source)
+    finish(service, number)
+    take(service, again(kind, B), source)
+    take(service, push(B, C), source)
+    assert [(row.state, row.base) for row in rows(service)] == [("pass", A), ("superseded", ""), ("queued", B)]
+
+
+def test_a_push_that_is_overtaken_is_known_as_such_after_an_advisory_too(service: Service, source: Source) -> None:
+    [number] = take(service, push(B, C), source)
+    finish(service, number)
+    [number] = take(service, again(TriggerKind.ADVISORY, C), source)
+    finish(service, number)
+    take(service, push(A, B), source)
+    assert rows(service)[-1].head == C
+
+
+def test_a_push_before_the_default_branch_was_judged_first_is_gated_by_itself(service: Service, source: Source) -> None:
+    take(service, msgspec.structs.replace(push("", ""), kind=TriggerKind.CALL), source)
+    take(service, push(A, B), source)
+    assert (rows(service)[-1].state, rows(service)[-1].base, rows(service)[-1].head) == ("queued", A, B)
+
+
+def test_a_new_branch_is_judged_from_its_beginning_after_more_pushes(service: Service, source: Source) -> None:
+    for before, after in (("0" * 40, B), (B, C)):
+        take(service, push(before, after, "refs/heads/new"), source)
+    assert (rows(service)[-1].base, rows(service)[-1].head) == ("", C)
 
 
 def test_bots_are_gated_like_people(service: Service, source: Source) -> None:

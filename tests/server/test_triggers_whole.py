@@ -193,7 +193,7 @@ def test_a_push_to_a_plain_git_host_is_queued_by_a_real_server(service: Service,
 def test_a_groups_repositories_come_through_the_guarded_client(service: Service, socket_enabled: None) -> None:
     class Forge(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            port = self.server.server_address[1]  # type: ignore[misc]
+            port = self.connection.getsockname()[1]
             home = f"http://127.0.0.1:{port}"
             second = "page=2" in self.path
             names = ("c",) if second else ("a", "b")

@@ -7,7 +7,6 @@ For one machine; its workers look fifty times a second whether the file was chan
 from __future__ import annotations
 
 import random
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from assaymark.jobs.job import Bell, Claim, Held, Job, JobId, JobRow, JobState, Priority, QueueUnreachable, Terms, WorkerId
 from assaymark.jobs.patience import next_due
+from assaymark.jobs.whereabouts import is_gone, own_name
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.store.database import Database
 from assaymark.store.tables import job as table
@@ -102,7 +102,7 @@ class Journal:
     # --- workers -----------------------------------------------------------------------------------------------------
 
     def enter(self) -> WorkerId:
-        return WorkerId(secrets.token_hex(8))
+        return WorkerId(own_name())
 
     def leave(self, worker: WorkerId) -> None:
         self._glance.close()
@@ -159,15 +159,27 @@ class Journal:
             return row is not None
 
     def reap(self, silent: float) -> int:
-        silent_ones = sa.select(table).where(table.c.state == JobState.RUNNING, table.c.alive_at < self._now() - int(silent * SECOND))
+        """Also of those whose process is gone, since this is one machine: nobody waits for their leases to end."""
+        running = sa.select(table).where(table.c.state == JobState.RUNNING)
         with _reachable(), self._database.read() as connection:
-            if connection.execute(silent_ones.limit(1)).first() is None:
+            if not self._gone(connection.execute(running).all(), silent):
                 return 0
         with self._transaction() as connection:
-            rows = connection.execute(silent_ones).all()
-            for row in rows:
-                self._failed(connection, row, f"the worker was silent for more than {silent:g} s")
-        return len(rows)
+            found = self._gone(connection.execute(running).all(), silent)
+            for row, why in found:
+                self._failed(connection, row, why)
+        return len(found)
+
+    def _gone(self, rows: Sequence[Any], silent: float) -> list[tuple[Any, str]]:
+        """Whose attempts are over, and why."""
+        since = self._now() - int(silent * SECOND)
+        found = []
+        for row in rows:
+            if row.alive_at < since:
+                found.append((row, f"the worker was silent for more than {silent:g} s"))
+            elif is_gone(row.worker):
+                found.append((row, "the worker was killed"))
+        return found
 
     def clean(self, *, before: Instant, dead_before: Instant) -> int:
         bounds = {JobState.DONE: before, JobState.CANCELLED: before, JobState.DEAD: dead_before}

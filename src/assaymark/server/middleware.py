@@ -185,7 +185,8 @@ def _patient(receive: Receive) -> Receive:
         if is_whole:
             return await receive()  # now it only tells that the caller went away
         try:
-            message = await asyncio.wait_for(receive(), SLOWEST_CHUNK)
+            async with asyncio.timeout(SLOWEST_CHUNK):
+                message = await receive()
         except TimeoutError as error:
             raise _too_slow() from error
         size += len(message.get("body", b""))

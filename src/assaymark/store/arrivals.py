@@ -6,7 +6,7 @@ assessment is queued after `queue`; the others are superseded by it, which then 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,9 +99,10 @@ def _columns(place: Place) -> dict[str, Any]:
     return {name: getattr(place, name) for name in Place.__struct_fields__}
 
 
-def newest(connection: sa.Connection, of: SubjectId) -> Earlier | None:
-    """The assessment that came last and was not cancelled."""
-    query = sa.select(*_EARLIER).where(table.c.subject == of, table.c.state != AssessmentState.CANCELLED)
+def newest(connection: sa.Connection, of: SubjectId, *, but: Iterable[str] = ()) -> Earlier | None:
+    """The assessment that came last, was not cancelled, and was set off by none of these kinds of triggers."""
+    wanted = table.c.state != AssessmentState.CANCELLED, table.c.trigger.not_in([str(kind) for kind in but])
+    query = sa.select(*_EARLIER).where(table.c.subject == of, *wanted)
     row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
     return Earlier(*row) if row else None
 

@@ -24,12 +24,12 @@ from starlette.testclient import TestClient
 
 from assaymark.model.access import GRANTS, Grant, Permission, PersonId, Principal, Role, TeamId
 from assaymark.server import stream
-from assaymark.server.api import verdicts
 from assaymark.server.api.openapi import Description
 from assaymark.server.app import make_app, operations
 from assaymark.server.service import Service
+from assaymark.server.work import call as calling
 
-from .conftest import seeded
+from .conftest import on_both, seeded
 
 EXAMPLES = int(os.environ.get("ASSAYMARK_FUZZ", "10"))
 BASE = "http://127.0.0.1:8750"
@@ -53,8 +53,8 @@ def identify(_service: Service, request: Request) -> Principal | None:
 @pytest.fixture
 def client(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(stream, "LIFETIME", 0.05)
-    wait_for = verdicts.calling.wait_for
-    monkeypatch.setattr(verdicts.calling, "wait_for", lambda service, number, _seconds: wait_for(service, number, 0))
+    wait_for = calling.wait_for
+    monkeypatch.setattr(calling, "wait_for", lambda service, number, _seconds: wait_for(service, number, 0))
     with TestClient(make_app(seeded(service), identify=identify), base_url=BASE, raise_server_exceptions=True) as made:
         yield made
 
@@ -77,6 +77,7 @@ def _check_document(operation: Any, answer: Any) -> None:
     assert [error.message for error in errors] == []
 
 
+@on_both
 @pytest.mark.parametrize("operation", operations(), ids=lambda each: each.id)
 def test_no_request_that_the_description_allows_or_forbids_breaks_the_server(client: TestClient, operation: Any) -> None:
     described = SCHEMA[operation.template][operation.method]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import Struct
 
 import assaymark
 from assaymark.model.access import Permission
 from assaymark.server.api.route import Call, Router
-from assaymark.store.migrations.apply import revision
 
 router = Router("server")
+_REVISION = sa.text("SELECT version_num FROM alembic_version")  # Alembic's own way asks a database what tables it has, 2 ms each time
 _MOST_WAITING = 1000
 
 
@@ -39,7 +40,7 @@ def health(call: Call) -> Health:
     """Whether the server and its database answer."""
     with call.service.database.read() as connection:
         waiting = call.service.queue.waiting(connection, most=_MOST_WAITING)
-    return Health(assaymark.__version__, revision(call.service.database), waiting=waiting)
+        return Health(assaymark.__version__, connection.execute(_REVISION).scalar_one(), waiting=waiting)
 
 
 @router.add("GET", "/openapi.json", None, public=True)

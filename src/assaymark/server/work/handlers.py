@@ -11,6 +11,7 @@ from assaymark.server.service import Service
 HANDLERS: Mapping[str, str] = {
     "clean-components": "assaymark.server.work.forgetting:clean_components",
     "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
+    "clean-mirrors": "assaymark.server.work.tidying:clean_mirrors",
     "clean-people": "assaymark.server.work.forgetting_people:clean_people",
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",

@@ -38,6 +38,10 @@ _CONTINUES = frozenset({SubjectKind.BRANCH, SubjectKind.IMAGE, SubjectKind.ENVIR
 """Subjects whose present state follows from the one before: what is judged begins where judging ended."""
 
 
+_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.ADVISORY})
+"""What judges a state once more, and no change."""
+
+
 class Source(Struct, frozen=True):
     """Through which door a trigger came."""
 
@@ -59,6 +63,8 @@ class _Step(Struct, frozen=True):
     trigger: Trigger
     source: Source
     at: Instant
+    default_ref: str = ""
+    """Of the repository: its first assessment has no base, because everything in it counts as known."""
 
     def cancel(self, numbers: Sequence[AssessmentId]) -> None:
         for number in numbers:
@@ -87,6 +93,8 @@ def accept(service: Service, connection: sa.Connection, trigger: Trigger, *, sou
         _end(step, repository)
         return ()
     place = place_of(trigger, repository, source.team)
+    if repository is not None and repository.default_branch:
+        step = msgspec.structs.replace(step, default_ref=f"refs/heads/{repository.default_branch}")
     subject = arrivals.settle(connection, place, step.at)
     if source.team is not None and subject.team != place.team:
         raise Foreign(f"{trigger.ref} is looked after for another team", advice="ask an administrator")
@@ -120,8 +128,8 @@ def _end(step: _Step, repository: RepositoryRow | None) -> None:
 def _queue(step: _Step, subject: SubjectRow) -> AssessmentId:
     trigger, connection = step.trigger, step.connection
     base, head = _ends(trigger, subject)
-    newest = arrivals.newest(connection, subject.id)
-    if newest is not None and _followed(trigger, newest):
+    newest = arrivals.newest(connection, subject.id, but=_AGAIN)
+    if newest is not None and (_followed(trigger, newest) or _repeats(trigger, newest)):
         if newest.state == AssessmentState.QUEUED:
             return _folded(step, _arrival(step, subject, base, head), newest)
         head = newest.head
@@ -130,8 +138,9 @@ def _queue(step: _Step, subject: SubjectRow) -> AssessmentId:
     number = arrivals.insert(connection, _arrival(step, subject, base, head))
     ended = arrivals.supersede(connection, subject.id, number, step.at)
     step.cancel([each.id for each in ended])
-    if ended and trigger.subject_kind in _CONTINUES:
-        arrivals.rebase(connection, number, ended[0].base)
+    covered = [each for each in ended if each.trigger not in _AGAIN]
+    if covered and trigger.subject_kind in _CONTINUES and (covered[0].base or trigger.ref != step.default_ref):
+        arrivals.rebase(connection, number, covered[0].base)
     own = step.source.priority if step.source.priority is not None else priority_of(trigger.kind)
     step.service.queue.put(
         connection,
@@ -176,11 +185,16 @@ def _followed(trigger: Trigger, newest: Earlier) -> bool:
     return bool(trigger.before and trigger.after) and told.get("before") == trigger.after and trigger.before != newest.head
 
 
+def _repeats(trigger: Trigger, newest: Earlier) -> bool:
+    """Whether what is queued already will say what this asks again: a change that waits is not given up for it."""
+    return trigger.kind in _AGAIN and newest.state == AssessmentState.QUEUED
+
+
 def _folded(step: _Step, arrival: Arrival, newest: Earlier) -> AssessmentId:
-    """A push that was overtaken by the one after it: that one covers it."""
+    """A push that was overtaken by the one after it, or a question that what waits will answer: that one covers it."""
     more = {"state": AssessmentState.SUPERSEDED, "superseded_by": newest.id, "finished_at": step.at}
     number = arrivals.insert(step.connection, arrival, summary=f"assessment {newest.id} covers it", **more)
-    if newest.base == arrival.head:
+    if newest.base == arrival.head and step.trigger.kind not in _AGAIN:
         arrivals.rebase(step.connection, newest.id, arrival.base)
     return number
 

@@ -119,7 +119,7 @@ def _moved(before: Mapping[str, str], seen: Seen) -> Iterator[tuple[str, str, st
 def _trigger(repository: RepositoryRow, ref: str, old: str, new: str) -> Trigger:
     is_tag = ref.startswith("refs/tags/")
     remote = RemoteRepository(repository.name, repository.clone_url, repository.web_url, repository.forge_id, repository.default_branch)
-    kind = TriggerKind.SCHEDULE if new else TriggerKind.ENDED
+    kind = (TriggerKind.TAG if is_tag else TriggerKind.PUSH) if new else TriggerKind.ENDED  # a change is gated however it is seen
     return Trigger(kind, remote, SubjectKind.TAG if is_tag else SubjectKind.BRANCH, ref=ref, before=old, after=new)
 
 

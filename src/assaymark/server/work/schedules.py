@@ -12,6 +12,7 @@ _ALL = (
     Schedule("advisories", "update-advisories", 24 * _HOUR),
     Schedule("clean-components", "clean-components", 24 * _HOUR),
     Schedule("clean-jobs", "clean-jobs", 6 * _HOUR),
+    Schedule("clean-mirrors", "clean-mirrors", 24 * _HOUR),
     Schedule("clean-people", "clean-people", 24 * _HOUR),
     Schedule("discover-repositories", "discover-all", 6 * _HOUR),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
