@@ -3,6 +3,8 @@
 A repository of 10,000 files is pushed to, three files at a time, over `file://`; the worker is warm (rules compiled, first push judged,
 mirror there). Measured in the worker's process, on SQLite: `answer` is the whole span, `fetch`, `judge` and `record` are its parts;
 `inventory` is the whole subject again, behind the answer. Mirrors are also timed alone: nothing new, three files, and the first copy.
+The whole span, from a forge's signed delivery to the comment, is measured on `assay serve` in a process of its own (`webhook_span.py`), on
+SQLite and, where a URL is given, on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import sqlalchemy as sa
-from benchmarks import generate, measure
+from benchmarks import generate, measure, webhook_span
 
 from assaymark.model.trigger import MergeRequest, RemoteRepository, SubjectKind, Trigger, TriggerKind
 from assaymark.server.service import Service, open_service
@@ -189,6 +191,18 @@ def mirrors(home: Path, files: int, rounds: int) -> dict[str, Any]:
     return {"first_copy_s": round(first, 2), **{name: milliseconds(values) for name, values in spans.items()}}
 
 
+def whole(home: Path, files: int, rounds: int, database: str = "") -> dict[str, Any]:
+    """From the delivery to what stands at the merge request."""
+    stage = webhook_span.Stage(home, files, database)
+    try:
+        first = stage.warm_up()
+        spans = [stage.round() for _ in range(rounds)]
+    finally:
+        stage.close()
+    status, comment = zip(*spans, strict=True)
+    return {"first_push_s": round(first, 1), "status": milliseconds(list(status)), "comment": milliseconds(list(comment))}
+
+
 def show(title: str, figures: Mapping[str, Any]) -> None:
     rows = [[name, *value.values()] for name, value in figures.items() if isinstance(value, dict) and "median" in value]
     for name, value in figures.items():
@@ -202,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database, for the whole span")
     parser.add_argument("--dry", action="store_true", help="print, write no result")
     options = parser.parse_args()
     facts = measure.announce(f"the server's answer to three files of {options.files}")
@@ -212,6 +227,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="assay-b") as folder:
         figures["sqlite"] = answers(Path(folder), options.files, options.rounds)
         show("server on SQLite", figures["sqlite"])
+    for name, database in {"sqlite": "", "postgresql": options.database}.items():
+        if name == "sqlite" or database:
+            with tempfile.TemporaryDirectory(prefix="assay-b") as folder:
+                figures[f"delivery to answer, {name}"] = whole(Path(folder), options.files, options.rounds, database)
+                show(f"delivery to answer, {name}", figures[f"delivery to answer, {name}"])
     if not options.dry:
         measure.write("server_answer", facts, figures)
 

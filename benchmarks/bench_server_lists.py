@@ -71,13 +71,21 @@ class Waits:
         return found
 
     @staticmethod
-    def seconds(places: Sequence[Path]) -> float:
-        total = 0
+    def seconds(places: Sequence[Path]) -> tuple[float, float]:
+        """(on a core, waiting for one) until now."""
+        worked = waited = 0
         for place in places:
             for task in place.glob("*/schedstat"):
                 with contextlib.suppress(OSError, IndexError):
-                    total += int(task.read_text().split()[1])
-        return total / 1e9
+                    fields = task.read_text().split()
+                    worked += int(fields[0])
+                    waited += int(fields[1])
+        return worked / 1e9, waited / 1e9
+
+    def since(self, places: Sequence[Path], before: tuple[float, float], wall: float) -> float:
+        """Seconds of the clock less those waited for a core, and never less than those on a core: threads may wait side by side."""
+        worked, waited = self.seconds(places)
+        return max(worked - before[0], wall - (waited - before[1]))
 
 
 Make = Callable[[random.Random], tuple[str, str, Any]]
@@ -243,7 +251,7 @@ def measured(service: Service, rounds: int, seed: int = 7) -> dict[str, dict[str
                 answer = client.request(method, path, json=body)
                 wall = time.perf_counter() - started
                 walls.append(1000 * wall)
-                taken.append(1000 * max(0.0, wall - (waits.seconds(places) - stood)))
+                taken.append(1000 * waits.since(places, stood, wall))
                 if answer.status_code not in (200, 404):
                     raise SystemExit(f"{case.name}: {path} answers {answer.status_code}: {answer.text[:300]}")
             taken.sort()
@@ -287,7 +295,7 @@ def imported(service: Service, count: int = IMPORTED) -> dict[str, float]:
     told = importing.take(service, number, data, importing.Order(""), importing.By("bench"))
     importing.import_report(service, {"assessment": told.assessment}, Unstopped())
     wall = time.perf_counter() - started
-    seconds = wall - (waits.seconds(threads) - stood)
+    seconds = waits.since(threads, stood, wall)
     with service.database.read() as link:
         stands = link.execute(sa.select(sa.func.count()).select_from(occurrence).where(occurrence.c.subject == number)).scalar_one()
     if stands != count:

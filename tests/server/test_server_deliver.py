@@ -135,3 +135,12 @@ def test_what_has_no_forge_is_told_to_nobody(service: Service, forge: Forge) -> 
         link.execute(assessment.insert(), row)
         announce(service, link, AssessmentId(1))
     assert _states(service) == []
+
+
+def test_bitbucket_on_ones_own_machines_is_not_spoken_to_in_the_language_of_the_cloud(service: Service, forge: Forge) -> None:
+    _assessment(service, AssessmentState.FAIL)
+    with service.database.write() as link:
+        link.execute(outbox.delete())
+        link.execute(connection.update().values(kind="bitbucket", api_url="https://forge.example/rest/api/1.0"))
+    _assessment(service, AssessmentState.FAIL)
+    assert _states(service) == []

@@ -194,9 +194,20 @@ def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> _Narrowe
 
 def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None) -> tuple[list[FindingRow], Place | None]:
     """A part of the list, and where it ended when there is more."""
-    part = part or Part()
-    limit = max(1, min(part.limit, MOST_ROWS))
+    return _page(connection, narrowed(connection, teams, asked), asked, part or Part())
+
+
+def counted_page(
+    connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None
+) -> tuple[list[FindingRow], Place | None, int]:
+    """The same with `count`, for little more than the page alone."""
     given = narrowed(connection, teams, asked)
+    rows, end = _page(connection, given, asked, part or Part())
+    return rows, end, _count(connection, given, asked, MOST_COUNTED) if rows else 0
+
+
+def _page(connection: sa.Connection, given: _Narrowed, asked: Filter, part: Part) -> tuple[list[FindingRow], Place | None]:
+    limit = max(1, min(part.limit, MOST_ROWS))
     by = _By(connection, asked, part.order)
     places = by.holding(given, part.after, limit + 1) if given.wording else by.part(given, part.after, limit + 1)
     rows = rows_of(connection, [place.id for place in places[:limit]], asked.at)
@@ -302,7 +313,10 @@ def _row(row: Any, at: Instant | None) -> FindingRow:
 
 def count(connection: sa.Connection, teams: Teams, asked: Filter, most: int = MOST_COUNTED) -> int:
     """How many there are, counted up to `most`; with words that many hold, of the first that a walk reads."""
-    given = narrowed(connection, teams, asked)
+    return _count(connection, narrowed(connection, teams, asked), asked, most)
+
+
+def _count(connection: sa.Connection, given: _Narrowed, asked: Filter, most: int) -> int:
     if given.wording is not None:
         ids = [place.id for place in _By(connection, asked, Order.WORST).part(given, None, _STRIDE * _STRIDES)]
         return min(most, len(given.wording.held(connection, ids)))

@@ -168,6 +168,7 @@ class _Asked:
         if not index.named(ids):
             notes.append(f"no advisory that is known here is called {self._text[:80]}")
             return (), 0
+        self._admit(notes)
         rows = whereabouts.affected_by(self._connection, ids, index, scope)
         return tuple(rows), whereabouts.count_affected(self._connection, ids, index, scope) if rows else 0
 
@@ -181,8 +182,15 @@ class _Asked:
             notes.append(f"as a component: {error.what}")
             return (), 0
         scope = whereabouts.Scope(self._asker.subjects, self._asker.at, limit=self._asker.limit)
+        self._admit(notes)
         rows = whereabouts.where(self._connection, question, scope)
         return tuple(rows), whereabouts.count(self._connection, question, scope) if rows else 0
+
+    def _admit(self, notes: list[str]) -> None:
+        """Say that an answer about components of long ago may be short, once."""
+        why = whereabouts.forgotten(self._connection, self._asker.at)
+        if why and why not in notes:
+            notes.append(why)
 
     def weaknesses(self, taken: Sequence[What]) -> _Hits:
         """By the most telling form that finds something."""
@@ -191,9 +199,10 @@ class _Asked:
             if hits.findings:
                 return hits
         for narrowing in self._narrowings(taken):
-            rows, _ = findings.page(self._connection, self._asker.findings, narrowing, findings.Part(limit=self._asker.limit))
+            part = findings.Part(limit=self._asker.limit)
+            rows, _, total = findings.counted_page(self._connection, self._asker.findings, narrowing, part)
             if rows:
-                return _Hits(tuple(rows), findings.count(self._connection, self._asker.findings, narrowing))
+                return _Hits(tuple(rows), total)
         return _Hits()
 
     def _narrowings(self, taken: Sequence[What]) -> list[findings.Filter]:

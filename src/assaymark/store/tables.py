@@ -338,8 +338,8 @@ holding = Table(
     metadata,
     _id(), _ref("subject", "subject"), _ref("team", "team", nullable=True), _ref("package_set", "package_set"), _text("path"),
     _text("input", default=""),  # digest of the content that names the packages
-    _instant("opened_at"), _instant("closed_at", nullable=True),Index(None, "package_set", "closed_at"),
-    Index(None, "subject", "closed_at"),
+    _instant("opened_at"), _instant("closed_at", nullable=True),
+    Index(None, "package_set", "closed_at"), Index(None, "subject", "closed_at"),
 )  # fmt: skip
 
 advisory_snapshot = Table(

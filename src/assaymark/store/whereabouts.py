@@ -6,6 +6,7 @@ of subjects; what is said of a version is what the matcher says of it. Answers a
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.checks.application.dependencies.versions.moving import newest_of_line
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, SubjectId
+from assaymark.store import components
 from assaymark.store.affected import Question
 from assaymark.store.component_rows import ecosystem_of, known_packages, shown
 from assaymark.store.narrowing import behind, counted, of_teams, standing
@@ -72,6 +74,15 @@ class Affected(Struct, frozen=True):
     """Canonical ids, sorted."""
     fixed: str
     """The first repaired version after this one; empty when none is known."""
+
+
+def forgotten(connection: sa.Connection, at: Instant | None) -> str:
+    """Why an answer as of this instant would be short; empty when it is whole."""
+    since = components.known_since(connection)
+    if at is None or at >= since:
+        return ""
+    day = dt.datetime.fromtimestamp(since / 1_000_000, dt.UTC).date().isoformat()
+    return f"before {day} not all components are remembered any more"
 
 
 def affected_by(connection: sa.Connection, ids: Iterable[str], index: Index, scope: Scope) -> list[Affected]:

@@ -150,6 +150,16 @@ def test_of_a_day_that_is_forgotten_no_half_answer_is_given(filled: Service, mak
         assert client.get(f"/api/v1{path}as_of=2024-01-01", headers=ADMIN).status_code == 200
 
 
+def test_the_box_says_that_its_answer_about_long_ago_may_be_short(filled: Service, make: Make) -> None:
+    with filled.database.write() as connection:
+        setting_rows.put(connection, "components.forgotten", 1_600_000_000_000_000, Instant(1))
+    client = make().client
+    for text in ("CVE-2026-1", "bell"):
+        asked = {"text": text, "as_of": "2020-01-01"}
+        assert "not all components are remembered" in client.post("/api/v1/search", json=asked, headers=ADMIN).text
+        assert "not all components" not in client.post("/api/v1/search", json=asked | {"as_of": "2024-01-01"}, headers=ADMIN).text
+
+
 # --- changing --------------------------------------------------------------------------------------------------------
 
 

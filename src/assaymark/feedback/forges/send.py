@@ -20,10 +20,17 @@ from assaymark.feedback.forges.gitlab import GitLab
 from assaymark.feedback.message import Comment, Status
 
 FORGES: dict[str, Forge] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea(), "bitbucket": Bitbucket()}
+_OWN_BITBUCKET = "/rest/api/"
+"""In the API's address of Bitbucket Data Center, whose requests are others than the cloud's."""
 _GONE = (404, 410)
 _NOTHING = 204
 """Gitea may answer an update with it."""
 _MOST_PAGES, _PAGE = 20, 100
+
+
+def is_spoken(kind: str, api_url: str) -> bool:
+    """Whether something can be said there."""
+    return kind in FORGES and not (kind == "bitbucket" and _OWN_BITBUCKET in f"{api_url}/")
 
 
 class Refused(AssayError):  # noqa: N818 - says what happened, like the other errors

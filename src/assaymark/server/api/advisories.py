@@ -26,7 +26,7 @@ from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.work import advisories as work
 from assaymark.server.work import knowledge
 from assaymark.server.work.advisories import FOLDER, Sources, State
-from assaymark.store import components, setting_rows, snapshots, trail, whereabouts
+from assaymark.store import setting_rows, snapshots, trail, whereabouts
 from assaymark.store.component_rows import shown
 from assaymark.store.snapshots import Hit, Snapshot
 from assaymark.store.trail import Action
@@ -233,10 +233,9 @@ def _scope(call: Call, as_of: str, after: str | None, limit: int, permission: Pe
 
 
 def _within_memory(connection: sa.Connection, scope: Scope) -> None:
-    since = components.known_since(connection)
-    if scope.as_of is not None and scope.as_of < since:
-        day = dt.datetime.fromtimestamp(since / 1_000_000, dt.UTC).date().isoformat()
-        raise conflict(f"before {day} not all components are remembered any more", "ask as of a later day")
+    why = whereabouts.forgotten(connection, scope.as_of)
+    if why:
+        raise conflict(why, "ask as of a later day")
 
 
 @contextmanager

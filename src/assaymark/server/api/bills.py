@@ -24,7 +24,7 @@ from assaymark.model.finding import Kind
 from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Router
 from assaymark.server.problem import conflict, not_found
-from assaymark.store import components, held
+from assaymark.store import components, held, whereabouts
 
 router = Router("subjects")
 _ENDINGS = {"cyclonedx": "cdx", "spdx": "spdx"}
@@ -63,8 +63,8 @@ def _noted(call: Call, number: SubjectId, at: Instant | None) -> tuple[held.Note
         noted = held.noted(connection, number)
         if noted is None or not call.who.may(Permission.SUBJECTS_READ, noted.team):
             raise not_found(f"subject {number}")
-        if at is not None and at < components.known_since(connection):
-            raise conflict("not all components of that day are remembered any more", "ask as of a later day")
+        if why := whereabouts.forgotten(connection, at):
+            raise conflict(why, "ask as of a later day")
         holdings = held.holdings(connection, number, at)
         open_ = held.remembered(connection, number, Dependencies.id, at)
     sets = [(each.path, components.kept(call.service.blobs, each.digest)) for each in holdings]

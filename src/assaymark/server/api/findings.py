@@ -50,8 +50,13 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
     start = Place(*cursor.decode(after, (int, int, int))) if after else None
     teams = call.who.teams_with(_READ)
     with call.service.database.read() as connection:
-        rows, end = findings.page(connection, teams, asked, Part(order, start, limit))
-        total = findings.count(connection, teams, asked) if count else None
+        part = Part(order, start, limit)
+        total: int | None = None
+        if count and start is None:
+            rows, end, total = findings.counted_page(connection, teams, asked, part)
+        else:
+            rows, end = findings.page(connection, teams, asked, part)
+            total = findings.count(connection, teams, asked) if count else None
     return Page(tuple(rows), next=cursor.encode((end.severity, end.since, end.id)) if end else None, at_least=total)
 
 

@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from assaymark.feedback.forges.ask import Target
-from assaymark.feedback.forges.send import FORGES, Client, Place, Refused, say, set_status
+from assaymark.feedback.forges.send import Client, Place, Refused, is_spoken, say, set_status
 from assaymark.feedback.message import comment, status
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.assessment import AssessmentId, AssessmentState, SubjectId
@@ -56,7 +56,7 @@ class Told(Struct, frozen=True):
 def announce(service: Service, link: sa.Connection, assessment_id: AssessmentId) -> None:
     """Within the caller's transaction: let it be told how this assessment stands, if there is anybody to tell."""
     told = _told(link, assessment_id)
-    if told is None or told.kind not in FORGES or told.token is None or not told.head:
+    if told is None or not is_spoken(told.kind, told.api_url) or told.token is None or not told.head:
         return
     now = service.now()
     message = msgspec.json.encode({"assessment": assessment_id}).decode()
