@@ -370,7 +370,7 @@ def main() -> None:
         else:
             found["sqlite"] = figures(f"sqlite:///{folder / 'fleet.db'}", folder / "sqlite", plan, given.rounds)
             show(found["sqlite"])
-            with postgres(folder / "pg") as made:
+            with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
                 if made is None:
                     print("  PostgreSQL is not installed: not measured")
                 else:
