@@ -47,7 +47,8 @@ class Running:
     def start(self) -> str:
         """Until it answers; gives what it printed."""
         words = ["serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}", "--workers", "0"]
-        env = {**self.shell.env, "ASSAYMARK_PRIVATE_NETWORKS": "127.0.0.0/8", "ASSAYMARK_RATE": "1000000", "PYTHONUNBUFFERED": "1"}
+        env = {**self.shell.env, "ASSAYMARK_PRIVATE_NETWORKS": "127.0.0.0/8", "PYTHONUNBUFFERED": "1"}
+        env |= {"ASSAYMARK_RATE": "1000000", "ASSAYMARK_PUBLIC_RATE": "1000000"}
         with self.said.open("wb") as log:
             self.process = subprocess.Popen([*self.shell.command, *words], env=env, stdout=log, stderr=log)
         for _ in range(600):

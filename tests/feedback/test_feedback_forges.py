@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assaymark.feedback.forges.ask import Target
-from assaymark.feedback.forges.send import FORGES, Place, Refused, say, set_status
+from assaymark.feedback.forges.send import FORGES, NotUnderstood, Place, Refused, say, set_status
 from assaymark.feedback.message import Comment, Status, StatusState, comment, status
 from assaymark.model.assessment import AssessmentState
 
@@ -73,12 +73,22 @@ def test_a_comment_that_somebody_deleted_is_written_again(kind: str) -> None:
     assert say(recorder, _place(kind), COMMENT, "99") == "100"
 
 
-def test_an_update_that_is_answered_with_nothing_is_done() -> None:
-    class Empty(Answer):
-        def json(self) -> Any:
-            raise ValueError("nothing is no JSON")
+class NoJson(Answer):
+    def json(self) -> Any:
+        raise ValueError("Expecting value")
 
-    assert say(Recorder(Empty(204, None)), _place("gitea"), COMMENT, "99") == "99"
+
+@pytest.mark.parametrize("kind", FORGES)
+def test_what_was_taken_is_done_whatever_stands_in_the_answer(kind: str) -> None:
+    assert say(Recorder(NoJson(204, None)), _place(kind), COMMENT, "99") == "99"
+    set_status(Recorder(NoJson(201, None)), _place(kind), Status(StatusState.SUCCESS, "nothing new", "u"))
+
+
+@pytest.mark.parametrize("kind", FORGES)
+@pytest.mark.parametrize("answer", [NoJson(200, None), Answer(200, {}), Answer(200, []), Answer(200, None), Answer(200, "x")])
+def test_an_answer_that_is_not_the_api_s_is_said_to_be_that(kind: str, answer: Answer) -> None:
+    with pytest.raises(NotUnderstood):
+        say(Recorder(answer), _place(kind), COMMENT, "")
 
 
 @pytest.mark.parametrize("kind", FORGES)

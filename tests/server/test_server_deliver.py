@@ -8,6 +8,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from assaymark.errors import AssayError, SubjectUnreadable, UsageError
+from assaymark.feedback.forges.send import NotUnderstood
 from assaymark.model.assessment import AssessmentId, AssessmentState
 from assaymark.model.trigger import MergeRequest, Trigger, TriggerKind
 from assaymark.server.service import Service
@@ -126,6 +128,32 @@ def test_a_forge_that_forbids_is_not_asked_again(service: Service, forge: Forge)
     _assessment(service, AssessmentState.PASS)
     deliver(service, {}, Attempt())
     assert _states(service)[0] == MessageState.GIVEN_UP
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (UsageError("10.0.0.1 may not be gone to"), MessageState.GIVEN_UP),
+        (SubjectUnreadable("forge.example cannot be found"), MessageState.WAITING),
+        (NotUnderstood("https://forge.example"), MessageState.WAITING),
+    ],
+)
+def test_a_forge_that_cannot_be_reached_or_understood_stops_nothing_else(
+    service: Service, forge: Forge, monkeypatch: pytest.MonkeyPatch, error: AssayError, state: MessageState
+) -> None:
+    _assessment(service, AssessmentState.UNPROVEN)
+    kept = forge.request
+
+    def request(method: str, url: str, **more: Any) -> Answer:
+        if "/statuses/" in url:
+            raise error
+        return kept(method, url, **more)
+
+    monkeypatch.setattr(forge, "request", request)
+    deliver(service, {}, Attempt())
+    assert _states(service) == [state, MessageState.SENT]
+    with service.database.read() as link:
+        assert link.execute(sa.select(outbox.c.error).order_by(outbox.c.id)).scalars().first()
 
 
 def test_what_has_no_forge_is_told_to_nobody(service: Service, forge: Forge) -> None:

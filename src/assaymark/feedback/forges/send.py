@@ -7,7 +7,8 @@ The client is the caller's: it decides which addresses may be reached.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -20,11 +21,10 @@ from assaymark.feedback.forges.gitlab import GitLab
 from assaymark.feedback.message import Comment, Status
 
 FORGES: dict[str, Forge] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea(), "bitbucket": Bitbucket()}
+_T = TypeVar("_T")
 _OWN_BITBUCKET = "/rest/api/"
 """In the API's address of Bitbucket Data Center, whose requests are others than the cloud's."""
 _GONE = (404, 410)
-_NOTHING = 204
-"""Gitea may answer an update with it."""
 _MOST_PAGES, _PAGE = 20, 100
 
 
@@ -47,6 +47,16 @@ class Refused(AssayError):  # noqa: N818 - says what happened, like the other er
     def may_pass(self) -> bool:
         """Whether another attempt can succeed without anybody's doing."""
         return self.status in (408, 409, 425, 429) or self.status >= 500
+
+
+class NotUnderstood(AssayError):  # noqa: N818 - says what happened, like the other errors
+    """What answered is not the forge's API, or speaks another version of it."""
+
+    code = "forge-not-understood"
+    exit_code = 3
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"the answer of {place} cannot be read", advice="look at the connection's api_url, and for a proxy in between")
 
 
 _ADVICE = {
@@ -97,6 +107,7 @@ def say(client: Client, place: Place, comment: Comment, earlier: str, *, search:
 
     Raises:
         Refused: when the forge does not take it.
+        NotUnderstood: when it took it perhaps, and does not say as what; the next attempt has to search.
     """
     forge = FORGES[place.kind]
     earlier = earlier or (_find(client, place, comment.marker) if search else "")
@@ -108,13 +119,13 @@ def say(client: Client, place: Place, comment: Comment, earlier: str, *, search:
                 raise
         else:
             return earlier
-    return forge.created(_send(client, place, forge.create(place.target, comment.body)))
+    return _read(place, forge.created, _send(client, place, forge.create(place.target, comment.body)))
 
 
 def _find(client: Client, place: Place, marker: str) -> str:
     forge = FORGES[place.kind]
     for page in range(1, _MOST_PAGES + 1):
-        found = forge.said(_send(client, place, forge.comments(place.target, page)))
+        found = _read(place, forge.said, _send(client, place, forge.comments(place.target, page)))
         for each in found:
             if each.body.startswith(marker):
                 return each.id
@@ -123,10 +134,17 @@ def _find(client: Client, place: Place, marker: str) -> str:
     return ""
 
 
-def _send(client: Client, place: Place, ask: Ask) -> Any:
+def _send(client: Client, place: Place, ask: Ask) -> Answer:
     answer = client.request(
         ask.method, place.api_url + ask.path, json=ask.body, params=dict(ask.query) or None, headers=FORGES[place.kind].headers(place.token)
     )
     if answer.status_code >= 300:
         raise Refused(answer.status_code, ask)
-    return None if answer.status_code == _NOTHING else answer.json()
+    return answer
+
+
+def _read(place: Place, reader: Callable[[Any], _T], answer: Answer) -> _T:
+    try:
+        return reader(answer.json())
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise NotUnderstood(place.api_url) from error

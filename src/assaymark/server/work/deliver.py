@@ -1,7 +1,8 @@
 """Sends what waits in the outbox: the mark at the commit, and the comment on the merge request.
 
 Guarantees: an attempt is counted before it is made and a comment's number is kept as soon as it is known, so that a kill leaves at most a
-search for our own comment; a comment is touched only when it says something new; a stream's later message replaces the earlier.
+search for our own comment; a comment is touched only when it says something new; a stream's later message replaces the earlier; a forge
+that cannot be reached or understood holds nothing up that is for others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 import structlog
 from msgspec import Struct
 
+from assaymark.errors import AssayError, UsageError
 from assaymark.feedback.forges.ask import Target
 from assaymark.feedback.forges.send import Client, Place, Refused, is_spoken, say, set_status
 from assaymark.feedback.message import comment, status
@@ -105,6 +107,8 @@ def _send(service: Service, client: Client, message: outbox.Message) -> None:
         _settle(service, message, refused.diagnosis(), may_pass=refused.may_pass)
     except (httpx2.HTTPError, OSError) as error:
         _settle(service, message, f"the forge did not answer: {type(error).__name__}", may_pass=True)
+    except AssayError as error:
+        _settle(service, message, error.diagnosis(), may_pass=not isinstance(error, UsageError))
     else:
         _settle(service, message)
 

@@ -546,6 +546,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         unique=False,
     )
     op.create_index(
+        "ix_occurrence_open",
+        "occurrence",
+        ["severity", "since", "id", "kind", "layer", "team", "waived"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index(
         "ix_occurrence_rule",
         "occurrence",
         ["rule", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
