@@ -23,11 +23,7 @@ from assaymark.server.outgoing import client
 from assaymark.server.registry import Registry, image_name
 from assaymark.store import connections
 
-<<<<<<< HEAD
-PASSWORD = "nobody-" * 3  # a literal would be found by our own check
-=======
 PASSWORD = "p" * 20
->>>>>>> 32a78320a1200542bfd3d32e310b2707cbca9a71
 KIND = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
