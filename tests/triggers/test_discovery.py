@@ -70,7 +70,7 @@ def link(url: str) -> dict[str, str]:
         (
             "gitlab",
             "https://forge.example/api/v4",
-            "/groups/orchard/projects?include_subgroups=true&per_page=100&order_by=id&sort=asc&simple=false",
+            "/groups/orchard/projects?include_subgroups=true&with_shared=false&per_page=100&order_by=id&sort=asc&simple=false",
             "/groups/orchard/projects?page=2",
             lab,
         ),
