@@ -87,7 +87,7 @@ class Maker:
     def of_rule(self, rule: ProviderRule) -> tuple[str, str]:
         """(text around, secret) that the rule must find."""
         for _ in range(200):
-            text = self._of(re._parser.parse(rule.pattern))  # type: ignore[attr-defined]
+            text = self._of(re._parser.parse(rule.pattern))
             match = re.fullmatch(rule.pattern, text) or re.search(rule.pattern, text)
             if match is None:
                 continue

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from assaymark.model.assessment import RepositoryId
+from assaymark.model.assessment import RepositoryId, SubjectId
 from assaymark.server.service import Service
 from assaymark.server.work.importing import By, Order, take
 from assaymark.server.work.remotes import mirror_of
-from assaymark.store.subjects import SubjectId
 from assaymark.store.tables import finding, repository, subject
 
 SOURCE = 'def find(name):\n    return run("SELECT * FROM users WHERE name = \'" + name + "\'")\n'

@@ -141,15 +141,14 @@ def test_sha256_repositories_are_copied(make_repo: Callable[..., Any], mirror: M
     assert mirror.fetch(remote(repo), [Want(head)]) == (head,)
 
 
-DAMAGE: dict[str, Callable[[Path], object]] = {
-    "HEAD gone": lambda folder: (folder / "HEAD").unlink(),
-    "HEAD nonsense": lambda folder: (folder / "HEAD").write_bytes(b"\0" * 64),
-    "packs gone": lambda folder: shutil.rmtree(folder / "objects" / "pack"),
-    "packs cut": lambda folder: [os.truncate(path, 40) for path in _writable(folder)],
-    "configuration nonsense": lambda folder: (folder / "config").write_text("[core\n"),
-    "refs nonsense": lambda folder: [path.write_bytes(b"x") for path in (folder / "refs" / "seen").iterdir()],
-    "a file in its place": lambda folder: (shutil.rmtree(folder), folder.write_bytes(b"")),
-}
+def _cut(folder: Path) -> None:
+    for path in _writable(folder):
+        os.truncate(path, 40)
+
+
+def _replaced(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
 
 
 def _writable(folder: Path) -> list[Path]:
@@ -157,6 +156,17 @@ def _writable(folder: Path) -> list[Path]:
     for path in found:
         path.chmod(0o600)
     return found
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "HEAD gone": lambda folder: (folder / "HEAD").unlink(),
+    "HEAD nonsense": lambda folder: (folder / "HEAD").write_bytes(b"\0" * 64),
+    "packs gone": lambda folder: shutil.rmtree(folder / "objects" / "pack"),
+    "packs cut": _cut,
+    "configuration nonsense": lambda folder: (folder / "config").write_text("[core\n"),
+    "refs nonsense": lambda folder: [path.write_bytes(b"x") for path in (folder / "refs" / "seen").iterdir()],
+    "a file in its place": _replaced,
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
