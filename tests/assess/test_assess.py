@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import Any
 
@@ -32,6 +33,15 @@ def test_a_push_is_compared_with_what_was_judged_last(shop: Any) -> None:
     assert (row.state, row.base, row.head) == ("fail", first, worse)
     assert {judged.finding.place.path for judged in shop.verdict(number).findings if judged.state is State.NEW} == {"b.py"}
     assert row.new_findings == 1
+
+
+def test_a_name_that_is_no_utf_8_does_not_keep_a_verdict_from_being_told(shop: Any) -> None:
+    first = shop.origin.commit(a=shop.fine)
+    shop.assess(shop.push(first))
+    worse = shop.origin.commit(**{os.fsdecode(b"caf\xe9"): shop.bad})
+    number = shop.push(worse, before=first)
+    assert shop.assess(number).state == "fail"
+    assert {judged.finding.place.path for judged in shop.verdict(number).findings if judged.state is State.NEW} == {"caf\\xe9.py"}
 
 
 def test_what_a_superseded_push_brought_is_not_lost(shop: Any) -> None:

@@ -19,11 +19,15 @@ _SUSPECT = re.compile(r"[^\n -~]")
 
 def json_text(value: Any) -> str:
     """The value as indented JSON with a final line feed."""
+    return _shown(msgspec.json.format(packed(value), indent=2).decode()) + "\n"
+
+
+def packed(value: Any) -> bytes:
+    """The value as JSON without white space, to be kept and read again."""
     try:
-        data = msgspec.json.encode(value)
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value)))
-    return _shown(msgspec.json.format(data, indent=2).decode()) + "\n"
+        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value)))
 
 
 def _shown(text: str) -> str:

@@ -22,6 +22,7 @@ from assaymark.store import progress, repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
 from assaymark.store.tables import assessment, repository, subject
+from assaymark.views.encoding import packed
 
 _ALIVE = (AssessmentState.QUEUED, AssessmentState.RUNNING)
 _MOST_EARLIER = 20
@@ -57,7 +58,7 @@ def take_up(service: Service, number: AssessmentId, attempt: int) -> Case | None
 
 def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bool:
     """The verdict is what there is to say; False when the assessment had ended meanwhile."""
-    data = msgspec.json.encode(verdict)
+    data = packed(verdict)
     blob = service.blobs.put(data)
     whole = not ends.base
     with service.database.write() as link:

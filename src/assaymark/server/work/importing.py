@@ -40,7 +40,7 @@ from assaymark.store.recording import Recording, record
 from assaymark.store.tables import assessment, subject
 from assaymark.subjects.commits import CommitSubject, head_commit
 from assaymark.subjects.mirror import Want
-from assaymark.views.encoding import json_text
+from assaymark.views.encoding import packed
 
 AT_ONCE = 4 << 20
 """Unpacked bytes up to which an import is recorded before it is answered."""
@@ -161,7 +161,7 @@ def _finish(service: Service, number: AssessmentId, documents: Sequence[Document
             raise
         return Outline(number, AssessmentState.UNPROVEN.value)
     verdict = _verdict(spoken, complete=order.complete == "yes")
-    data = _encoded(verdict)
+    data = packed(verdict)
     blob = service.blobs.put(data)
     for _, packages in spoken.sets.values():
         components.keep(service.blobs, packages)
@@ -304,10 +304,3 @@ def _verdict(spoken: Spoken, *, complete: bool) -> Verdict:
 def _asked_away(finding: Finding) -> WaiverRef | None:
     """The tool says that somebody suppressed it: shown as that, and not counted."""
     return WaiverRef("inline", finding.suppression.marker) if finding.suppression else None
-
-
-def _encoded(verdict: Verdict) -> bytes:
-    try:
-        return msgspec.json.encode(verdict)
-    except UnicodeEncodeError:
-        return json_text(verdict).encode()
