@@ -35,6 +35,7 @@ class Cluster:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder, self.programs = folder, programs
         self.account = ACCOUNT if os.geteuid() == 0 else None  # it refuses to run as root
+        self._link: psycopg.Connection[tuple[object, ...]] | None = None
 
     def run(self, program: str, *words: str) -> None:
         subprocess.run([str(self.programs / program), *words], check=True, capture_output=True, user=self.account, cwd="/", timeout=120)
@@ -52,6 +53,10 @@ class Cluster:
         settings += " -c fsync=off -c full_page_writes=off"
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-o", settings, "start")
 
+    def leave(self) -> None:
+        if self._link is not None:
+            self._link.close()
+
     def stop(self) -> None:
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
 
@@ -59,8 +64,9 @@ class Cluster:
         return f"postgresql:///{name}?host={self.folder}&user=assay"
 
     def ask(self, words: str) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as link:
-            link.execute(words.encode())
+        if self._link is None or self._link.closed:
+            self._link = psycopg.connect(self.url("postgres"), autocommit=True)
+        self._link.execute(words.encode())
 
     def prepare(self) -> None:
         """The database that others are copied from: what migrations do takes longer than what most tests do."""
@@ -70,7 +76,7 @@ class Cluster:
     def make(self) -> str:
         """A database with the present schema; gives its name."""
         name = f"t{uuid.uuid4().hex}"
-        self.ask(f"CREATE DATABASE {name} TEMPLATE {_READY}")
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {_READY} STRATEGY FILE_COPY")  # a fifth of the time that its log takes
         return name
 
 
@@ -103,6 +109,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
             cluster.prepare()
         users.write_text(str(int(users.read_text() if users.exists() else "0") + 1))
     yield cluster
+    cluster.leave()
     with _locked(base):
         left = int(users.read_text()) - 1
         users.write_text(str(left))
