@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV   := .venv
 BIN    := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 # Cool-down: a release younger than this is not locked, so that a hijacked one has been noticed by then.
 COOLDOWN ?= 7 days
 UV ?= uv
