@@ -58,6 +58,7 @@ class Cluster:
             self._link.close()
 
     def stop(self) -> None:
+        self.leave()
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
 
     def url(self, name: str) -> str:
