@@ -216,6 +216,7 @@ def main() -> None:
     stage = Stage(folder, find_assay())
     for facts in (folder / "cache").glob("facts-*"):
         facts.unlink()  # so that times are those of a first run; compiled rules stay
+    shutil.rmtree(folder / "advisories", ignore_errors=True)  # of whichever version of the program made them
     head = build_sample.build(stage.sample)
     print(f"harbour: a sample repository of {count_commits(stage)} commits by four people, built at {stage.sample} (main is {head[:12]})")
     for scene in SCENES:
