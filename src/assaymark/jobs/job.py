@@ -12,6 +12,7 @@ be running when another begins; what a handler writes, it writes in one transact
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import IntEnum, StrEnum
@@ -29,6 +30,11 @@ WorkerId = NewType("WorkerId", str)
 
 class QueueUnreachable(Exception):  # noqa: N818 - says what is the matter
     """The database does not answer now. Nothing is lost by asking again later: what was written, was; what was not, was not."""
+
+
+def clock() -> Instant:
+    """Now."""
+    return Instant(time.time_ns() // 1000)
 
 
 class Priority(IntEnum):

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
-from assaymark.jobs.job import Bell, Claim, Held, Job, JobId, JobRow, JobState, Priority, QueueUnreachable, Terms, WorkerId
+from assaymark.jobs.job import Bell, Claim, Held, Job, JobId, JobRow, JobState, Priority, QueueUnreachable, Terms, WorkerId, clock
 from assaymark.jobs.patience import next_due
 from assaymark.jobs.whereabouts import is_gone, own_name
 from assaymark.model.assessment import SECOND, Instant
@@ -31,16 +31,12 @@ _BATCH = 1000
 _LOOK_SECONDS = 0.5
 
 
-def _clock() -> Instant:
-    return Instant(time.time_ns() // 1000)
-
-
 class Journal:
     """Queue over the table `job`."""
 
     pause = 0.02
 
-    def __init__(self, database: Database, terms: Terms | None = None, *, now: Callable[[], Instant] = _clock) -> None:
+    def __init__(self, database: Database, terms: Terms | None = None, *, now: Callable[[], Instant] = clock) -> None:
         self._database = database
         self._terms = terms or Terms()
         self._now = now

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from assaymark.errors import EngineMissing
-from assaymark.jobs.job import Terms, WorkQueue
+from assaymark.jobs.job import Terms, WorkQueue, clock
 from assaymark.jobs.journal import Journal
-from assaymark.model.assessment import Instant
 from assaymark.store.database import Database
 
 
@@ -31,4 +28,4 @@ def prepare(database: Database) -> None:
     if not database.is_sqlite:
         from assaymark.jobs import procrastinate_schema  # noqa: PLC0415 - only PostgreSQL pays for it
 
-        procrastinate_schema.apply(database, Instant(time.time_ns() // 1000))
+        procrastinate_schema.apply(database, clock())

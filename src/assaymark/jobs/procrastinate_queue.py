@@ -15,7 +15,6 @@ What its table has no column for (deadline, attempts, reason) lies in `args` bes
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,7 +27,7 @@ from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from assaymark.jobs import procrastinate_statements as sql
-from assaymark.jobs.job import Bell, Claim, Held, Job, JobId, JobRow, JobState, Priority, QueueUnreachable, Terms, WorkerId
+from assaymark.jobs.job import Bell, Claim, Held, Job, JobId, JobRow, JobState, Priority, QueueUnreachable, Terms, WorkerId, clock
 from assaymark.jobs.journal import MOST_ERROR, will
 from assaymark.jobs.patience import pause
 from assaymark.jobs.procrastinate_bell import listening
@@ -42,16 +41,12 @@ _TRIES = 5
 _BATCH = 1000
 
 
-def _clock() -> Instant:
-    return Instant(time.time_ns() // 1000)
-
-
 class ProcrastinateQueue:
     """Queue over `procrastinate_jobs`."""
 
     pause = 1.0
 
-    def __init__(self, database: Database, terms: Terms | None = None, *, now: Callable[[], Instant] = _clock) -> None:
+    def __init__(self, database: Database, terms: Terms | None = None, *, now: Callable[[], Instant] = clock) -> None:
         self._database = database
         self._terms = terms or Terms()
         self._now = now

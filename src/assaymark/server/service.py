@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from msgspec import Struct
 
-from assaymark.jobs.job import Queue, Terms
+from assaymark.jobs.job import Queue, Terms, clock
 from assaymark.jobs.open import open_queue
 from assaymark.model.assessment import Instant
 from assaymark.server.settings import Settings
@@ -41,8 +40,3 @@ def open_service(settings: Settings) -> Service:
         vault=open_vault(settings.data / "vault.key"),
         now=clock,
     )
-
-
-def clock() -> Instant:
-    """Now."""
-    return Instant(time.time_ns() // 1000)

@@ -19,19 +19,24 @@ class GitHub:
         return Ask("POST", f"/repos/{_path(target)}/statuses/{quote(target.commit, safe='')}", body)
 
     def comments(self, target: Target, page: int) -> Ask:
-        return Ask("GET", f"/repos/{_path(target)}/issues/{target.number}/comments", query={"per_page": "100", "page": str(page)})
+        return Ask("GET", issue_comments(target), query={"per_page": "100", "page": str(page)})
 
     def said(self, answer: Any) -> Sequence[Said]:
         return [Said(str(each["id"]), each.get("body") or "", (each.get("user") or {}).get("login", "")) for each in answer]
 
     def create(self, target: Target, body: str) -> Ask:
-        return Ask("POST", f"/repos/{_path(target)}/issues/{target.number}/comments", {"body": body})
+        return Ask("POST", issue_comments(target), {"body": body})
 
     def update(self, target: Target, comment: str, body: str) -> Ask:
         return Ask("PATCH", f"/repos/{_path(target)}/issues/comments/{quote(comment, safe='')}", {"body": body})
 
     def created(self, answer: Any) -> str:
         return str(answer["id"])
+
+
+def issue_comments(target: Target) -> str:
+    """Path of the comments of a pull request, which are those of its issue."""
+    return f"/repos/{_path(target)}/issues/{target.number}/comments"
 
 
 def _path(target: Target) -> str:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from assaymark.model.trigger import MergeRequest, RemoteRepository, SubjectKind, Trigger, TriggerKind
 from assaymark.triggers.webhooks import signatures
 from assaymark.triggers.webhooks.delivery import Delivery, Message, commit, delivery, digest, is_bot, parse, ref, text
+from assaymark.triggers.webhooks.moved import moved
 
 _QUEUE = "refs/heads/gh-readonly-queue/"
 
@@ -182,16 +183,9 @@ def _push(message: Message) -> tuple[Trigger, ...]:
 
 
 def pushed(event: Event, name: str, before: str, after: str) -> tuple[Trigger, ...]:
-    """One moved ref."""
-    is_tag = name.startswith("refs/tags/")
-    if not is_tag and not name.startswith("refs/heads/"):
-        return ()
-    subject = SubjectKind.TAG if is_tag else SubjectKind.BRANCH
-    if not after:
-        return (event.trigger(TriggerKind.ENDED, subject, ref=name, before=before),)
+    """One moved ref, at the time of its newest commit."""
     head = getattr(event, "head_commit", None)
-    at = text((head.timestamp if head else "") or "", 40)
-    return (event.trigger(TriggerKind.TAG if is_tag else TriggerKind.PUSH, subject, ref=name, before=before, after=after, at=at),)
+    return moved(event, name, before, after, at=text((head.timestamp if head else "") or "", 40))
 
 
 def _delete(message: Message) -> tuple[Trigger, ...]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from assaymark.model.trigger import MergeRequest, RemoteRepository, SubjectKind, Trigger, TriggerKind
 from assaymark.triggers.webhooks import signatures
 from assaymark.triggers.webhooks.delivery import Delivery, Message, PayloadInvalid, commit, delivery, is_bot, parse, ref, text
+from assaymark.triggers.webhooks.moved import moved
 
 _TRAIN_ENDS = ("success", "failed", "canceled", "skipped")
 
@@ -155,13 +156,7 @@ def read(message: Message) -> Delivery:
 def _push(message: Message) -> tuple[Trigger, ...]:
     event = parse(message, Push)
     name, before, after = ref(event.ref), commit(event.before, "before"), commit(event.after, "after")
-    is_tag = name.startswith("refs/tags/")
-    if not is_tag and not name.startswith("refs/heads/"):
-        return ()
-    subject = SubjectKind.TAG if is_tag else SubjectKind.BRANCH
-    if not after:
-        return (event.trigger(TriggerKind.ENDED, subject, ref=name, before=before),)
-    return (event.trigger(TriggerKind.TAG if is_tag else TriggerKind.PUSH, subject, ref=name, before=before, after=after),)
+    return moved(event, name, before, after)
 
 
 def _merge_request(message: Message) -> tuple[Trigger, ...]:
