@@ -8,13 +8,14 @@ the tree is a `Gap`, and nothing is called missing beside it. Conditions are dec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from posixpath import basename, dirname
 
 import msgspec
 from msgspec import Struct
 
 from assaymark.checks.platform.webserver.apache_reader import read
+from assaymark.checks.platform.webserver.blocks import Block, Configuration
 from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, MOST_ROOTS, Directive, Files, Gap, walk
 from assaymark.checks.platform.webserver.layout import Layout, is_glob
 from assaymark.checks.reading.yaml_tree import Unreadable
@@ -51,94 +52,25 @@ class Surroundings(Struct, frozen=True):
     version: tuple[int, ...] = (2, 4)
 
 
-class Section(Struct, eq=False):
-    """A section with what it includes."""
+class Section(Block, eq=False):
+    """A section with what it includes; ``htaccess`` is a kind as well."""
 
-    kind: str
-    """``main``, ``htaccess``, ``fragment``, or the section's name in lower case."""
-    args: tuple[str, ...]
-    opened: Directive | None
-    parent: Section | None
-    address: str
-    entries: list[Directive]
-    children: list[Section]
-    order: list[Directive | Section]
+    order: list[Directive | Section] = msgspec.field(default_factory=list)
     """Entries and children together, as they are written."""
-    whole: bool = True
-    above: bool = True
-    index: dict[str, list[Directive]] = {}
-    """Entries by name, made when the section is complete."""
     guarded: bool | None = None
     """Whether it asks who is there, once a rule has found out."""
-
-    def own(self, name: str) -> list[Directive]:
-        """Directives of this name (lower case) in this very section."""
-        if not self.index:
-            for each in self.entries:
-                self.index.setdefault(each.name, []).append(each)
-        return self.index.get(name, [])
-
-    def effective(self, name: str) -> list[Directive]:
-        """The directives of this name that hold here: the nearest section that has any."""
-        section: Section | None = self
-        while section is not None:
-            found = section.own(name)
-            if found:
-                return found
-            section = section.parent
-        return []
 
     def last(self, name: str) -> str:
         """The value that holds here in lower case, empty when nothing is said."""
         found = self.effective(name)
         return found[-1].value.casefold() if found else ""
 
-    def below(self) -> Iterator[Section]:
-        """The section and all inside it."""
-        stack = [self]
-        while stack:
-            section = stack.pop()
-            yield section
-            stack.extend(reversed(section.children))
-
-    def up(self, *kinds: str) -> Section | None:
-        """The nearest enclosing section of these kinds, this one included."""
-        section: Section | None = self
-        while section is not None and section.kind not in kinds:
-            section = section.parent
-        return section
-
     def sure(self) -> bool:
-        """Whether everything around and inside is known, so that something can be called missing."""
-        section: Section | None = self
-        while section is not None:
-            if not (section.whole and section.above):
-                return False
-            section = section.parent
-        return all(each.whole for each in self.below())
+        """What is inside counts as well: a condition there may hold what seems to be missing."""
+        return super().sure() and all(each.whole for each in self.below())
 
 
-class Apache(Struct, eq=False):
-    """Everything that was given."""
-
-    roots: list[Section]
-    gaps: list[Gap]
-    texts: Mapping[str, str]
-    """Of every member, for files that are named and not included."""
-
-    def sections(self, *kinds: str) -> Iterator[Section]:
-        """All sections of these kinds, or of every kind."""
-        for root in self.roots:
-            for section in root.below():
-                if not kinds or section.kind in kinds:
-                    yield section
-
-    def every(self, *names: str) -> Iterator[tuple[Section, Directive]]:
-        """All directives of these names with the section they hold in."""
-        for section in self.sections():
-            for entry in section.entries:
-                if entry.name in names:
-                    yield section, entry
+Apache = Configuration[Section]
 
 
 def assemble(given: Files, known: Surroundings = Surroundings()) -> Apache:  # noqa: B008  frozen
@@ -201,7 +133,7 @@ class _Assembly:
         return ()
 
     def _root(self, name: str, kind: str, *, above: bool) -> Iterator[Section]:
-        section = Section(kind, (), None, None, "", [], [], [], above=above)
+        section = Section(kind, (), None, None, "", [], [], above=above)
         defines = dict.fromkeys(self._known.defines or (), "")
         state = _State(name, defines, set(self._known.modules or ()), {}, decided=self._known.modules is not None or self._decides(name))
         self._budget = granted = min(MOST_DIRECTIVES, self._left)
@@ -271,7 +203,7 @@ class _Assembly:
             if self._holds(each, state):
                 self._fill(section, state, each.block or (), chain, depth + 1)
             return
-        inside = Section(each.name, each.args, each, section, "", [], [], [])
+        inside = Section(each.name, each.args, each, section, "", [], [])
         section.children.append(inside)
         section.order.append(inside)
         self._fill(inside, state, each.block or (), chain, depth + 1)

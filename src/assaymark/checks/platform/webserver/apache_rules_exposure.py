@@ -52,7 +52,7 @@ def _is_guarded(section: Section) -> bool:
 
 def directory_listing(config: Apache) -> Iterator[Found]:
     """Folders without an index page show what lies in them."""
-    for section in config.sections():
+    for section in config.blocks():
         listing = [entry for entry in section.own("options") if {arg.casefold().lstrip("+") for arg in entry.args} & {"indexes", "all"}]
         for entry in [] if not listing or guarded_by_login(section) else listing:
             message = "Whoever asks for a folder without an index page gets the list of its files"
@@ -113,7 +113,7 @@ def _opens_all(section: Section) -> Iterator[Directive]:
 
 def file_system_open(config: Apache) -> Iterator[Found]:
     """Every file of the machine may be served as soon as a path leads to it."""
-    for section in config.sections("directory"):
+    for section in config.blocks("directory"):
         if section.args[:1] != ("/",):
             continue
         for entry in _opens_all(section):
@@ -151,7 +151,7 @@ def key_in_root(config: Apache) -> Iterator[Found]:
 def hidden_files(config: Apache) -> Iterator[Found]:
     """A site from a working copy: nothing refuses .git, .env and the like."""
     outside: dict[int, bool] = {}
-    for host in config.sections("virtualhost"):
+    for host in config.blocks("virtualhost"):
         roots = [each for each in host.own("documentroot") if each.args]
         if not roots or not host.sure() or only_redirects(host) or any(_refuses_dots(section) for section in host.below()):
             continue
@@ -222,7 +222,7 @@ def files_writable(config: Apache) -> Iterator[Found]:
 
 def limit_trap(config: Apache) -> Iterator[Found]:
     """A login that is asked for some methods only: all others pass."""
-    for section in config.sections("limit"):
+    for section in config.blocks("limit"):
         rows = [
             row for row in section.own("require") if row.args[:1] and row.args[0].casefold() in {"valid-user", "user", "group", "ldap-user"}
         ]
@@ -244,7 +244,7 @@ def uploads_run(config: Apache) -> Iterator[Found]:
 
 def htaccess_served(config: Apache) -> Iterator[Found]:
     """Files with rules and password hashes are served as text."""
-    for root in config.sections("main"):
+    for root in config.blocks("main"):
         used = any(each.value.casefold() != "none" for inner in root.below() for each in inner.own("allowoverride"))
         sections = [inner for inner in root.below() if inner.kind in {"files", "filesmatch"}]
         closed = any(re.search(r"\.ht|\^\\\.", arg) for inner in sections for arg in inner.args)

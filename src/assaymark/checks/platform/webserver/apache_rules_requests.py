@@ -18,7 +18,7 @@ _FLAGS = re.compile(r"\[([^\]]*)\]\Z")
 
 def forward_proxy_open(config: Apache) -> Iterator[Found]:
     """A forward proxy for everybody."""
-    limited = any(guarded(inner) for inner in config.sections("proxy", "proxymatch"))
+    limited = any(guarded(inner) for inner in config.blocks("proxy", "proxymatch"))
     for section, entry in config.every("proxyrequests"):
         if entry.value.casefold() == "on" and not limited and section.whole:
             message = "Everybody can send requests through this server, also to the network behind it"
@@ -32,7 +32,7 @@ def _flags(entry: Directive) -> set[str]:
 
 def _rewrites(config: Apache) -> Iterator[tuple[Section, Directive, list[Directive]]]:
     """Every rule with the `RewriteCond` lines that stand directly before it."""
-    for section in config.sections():
+    for section in config.blocks():
         conditions: list[Directive] = []
         for each in section.entries:
             if each.name == "rewritecond":

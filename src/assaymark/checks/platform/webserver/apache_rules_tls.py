@@ -159,7 +159,7 @@ def only_redirects(host: Section) -> bool:
 
 def cleartext_only(config: Apache) -> Iterator[Found]:
     """A named host that answers without TLS and does not send people to it."""
-    for host in config.sections("virtualhost"):
+    for host in config.blocks("virtualhost"):
         names = [each.args[0] for each in host.own("servername") if each.args]
         public = [name for name in names if re.search(r"[a-z]\.[a-z]{2,}\Z", name) and not name.endswith((".local", ".internal", ".test"))]
         local = any(arg.startswith(("127.", "localhost", "[::1]")) for arg in host.args)
@@ -213,7 +213,7 @@ def _outside(host: Section) -> Iterator[Section]:
 def _serving(config: Apache) -> Iterator[tuple[Section, Directive, dict[str, str]]]:
     """Hosts of which it is known that they answer with content over TLS, and the headers that are set for them."""
     around: dict[int, dict[str, str]] = {}
-    for host in config.sections("virtualhost"):
+    for host in config.blocks("virtualhost"):
         answers = host.own("servername") or host.own("documentroot")
         if host.opened and answers and speaks_tls(host) and host.sure() and not only_redirects(host):
             if id(host.parent) not in around:
@@ -260,7 +260,7 @@ def protections_missing(config: Apache) -> Iterator[Found]:
 
 def protection_removed(config: Apache) -> Iterator[Found]:
     """A header that protects visitors is taken out of answers."""
-    for section in config.sections():
+    for section in config.blocks():
         if not section.own("header") or section.up("files", "filesmatch", "if", "locationmatch") is not None:
             continue
         replaced = {header(each)[1] for each in section.own("header") if header(each)[0] == "set"}
@@ -277,7 +277,7 @@ def _has_condition(entry: Directive) -> bool:
 
 def foreign_origin_trusted(config: Apache) -> Iterator[Found]:
     """Any site may read answers with the visitor's cookies."""
-    for section in config.sections():
+    for section in config.blocks():
         rows = {header(each)[1]: (each, header(each)[2]) for each in section.own("header") if header(each)[0] != "unset"}
         origin, credentials = rows.get("access-control-allow-origin"), rows.get("access-control-allow-credentials")
         mirrored = origin is not None and re.search(r"%\{(?:HTTP_)?ORIGIN\}[ie]", origin[1], re.IGNORECASE)

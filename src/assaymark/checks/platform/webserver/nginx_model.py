@@ -8,11 +8,10 @@ An address is made of the blocks in the file where something is written, so it d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from posixpath import basename, dirname
 
-from msgspec import Struct
-
+from assaymark.checks.platform.webserver.blocks import Block, Configuration
 from assaymark.checks.platform.webserver.directives import DEEPEST, MOST_DIRECTIVES, MOST_ROOTS, Directive, Files, Gap
 from assaymark.checks.platform.webserver.layout import Layout, is_glob
 from assaymark.checks.platform.webserver.nginx_reader import read
@@ -32,93 +31,16 @@ _HARMLESS = re.compile(
 OPAQUE = frozenset({"map", "geo", "split_clients", "types", "charset_map", "match", "upstream", "limit_except"})
 
 
-class Scope(Struct, eq=False):
+class Scope(Block, eq=False):
     """A block with its includes resolved."""
-
-    kind: str
-    """``main``, or the block's directive; ``fragment`` for a file that nobody includes."""
-    args: tuple[str, ...]
-    opened: Directive | None
-    parent: Scope | None
-    address: str
-    entries: list[Directive]
-    """Directives without a block, in the order in which the server reads them."""
-    children: list[Scope]
-    whole: bool = True
-    """False when something inside could not be read."""
-    above: bool = True
-    """False when what surrounds it is not known."""
-    index: dict[str, list[Directive]] = {}
-    """Entries by name, made when the block is complete."""
-
-    def own(self, name: str) -> list[Directive]:
-        """Directives of this name in this very block."""
-        if not self.index:
-            for each in self.entries:
-                self.index.setdefault(each.name, []).append(each)
-        return self.index.get(name, [])
-
-    def effective(self, name: str) -> list[Directive]:
-        """The directives of this name that hold here: the nearest block that has any."""
-        scope: Scope | None = self
-        while scope is not None:
-            found = scope.own(name)
-            if found:
-                return found
-            scope = scope.parent
-        return []
 
     def last(self, name: str) -> str:
         """The value that holds here, empty when nothing is said."""
         found = self.effective(name)
         return found[-1].value if found else ""
 
-    def sure(self) -> bool:
-        """Whether this block and all above it are known whole, so that something can be called missing."""
-        scope: Scope | None = self
-        while scope is not None:
-            if not (scope.whole and scope.above):
-                return False
-            scope = scope.parent
-        return True
 
-    def below(self) -> Iterator[Scope]:
-        """The scope and all inside it."""
-        stack = [self]
-        while stack:
-            scope = stack.pop()
-            yield scope
-            stack.extend(reversed(scope.children))
-
-    def up(self, kind: str) -> Scope | None:
-        """The nearest enclosing scope of a kind, this one included."""
-        scope: Scope | None = self
-        while scope is not None and scope.kind != kind:
-            scope = scope.parent
-        return scope
-
-
-class Nginx(Struct, eq=False):
-    """Everything that was given."""
-
-    roots: list[Scope]
-    gaps: list[Gap]
-    texts: Mapping[str, str]
-    """Of every member, for files that are named and not included."""
-
-    def scopes(self, *kinds: str) -> Iterator[Scope]:
-        """All scopes of these kinds, or of every kind."""
-        for root in self.roots:
-            for scope in root.below():
-                if not kinds or scope.kind in kinds:
-                    yield scope
-
-    def every(self, *names: str) -> Iterator[tuple[Scope, Directive]]:
-        """All directives of these names with the scope they hold in."""
-        for scope in self.scopes():
-            for entry in scope.entries:
-                if entry.name in names:
-                    yield scope, entry
+Nginx = Configuration[Scope]
 
 
 def assemble(given: Files) -> Nginx:

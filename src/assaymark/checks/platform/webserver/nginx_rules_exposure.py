@@ -34,7 +34,7 @@ def version_shown(config: Nginx) -> Iterator[Found]:
     for scope, entry in config.every("server_tokens"):
         if entry.args in {("on",), ("build",)}:
             yield at(entry, "version-shown", resource(scope, entry), "server_tokens", "Answers and error pages name nginx's version")
-    for http in config.scopes("http"):
+    for http in config.blocks("http"):
         silent = any(
             each.name in {"server_tokens", "more_clear_headers", "more_set_headers"} for scope in http.below() for each in scope.entries
         )
@@ -45,7 +45,7 @@ def version_shown(config: Nginx) -> Iterator[Found]:
 
 def allow_without_deny(config: Nginx) -> Iterator[Found]:
     """Addresses are allowed and nobody is refused, so the list means nothing."""
-    for scope in config.scopes():
+    for scope in config.blocks():
         allowed, refused = scope.own("allow"), scope.own("deny")
         if not allowed or refused or not scope.whole or any(each.args[:1] == ("all",) for each in allowed):
             continue
@@ -99,7 +99,7 @@ def _internal(scope: Scope) -> bool:
 
 def key_in_root(config: Nginx) -> Iterator[Found]:
     """The private key lies below a document root."""
-    for server in config.scopes("server"):
+    for server in config.blocks("server"):
         roots = [each for scope in server.below() for each in scope.own("root")] or server.effective("root")
         roots = roots[:_MOST_ROOTS]
         for key in server.effective("ssl_certificate_key")[:_MOST_ROOTS]:
@@ -111,7 +111,7 @@ def key_in_root(config: Nginx) -> Iterator[Found]:
 
 def hidden_files(config: Nginx) -> Iterator[Found]:
     """A site from a working copy: nothing refuses .git, .env and the like."""
-    for server in config.scopes("server"):
+    for server in config.blocks("server"):
         roots = [each for each in server.own("root") if each.args]
         if not roots or not server.sure() or only_redirects(server) or any(not scope.whole for scope in server.below()):
             continue
@@ -161,7 +161,7 @@ def debug_log(config: Nginx) -> Iterator[Found]:
 
 def no_catch_all(config: Nginx) -> Iterator[Found]:
     """Requests for foreign names are answered by whichever server comes first."""
-    for http in config.scopes("http"):
+    for http in config.blocks("http"):
         servers = [scope for scope in http.below() if scope.kind == "server"]
         if not http.sure() or len(servers) < 2 or http.opened is None or any(not scope.whole for scope in http.below()):
             continue
@@ -216,7 +216,7 @@ def odd_headers(config: Nginx) -> Iterator[Found]:
 
 def uploads_run(config: Nginx) -> Iterator[Found]:
     """PHP takes the longest existing file for the script, so `/picture.jpg/x.php` runs the picture."""
-    for location in config.scopes("location"):
+    for location in config.blocks("location"):
         entries = location.own("fastcgi_pass")
         if not entries or location.args[:1] not in {("~",), ("~*",)}:
             continue

@@ -54,7 +54,7 @@ def _somewhere(server: Scope) -> dict[str, str]:
 
 def _serving(config: Nginx) -> Iterator[Scope]:
     """Servers of which it is known that they answer with content over TLS."""
-    for server in config.scopes("server"):
+    for server in config.blocks("server"):
         told = server.sure() and all(scope.whole for scope in server.below())
         answers = speaks_tls(server) and not only_redirects(server) and not _rejects(server)
         if server.opened and told and answers and server.up("stream") is None and server.up("mail") is None:
@@ -120,7 +120,7 @@ def content_policy_missing(config: Nginx) -> Iterator[Found]:
 def headers_lost(config: Nginx) -> Iterator[Found]:
     """A block with a header of its own inherits none, so protections that were set above are gone in it."""
     protected: dict[int, frozenset[str]] = {}
-    for scope in config.scopes():
+    for scope in config.blocks():
         own, above = scope.own("add_header"), scope.parent.effective("add_header") if scope.parent else []
         if not own or not above:
             continue
@@ -137,7 +137,7 @@ def headers_lost(config: Nginx) -> Iterator[Found]:
 
 def foreign_origin_trusted(config: Nginx) -> Iterator[Found]:
     """Any site may read answers with the visitor's cookies."""
-    for scope in config.scopes():
+    for scope in config.blocks():
         own = {_name(entry): entry for entry in scope.own("add_header")}
         origin, credentials = own.get("access-control-allow-origin"), own.get("access-control-allow-credentials")
         if origin is None or credentials is None or "true" not in credentials.args[1:]:
@@ -153,7 +153,7 @@ _CONDITION = re.compile(r"\$http_(?P<header>origin|referer)\s+!?~\*?\s+[\"']?(?P
 
 def origin_check_loose(config: Nginx) -> Iterator[Found]:
     """A check of the origin that other names pass as well."""
-    for scope in config.scopes("if"):
+    for scope in config.blocks("if"):
         found = _CONDITION.match(condition(scope))
         if found is None or scope.opened is None:
             continue

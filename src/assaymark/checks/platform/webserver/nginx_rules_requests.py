@@ -119,7 +119,7 @@ def _host_pieces(pieces: list[str]) -> list[str]:
 
 def _each(config: Nginx, *names: str) -> Iterator[tuple[Scope, Directive, dict[str, Group], dict[str, str]]]:
     """Directives of these names with the groups and variables that hold at them, found out once for each block."""
-    for scope in config.scopes():
+    for scope in config.blocks():
         entries = [entry for name in names for entry in scope.own(name) if entry.args]
         if entries:
             captures, sets = _captures(scope), _sets(scope)

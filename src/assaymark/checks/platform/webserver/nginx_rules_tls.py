@@ -93,7 +93,7 @@ def client_proof_not_verified(config: Nginx) -> Iterator[Found]:
 
 def early_data(config: Nginx) -> Iterator[Found]:
     """0-RTT requests can be replayed, and what stands behind isn't told which they are."""
-    for scope in config.scopes():
+    for scope in config.blocks():
         entries = [entry for entry in scope.own("ssl_early_data") if entry.args == ("on",)]
         below = (
             each for inner in (scope.below() if entries else ()) for each in inner.own("proxy_set_header") + inner.own("fastcgi_param")
@@ -122,7 +122,7 @@ def _upstreams_inside(config: Nginx) -> set[str]:
     """Names of the upstreams whose members are all on this machine or its inner network."""
     return {
         scope.args[0]
-        for scope in config.scopes("upstream")
+        for scope in config.blocks("upstream")
         if scope.args and all(_INSIDE.match(each.args[0]) for each in scope.own("server") if each.args)
     }
 
@@ -130,9 +130,9 @@ def _upstreams_inside(config: Nginx) -> set[str]:
 def cleartext_only(config: Nginx) -> Iterator[Found]:
     """A named server that answers without TLS and does not send people to it."""
     protected = {
-        name for server in config.scopes("server") if speaks_tls(server) for each in server.own("server_name") for name in each.args
+        name for server in config.blocks("server") if speaks_tls(server) for each in server.own("server_name") for name in each.args
     }
-    for server in config.scopes("server"):
+    for server in config.blocks("server"):
         names = [name for each in server.own("server_name") for name in each.args]
         public = [name for name in names if re.search(r"[a-z]\.[a-z]{2,}\Z", name) and not name.endswith((".local", ".internal", ".test"))]
         if server.opened is None or not _in_http(server) or not public or not speaks_clear(server) or only_redirects(server):
