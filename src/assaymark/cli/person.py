@@ -35,10 +35,12 @@ def _service(data: str, database: str, url: str) -> Iterator[Service]:
         from assaymark.server.service import open_service
     except ModuleNotFoundError as error:
         raise EngineMissing("the server's libraries are not installed", why=str(error), advice="pip install 'assaymark[server]'") from error
-    from assaymark.server.settings import load
+    from assaymark.server.settings import load, need_data
     from assaymark.store.migrations.apply import migrate
 
-    service = open_service(load(data=data, database=database, url=url))
+    settings = load(data=data, database=database, url=url)
+    need_data(settings)
+    service = open_service(settings)
     try:
         migrate(service.database)
         yield service

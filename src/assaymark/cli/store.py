@@ -28,11 +28,10 @@ def _service(data: str, database: str, storage: str) -> Iterator[Service]:
         from assaymark.server.service import open_service
     except ModuleNotFoundError as error:
         raise EngineMissing("the server's libraries are not installed", why=str(error), advice="pip install 'assaymark[server]'") from error
-    from assaymark.server.settings import load
+    from assaymark.server.settings import load, need_data
 
     settings = load(data=data, database=database, storage=storage)
-    if not settings.data.is_dir():
-        raise UsageError(f"{settings.data} is no folder of a server", advice="name it with --data")
+    need_data(settings)
     service = open_service(settings)
     try:
         yield service

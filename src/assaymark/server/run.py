@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 
+from assaymark.errors import UsageError
 from assaymark.jobs.clock import Clock
 from assaymark.jobs.job import Terms
 from assaymark.jobs.open import open_queue, prepare
@@ -18,6 +20,7 @@ from assaymark.server.logs import set_up
 from assaymark.server.people.links import setup_link
 from assaymark.server.protocol import BoundedProtocol
 from assaymark.server.service import Service
+from assaymark.server.settings import Settings
 from assaymark.server.work.schedules import defaults
 from assaymark.server.work.wills import WILLS
 from assaymark.store.migrations.apply import migrate
@@ -27,8 +30,13 @@ MOST_CONNECTIONS = 900
 
 
 def serve(service: Service) -> None:
-    """Bring the schema up, then answer requests until SIGTERM or SIGINT; running requests are ended first, then the workers."""
+    """Bring the schema up, then answer requests until SIGTERM or SIGINT; running requests are ended first, then the workers.
+
+    Raises:
+        UsageError: when the address to listen at is not to be had; then nothing else was begun.
+    """
     set_up()
+    door = _door(service.settings)
     migrate(service.database)
     prepare(service.database)
     settings = service.settings
@@ -50,7 +58,26 @@ def serve(service: Service) -> None:
         timeout_graceful_shutdown=10,
     )
     with _stoppable(), _clock(service), _workers(service):
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[door])
+
+
+def _door(settings: Settings) -> socket.socket:
+    """The socket, taken before anything else: a second server at the same address must not make the first one's link useless."""
+    door = None
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, kind)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+    except OSError as error:
+        if door is not None:
+            door.close()
+        raise UsageError(
+            f"{settings.host}:{settings.port} cannot be listened at",
+            why=error.strerror or str(error),
+            advice="stop what listens there, or name another address with --listen",
+        ) from error
+    return door
 
 
 @contextmanager

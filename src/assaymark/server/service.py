@@ -9,7 +9,7 @@ from msgspec import Struct
 from assaymark.jobs.job import Queue, Terms, clock
 from assaymark.jobs.open import open_queue
 from assaymark.model.assessment import Instant
-from assaymark.server.settings import Settings
+from assaymark.server.settings import Settings, make_data
 from assaymark.server.vault import Vault, open_vault
 from assaymark.server.work.wills import WILLS
 from assaymark.store.blobs import Blobs
@@ -30,7 +30,7 @@ class Service(Struct, frozen=True):
 
 def open_service(settings: Settings) -> Service:
     """Open everything that the settings name; the schema is brought up by `store.migrations.apply`, not here."""
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data(settings)
     database = Database(settings.database)
     return Service(
         settings=settings,

@@ -58,6 +58,34 @@ class Settings(Struct, frozen=True):
         return urlsplit(self.url).hostname or ""
 
 
+def make_data(settings: Settings) -> None:
+    """Make the data folder, for this user alone.
+
+    Raises:
+        UsageError: when it cannot be made.
+    """
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{settings.data} cannot be made", why=error.strerror or str(error), advice="name another folder with --data or ASSAYMARK_DATA"
+        ) from error
+
+
+def need_data(settings: Settings) -> None:
+    """For commands that look after what a server keeps: a folder that was mistyped is no empty server.
+
+    Raises:
+        UsageError: when no server has kept anything there.
+    """
+    address = settings.database
+    if address.startswith("sqlite:") and not Path(address.removeprefix("sqlite:///")).is_file():
+        raise UsageError(
+            f"no server has its data in {settings.data}",
+            advice="name its folder with --data, its database with --database, or start it first",
+        )
+
+
 def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
     """From options (by the variable's name in small letters without the prefix), then the environment.
 
@@ -125,7 +153,7 @@ def _url(text: str) -> str:
 
 def _whole(name: str, text: str) -> int:
     if not text.isdecimal():
-        raise UsageError(f"{name}={text!r} is no whole number")
+        raise UsageError(f"{name}={text!r} is no whole number", advice="write digits alone")
     return int(text)
 
 

@@ -20,7 +20,7 @@ from assaymark.jobs.nursery import Nursery
 from assaymark.jobs.open import open_queue, prepare
 from assaymark.jobs.worker import Pace, Worker
 from assaymark.server.logs import set_up
-from assaymark.server.settings import Settings, load
+from assaymark.server.settings import Settings, load, make_data
 from assaymark.server.work.trade import ServerTrade
 from assaymark.server.work.wills import WILLS
 from assaymark.store.database import Database
@@ -33,7 +33,7 @@ _LONGEST_PAUSE = 5.0
 def work(settings: Settings, *, slots: int = 1, pace: Pace | None = None, lifeline: int | None = None) -> int:
     """Until SIGTERM or SIGINT; the exit code. Waits for a database that is not there yet."""
     set_up()
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data(settings)
     nursery = Nursery(ServerTrade(settings))
     database = Database(settings.database)
     if not _await(database, lifeline):

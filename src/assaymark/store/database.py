@@ -70,7 +70,13 @@ def _address(text: str) -> URL:
     if backend != "sqlite":
         raise UsageError(f"{backend} is no database that can be used", advice="use PostgreSQL, or SQLite for one machine")
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(url.database).parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder} cannot be made", why=error.strerror or str(error), advice="name a folder that may be written"
+            ) from error
     return url.set(drivername="sqlite+pysqlite")
 
 
