@@ -75,6 +75,16 @@ def test_a_repository_whose_address_leads_inside_is_refused_with_the_reason(insi
     assert "secret" not in inside.run("document.querySelector('[role=alert]').textContent")
 
 
+def test_a_repository_that_cannot_be_reached_says_why_on_the_page(inside: Browser, server: Server) -> None:
+    inside.open(f"{server.url}/repositories/new")
+    inside.fill(clone_url="https://127.0.0.1/inside.git")
+    inside.press("Enter", 13)
+    inside.wait("location.pathname === '/repositories'")
+    told = "document.body.innerText.includes('cannot be asked')"
+    inside.wait(f"{told} || (setTimeout(() => location.reload(), 500), false)", 60)
+    assert "ASSAYMARK_PRIVATE_NETWORKS" in inside.text() or "private" in inside.text()
+
+
 def test_before_there_was_anything_every_list_is_empty(inside: Browser, server: Server) -> None:
     for page in ("changes", "subjects", "findings"):
         inside.open(f"{server.url}/{page}?as_of=2026-01-01")

@@ -261,3 +261,19 @@ def test_the_clock_puts_one_job_for_each_repository_that_is_looked_after(looking
             link.execute(repository.insert(), values)
     poll.poll_all(looking, {}, Attempt())
     assert sorted(job.arguments["repository"] for job in jobs(looking, "poll-repository")) == [1, 3]
+
+
+def test_a_repository_that_may_not_be_gone_to_says_so_and_is_not_asked_again(service: Service) -> None:
+    with service.database.write() as link:
+        remote = RemoteRepository("a/b", "https://127.0.0.1/a/b.git")
+        number = register(service, link, remote, Source()).repository.id
+    poll.poll(service, {"repository": number}, Attempt())
+    with service.database.read() as link:
+        row = repositories.get(link, number)
+    assert row is not None
+    assert "127.0.0.1" in row.problem
+    with service.database.write() as link:
+        repositories.note_problem(link, number, "")
+        again = repositories.get(link, number)
+    assert again is not None
+    assert again.problem == ""

@@ -41,6 +41,8 @@ class RepositoryRow(Struct, frozen=True):
     created_at: Instant
     fetched_at: Instant | None
     ended_at: Instant | None
+    problem: str = ""
+    """Why it could not be asked at the last look, and what to do; empty when it could."""
 
 
 class Keeper(Struct, frozen=True):
@@ -269,6 +271,11 @@ def has_subjects(connection: sa.Connection, number: RepositoryId) -> bool:
 def describe(connection: sa.Connection, number: RepositoryId, *, default_branch: str) -> None:
     """Another default branch."""
     connection.execute(table.update().where(table.c.id == number).values(default_branch=default_branch))
+
+
+def note_problem(connection: sa.Connection, number: RepositoryId, problem: str) -> None:
+    """Why it could not be asked; empty when it could."""
+    connection.execute(table.update().where(table.c.id == number, table.c.problem != problem).values(problem=problem))
 
 
 def at_address(connection: sa.Connection, text: str) -> RepositoryRow | None:

@@ -140,6 +140,7 @@ connection = Table(
 repository = Table(
     "repository", metadata, _id(), _ref("connection", "connection", nullable=True), _text("name"), _text("clone_url"),
     _text("web_url", default=""), _text("forge_id", default=""), _text("default_branch", default=""), _ref("team", "team", nullable=True),
+    _text("problem", default=""),  # why it could not be asked at the last look
     _instant("created_at"), _instant("fetched_at", nullable=True), _instant("ended_at", nullable=True),
     UniqueConstraint("clone_url"), Index(None, "connection", "forge_id"), Index(None, "team", "id"), Index(None, "name"),
 )  # fmt: skip

@@ -41,6 +41,8 @@ class RepositoryView(Struct, frozen=True):
     created_at: int
     fetched_at: int | None
     ended_at: int | None
+    problem: str
+    """Why it could not be asked at the last look, and what to do; empty when it could."""
 
 
 @router.add("GET", "/repositories", Permission.SUBJECTS_READ)

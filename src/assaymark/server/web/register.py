@@ -1,4 +1,4 @@
-"""Register a repository by its address; its default branch is judged at once. The API's own call does the work."""
+"""Repositories: the list with what is wrong, and registering one by its address. The API's own call does the work."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ from assaymark.model.access import Permission
 from assaymark.server.api import repositories as api
 from assaymark.server.api.route import Call
 from assaymark.server.problem import ApiError
+from assaymark.server.web import asking
 from assaymark.server.web.screen import Screen, Visit
-from assaymark.store import teams
+from assaymark.store import repositories, teams
 from assaymark.store.teams import TeamRow
 
 _MOST_TEAMS = 200
+_ROWS = 50
+
+
+def show_repositories(visit: Visit) -> Response:
+    """In the order in which they came."""
+    allowed = visit.who.teams_with(Permission.SUBJECTS_READ)
+    key = asking.after(visit, (int,))
+    with visit.service.database.read() as connection:
+        rows = repositories.page(connection, allowed, after=key[0] if key else 0, limit=_ROWS + 1, conditions=(repositories.ALIVE,))
+    onward = asking.onward(visit, (int(rows[_ROWS - 1].id),) if len(rows) > _ROWS else None)
+    may_add = visit.who.may_somewhere(Permission.SUBJECTS_WRITE)
+    return visit.page("repositories.html", rows=rows[:_ROWS], onward=onward, may_add=may_add)
 
 
 def show_register(visit: Visit) -> Response:
@@ -33,7 +46,7 @@ def register(visit: Visit) -> Response:
         return _form(visit, error.status, error)
     except AssayError as error:
         return _form(visit, 400, error)
-    return RedirectResponse(f"/changes/{done.assessments[0]}" if done.assessments else "/changes", 303)
+    return RedirectResponse(f"/changes/{done.assessments[0]}" if done.assessments else "/repositories", 303)
 
 
 def _form(visit: Visit, status: int, error: Exception | None) -> Response:
@@ -44,6 +57,7 @@ def _form(visit: Visit, status: int, error: Exception | None) -> Response:
 
 
 SCREENS = [
+    Screen("GET", "/repositories", show_repositories, Permission.SUBJECTS_READ),
     Screen("GET", "/repositories/new", show_register, Permission.SUBJECTS_WRITE),
     Screen("POST", "/repositories/new", register, Permission.SUBJECTS_WRITE),
 ]

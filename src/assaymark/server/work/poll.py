@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from msgspec import Struct
 
-from assaymark.errors import UsageError
+from assaymark.errors import AssayError, UsageError
 from assaymark.jobs.job import Priority
 from assaymark.model.assessment import Instant
 from assaymark.model.trigger import RemoteRepository, SubjectKind, Trigger, TriggerKind
@@ -32,6 +32,7 @@ from assaymark.subjects.mirror import Bound
 _log = structlog.get_logger("assaymark.poll")
 _SECONDS = 120.0
 _PAGE = 500
+_LONGEST_PROBLEM = 500
 _MOST_MOVED = 1000
 """Of one look; what is more is seen at the next one."""
 
@@ -61,7 +62,7 @@ def poll(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> No
     """Ask one repository.
 
     Raises:
-        SubjectUnreadable: when it does not answer; the queue tries again.
+        SubjectUnreadable: when it does not answer; the queue tries again, and the repository's row says why meanwhile.
     """
     number = int(arguments["repository"])
     with service.database.read() as link:
@@ -69,16 +70,27 @@ def poll(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> No
     if repository is None or repository.ended_at is not None:
         return
     asked_at = service.now()
-    refs, head = mirror_of(service, repository.id).refs(
-        remote_of(service, repository), Bound(seconds=_SECONDS, should_stop=attempt.should_stop)
-    )
+    bound = Bound(seconds=_SECONDS, should_stop=attempt.should_stop)
+    try:
+        refs, head = mirror_of(service, repository.id).refs(remote_of(service, repository), bound)
+    except AssayError as error:
+        with service.database.write() as link:
+            repositories.note_problem(link, repository.id, _told(error))
+        if isinstance(error, UsageError):
+            return  # trying again cannot help
+        raise
     take_in(service, repository, Seen(refs, head), asked_at)
+
+
+def _told(error: AssayError) -> str:
+    return "; ".join(part for part in (error.what, error.why, error.advice) if part)[:_LONGEST_PROBLEM]
 
 
 def take_in(service: Service, repository: RepositoryRow, seen: Seen, asked_at: Instant) -> int:
     """Accept what moved; gives how many assessments that queued."""
     queued = 0
     with service.database.write() as link:
+        repositories.note_problem(link, repository.id, "")
         before = listings.read(link, repository.id)
         default = seen.head.removeprefix("refs/heads/")
         if default and default != repository.default_branch:

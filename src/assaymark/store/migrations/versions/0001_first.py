@@ -365,6 +365,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("forge_id", sa.Text(), server_default="", nullable=False),
         sa.Column("default_branch", sa.Text(), server_default="", nullable=False),
         sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("fetched_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
