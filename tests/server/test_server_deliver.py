@@ -172,3 +172,34 @@ def test_bitbucket_on_ones_own_machines_is_not_spoken_to_in_the_language_of_the_
         link.execute(connection.update().values(kind="bitbucket", api_url="https://forge.example/rest/api/1.0"))
     _assessment(service, AssessmentState.FAIL)
     assert _states(service) == []
+
+
+def _push_of_the_same_commit(service: Service, state: AssessmentState) -> None:
+    with service.database.write() as link:
+        row = {"id": 2, "kind": "branch", "key": "1:refs/heads/x", "name": "team/app@x", "repository": 1, "created_at": 0}
+        link.execute(subject.insert(), row)
+        row = {"subject": 2, "state": state, "trigger": "push", "head": "b" * 40, "queued_at": 0, "summary": "s"}
+        row["trigger_details"] = msgspec.json.encode(Trigger(TriggerKind.PUSH)).decode()
+        announce(service, link, AssessmentId(link.execute(assessment.insert().returning(assessment.c.id), row).scalar_one()))
+
+
+def test_a_push_that_passes_does_not_speak_for_a_request_that_fails(service: Service, forge: Forge) -> None:
+    _assessment(service, AssessmentState.FAIL)
+    _push_of_the_same_commit(service, AssessmentState.PASS)
+    deliver(service, {}, Attempt())
+    marks = {body["context"]: body["state"] for _, url, body in forge.asked if "/statuses/" in url}
+    assert marks == {"assaymark": "failure", "assaymark/push": "success"}
+
+
+def test_of_two_requests_to_merge_one_commit_the_worse_verdict_is_the_mark(service: Service, forge: Forge) -> None:
+    _assessment(service, AssessmentState.FAIL, "worse")
+    with service.database.write() as link:
+        row = {"id": 2, "kind": "merge-request", "key": "1:8", "name": "team/app!8", "repository": 1, "created_at": 0}
+        link.execute(subject.insert(), row)
+        row = {"subject": 2, "state": "pass", "trigger": "merge-request", "head": "b" * 40, "queued_at": 0, "summary": "fine"}
+        row["trigger_details"] = msgspec.json.encode(
+            Trigger(TriggerKind.MERGE_REQUEST, merge_request=MergeRequest(8, "old", "b" * 40))
+        ).decode()
+        announce(service, link, AssessmentId(link.execute(assessment.insert().returning(assessment.c.id), row).scalar_one()))
+    deliver(service, {}, Attempt())
+    assert [body["description"] for _, url, body in forge.asked if "/statuses/" in url] == ["worse"]

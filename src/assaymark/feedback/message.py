@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from assaymark.model.assessment import AssessmentState
+from assaymark.model.trigger import SubjectKind, TriggerKind
 from assaymark.model.verdict import Verdict
 from assaymark.views import markdown
 from assaymark.views.causes import outcome_sentence
@@ -51,7 +52,14 @@ class Comment(Struct, frozen=True):
         return hashlib.sha256(self.body.encode()).hexdigest()
 
 
-def status(state: AssessmentState, summary: str, url: str) -> Status | None:
+def context_of(kind: SubjectKind, trigger: TriggerKind) -> str:
+    """Name of the mark: what gates a merge has a name of its own, so that a push of the same commit cannot say that all is well."""
+    if kind is SubjectKind.MERGE_REQUEST or trigger is TriggerKind.MERGE_QUEUE:
+        return CONTEXT
+    return f"{CONTEXT}/{'tag' if kind is SubjectKind.TAG else 'push'}"
+
+
+def status(state: AssessmentState, summary: str, url: str, context: str = CONTEXT) -> Status | None:
     """The mark; None where nobody looks at the commit any more."""
     match state:
         case AssessmentState.QUEUED | AssessmentState.RUNNING:
@@ -64,7 +72,7 @@ def status(state: AssessmentState, summary: str, url: str) -> Status | None:
             found = StatusState.ERROR
         case AssessmentState.SUPERSEDED | AssessmentState.CANCELLED:
             return None
-    return Status(found, _short(summary or state.value), url)
+    return Status(found, _short(summary or state.value), url, context)
 
 
 def comment(verdict: Verdict | None, summary: str, url: str, *, nonce: str) -> Comment:

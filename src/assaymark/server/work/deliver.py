@@ -20,9 +20,9 @@ from msgspec import Struct
 from assaymark.errors import AssayError, UsageError
 from assaymark.feedback.forges.ask import Target
 from assaymark.feedback.forges.send import Client, Place, Refused, is_spoken, say, set_status
-from assaymark.feedback.message import comment, status
+from assaymark.feedback.message import comment, context_of, status
 from assaymark.jobs.job import Job, Priority
-from assaymark.model.assessment import AssessmentId, AssessmentState, SubjectId
+from assaymark.model.assessment import AssessmentId, AssessmentState, RepositoryId, SubjectId
 from assaymark.model.digest import Digest
 from assaymark.model.trigger import SubjectKind, Trigger
 from assaymark.model.verdict import Verdict
@@ -33,6 +33,8 @@ from assaymark.store import outbox
 from assaymark.store.tables import assessment, connection, repository, subject
 
 _AT_ONCE = 50
+_AGAINST = (AssessmentState.PASS, AssessmentState.QUEUED, AssessmentState.RUNNING, AssessmentState.UNPROVEN, AssessmentState.FAIL)
+"""How much a state speaks against a merge, the least first."""
 _log = structlog.get_logger("assaymark.feedback")
 
 
@@ -52,7 +54,15 @@ class Told(Struct, frozen=True):
     api_url: str
     token: bytes | None
     repository: str
+    home: RepositoryId
+    """Row of the repository."""
     forge_id: str
+    subject_kind: SubjectKind
+
+    @property
+    def context(self) -> str:
+        """Name of the mark at the commit."""
+        return context_of(self.subject_kind, self.trigger.kind)
 
 
 def announce(service: Service, link: sa.Connection, assessment_id: AssessmentId) -> None:
@@ -62,7 +72,8 @@ def announce(service: Service, link: sa.Connection, assessment_id: AssessmentId)
         return
     now = service.now()
     message = msgspec.json.encode({"assessment": assessment_id}).decode()
-    outbox.write(link, outbox.Note("status", f"commit:{told.repository}:{told.head}", message, assessment_id), at=now)
+    mark = f"commit:{told.connection}:{told.home}:{told.head}:{told.context}"
+    outbox.write(link, outbox.Note("status", mark, message, assessment_id), at=now)
     if told.trigger.merge_request is not None and told.state in (AssessmentState.PASS, AssessmentState.FAIL, AssessmentState.UNPROVEN):
         outbox.write(link, outbox.Note("comment", f"subject:{told.subject}", message, assessment_id), at=now)
     service.queue.put(link, Job("deliver", {}, key="deliver", lock="deliver", priority=Priority.FEEDBACK, seconds=120))
@@ -123,9 +134,31 @@ def _settle(service: Service, message: outbox.Message, error: str = "", *, may_p
 
 
 def _status(service: Service, client: Client, told: Told) -> None:
-    mark = status(told.state, told.summary, _page(service, told))
+    if told.subject_kind is SubjectKind.MERGE_REQUEST:
+        with service.database.read() as link:
+            told = _worst(link, told)
+    mark = status(told.state, told.summary, _page(service, told), told.context)
     if mark is not None:
         set_status(client, _place(service, told), mark)
+
+
+def _worst(link: sa.Connection, told: Told) -> Told:
+    """Of all requests to merge this very commit, which share one mark: the one that speaks most against it."""
+    a = assessment.c
+    latest = (
+        sa.select(sa.func.max(a.id))
+        .join(subject, subject.c.id == a.subject)
+        .where(
+            a.head == told.head,
+            subject.c.repository == told.home,
+            subject.c.kind == SubjectKind.MERGE_REQUEST,
+            subject.c.ended_at.is_(None),
+        )
+        .where(a.state.not_in((AssessmentState.SUPERSEDED, AssessmentState.CANCELLED)))
+        .group_by(a.subject)
+    )
+    others = [found for number in link.execute(latest).scalars() if (found := _told(link, number)) is not None]
+    return max([told, *others], key=lambda each: (_AGAINST.index(each.state) if each.state in _AGAINST else -1, each is told))
 
 
 def _comment(service: Service, client: Client, told: Told, message: outbox.Message) -> None:
@@ -156,7 +189,7 @@ def _told(link: sa.Connection, assessment_id: AssessmentId | None) -> Told | Non
         sa.select(
             assessment.c.id, assessment.c.subject, assessment.c.state, assessment.c.summary, assessment.c.verdict, assessment.c.head,
             assessment.c.trigger_details, connection.c.kind, connection.c.id.label("connection"), connection.c.api_url, connection.c.token,
-            repository.c.name, repository.c.forge_id, subject.c.kind.label("subject_kind"),
+            repository.c.name, repository.c.id.label("home"), repository.c.forge_id, subject.c.kind.label("subject_kind"),
         )
         .join(subject, subject.c.id == assessment.c.subject)
         .join(repository, repository.c.id == subject.c.repository)
@@ -179,5 +212,7 @@ def _told(link: sa.Connection, assessment_id: AssessmentId | None) -> Told | Non
         api_url=row.api_url,
         token=row.token,
         repository=row.name,
+        home=row.home,
         forge_id=row.forge_id,
+        subject_kind=SubjectKind(row.subject_kind),
     )
