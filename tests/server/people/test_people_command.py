@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 from assaymark.cli.person import command
 from assaymark.errors import UsageError
+from assaymark.jobs.job import clock
 from assaymark.model.access import Grant, Role
-from assaymark.server.service import Service, clock
+from assaymark.server.service import Service
 from assaymark.store import teams
 
 WORDS = "a few words unheard"
