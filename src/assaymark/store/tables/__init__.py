@@ -1,0 +1,73 @@
+"""Every table, as SQLAlchemy Core knows it. Instants are microseconds since 1970 in UTC; texts that hold structures are JSON.
+
+What happened is never changed: an occurrence gets its end once, an assessment ends once, the trail of people's actions only grows. The
+database itself refuses anything else (`guards`). Content of any size (verdicts, bills of materials) lies in `blobs`; rows hold its digest.
+"""
+
+from __future__ import annotations
+
+from assaymark.store.tables.columns import metadata
+from assaymark.store.tables.found import finding, occurrence, posture
+from assaymark.store.tables.held import (
+    advisory_hit,
+    advisory_snapshot,
+    component,
+    holding,
+    package,
+    package_set,
+    unordered_component,
+)
+from assaymark.store.tables.people import (
+    attempt,
+    audit_event,
+    federated_identity,
+    group_mapping,
+    invitation,
+    membership,
+    passkey,
+    person,
+    session,
+    team,
+    token,
+)
+from assaymark.store.tables.settings import setting
+from assaymark.store.tables.sources import connection, ref_listing, repository, subject
+from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
+
+__all__ = [
+    "advisory_hit",
+    "advisory_snapshot",
+    "assessment",
+    "attempt",
+    "audit_event",
+    "component",
+    "connection",
+    "delivery",
+    "federated_identity",
+    "finding",
+    "group_mapping",
+    "holding",
+    "invitation",
+    "job",
+    "membership",
+    "metadata",
+    "occurrence",
+    "outbox",
+    "package",
+    "package_set",
+    "passkey",
+    "person",
+    "posture",
+    "progress",
+    "ref_listing",
+    "remembered_answer",
+    "repository",
+    "said",
+    "schedule",
+    "session",
+    "setting",
+    "subject",
+    "team",
+    "token",
+    "unordered_component",
+]
