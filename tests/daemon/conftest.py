@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,9 @@ import pytest
 
 from assaymark import hookclient
 from assaymark.daemon import start
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: its children would never be interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PACKAGE = Path(hookclient.__file__).parent
 PROGRAM = "def main(): print('the program ran')"
