@@ -80,6 +80,7 @@ HARMLESS = [
     ("code", "    DOCKER_TOKEN = credentials('docker-hub-token-prod')"),
     ("code", 'password = ENV.fetch("DB_PASSWORD_2")'),
     ("text", "Passwords: Argon2id (or bcrypt with cost 12) only."),
+    ("text", "psql --password-encryption=scram-sha-256"),
     ("text", "- Passwords: Argon2id (or …"),
     ("config", "password_hashing = PBKDF2-SHA256"),
     ("text", "git clone https://user:…@host/x"),

@@ -29,7 +29,7 @@ class SecretsCheck:
     id = CheckId("secrets")
     layer = Layer.APPLICATION
     unit = UnitKind.BLOB
-    version = "4"
+    version = "5"
 
     def __init__(self, settings: CheckSettings) -> None:
         from assaymark.checks.application.secrets.keys import Key  # noqa: PLC0415 - loads hashing

@@ -21,7 +21,8 @@ _STAND_IN = re.compile(
 )
 _ALGORITHM = re.compile(
     r"(?i)^(?:argon2(?:id|i|d)?|[bs]crypt|pbkdf2(?:[-_]?(?:hmac[-_]?)?sha-?\d+)?|(?:hmac[-_]?)?(?:sha-?[123]?[-_]?\d{0,3}|md[245])|[hrpe]s(?:256|384|512)|eddsa|ed25519"
-    r"|(?:x?chacha20(?:[-_]?poly1305)?|aes(?:[-_]?\d{3})?(?:[-_]?(?:gcm|cbc|ctr|ecb))?)|rsa(?:[-_]?\d{4})?(?:[-_]oaep)?|ecdsa|plaintext|digest|basic|bearer)[.,;:)]?$"
+    r"|(?:x?chacha20(?:[-_]?poly1305)?|aes(?:[-_]?\d{3})?(?:[-_]?(?:gcm|cbc|ctr|ecb))?)|rsa(?:[-_]?\d{4})?(?:[-_]oaep)?|ecdsa|scram[-_]sha[-_]?\d{1,3}(?:[-_]plus)?|cram[-_]md5|plaintext|digest|basic|bearer)"
+    r"[.,;:)]?$"
 )
 _ELLIPSIS = re.compile(r"^(?:\u2026|\xe2\x80\xa6)|(?:\u2026|\xe2\x80\xa6|(?<!\.)\.{3})$")
 """Three dots or their character (also as the bytes of its UTF-8): somebody left something out."""
