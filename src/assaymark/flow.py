@@ -21,20 +21,23 @@ from assaymark.engine.plan import Placed, Plan, Side, needs_listing, plan, sides
 from assaymark.engine.run import Results
 from assaymark.errors import PolicyInvalid
 from assaymark.model.check import Check
+from assaymark.model.decision import Decision
 from assaymark.model.digest import digest_of
 from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.identity import CURRENT
 from assaymark.model.rules import catalogue, mapping_digest
 from assaymark.model.subject import Buries, Change, Comparison, Entry, EntryKind, ReaderSpec, Subject, SubjectRef
-from assaymark.model.verdict import CheckRun, Verdict
+from assaymark.model.verdict import CheckRun, PolicyTerms, Verdict
 from assaymark.verdict import decide as judge
 from assaymark.verdict.baseline import Baseline, newly_known
+from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.globs import matches_any
-from assaymark.verdict.policy import POLICY_FILE, Policy, Weakening, narrowed, parse_policy
+from assaymark.verdict.policy import POLICY_FILE, Policy, Unproven, Weakening, narrowed, parse_policy
 from assaymark.verdict.vex import Statement, parse_vex
 
 MakeChecks = Callable[[Policy, CheckSettings], Sequence[Check]]
 FindLinks = Callable[[Sequence[Check], Sequence[Sequence[Entry]], Sequence[ReaderSpec]], Known]
+Decided = Callable[[Sequence[Finding]], tuple[Decision, ...]]
 RunPlan = Callable[[Plan, Sequence[Check], Sequence[ReaderSpec], Policy], Results]
 
 
@@ -58,6 +61,8 @@ class Context(Struct, frozen=True):
     """File of the compiled advisories."""
     links: FindLinks = lambda checks, listings, sources: look_up(checks, listings, sources, None)
     """What contents refer to, remembered where there is a memory."""
+    decided: Decided = lambda _findings: ()
+    """What people decided that may concern these findings of the subject that is judged."""
 
 
 class Request(Struct, frozen=True):
@@ -70,6 +75,8 @@ class Request(Struct, frozen=True):
     """Run these checks alone; empty runs all that the policy leaves on."""
     baseline: Baseline | None = None
     """A recorded baseline instead of a base that can be computed; implies `whole`."""
+    given: Given = NOTHING
+    """What a server adds to the judgement; `Context.decided` joins its decisions."""
 
 
 def assay(request: Request, context: Context) -> Verdict:
@@ -113,8 +120,14 @@ def assay(request: Request, context: Context) -> Verdict:
         seconds=context.clock() - started,
         tool_version=assaymark.__version__,
         rules={w.rule: catalogue().describe(w.rule) for j in decision.judged for w in j.finding.witnesses},
+        terms=_terms(decision.policy),
         notices=(*notices, *_left_out(planned), *decision.notices, *results.notices),
     )
+
+
+def _terms(policy: Policy) -> PolicyTerms:
+    gate = policy.gate
+    return PolicyTerms(gate.unproven is Unproven.STOP, gate.max_waiver_days, gate.approver_required)
 
 
 def _left_out(planned: Plan) -> tuple[str, ...]:
@@ -180,18 +193,20 @@ class _Judgement(Struct, frozen=True):
 
 
 def _decide(request: Request, context: Context, found: _Judgement) -> judge.Decision:
+    more = context.decided([*found.old, *found.new])
+    given = msgspec.structs.replace(request.given, decisions=(*request.given.decisions, *more))
     head = judge.Side(found.new, found.policies.head, narrowed=found.policies.narrowed, vex=found.policies.head_vex)
     if request.baseline is not None:
         known = request.baseline
         old = [*(row.finding for row in known.findings), *known.gaps]
         base = judge.Side(old, found.policies.base, known.tried(), vex=found.policies.base_vex)
         now: dict[str, str] = {run.check: run.knowledge for run in found.results.runs}
-        return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now))
+        return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now), given=given)
     if request.whole:
-        return judge.decide(None, head, today=context.today)
+        return judge.decide(None, head, today=context.today, given=given)
     tried = frozenset((p.key.check, p.key.digest) for p in found.planned.base)
     base = judge.Side(found.old, found.policies.base, tried, promised=found.policies.promised, vex=found.policies.base_vex)
-    return judge.decide(base, head, today=context.today, touched=_touched(request.comparison, found))
+    return judge.decide(base, head, today=context.today, touched=_touched(request.comparison, found), given=given)
 
 
 def _touched(comparison: Comparison, found: _Judgement) -> Mapping[str, Sequence[tuple[int, int]]]:

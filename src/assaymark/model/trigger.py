@@ -25,6 +25,8 @@ class TriggerKind(StrEnum):
     SCHEDULE = "schedule"
     ADVISORY = "advisory"
     IMPORT = "import"
+    DECISION = "decision"
+    """Somebody decided about what was found, or a decision ended: the last verdict is judged again."""
 
 
 class SubjectKind(StrEnum):

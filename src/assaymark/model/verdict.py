@@ -35,11 +35,14 @@ class WaiverRef(Struct, frozen=True, omit_defaults=True):
     """Why a finding does not stop the line although it is open."""
 
     source: str
-    """``policy`` (a waiver with reason, owner and end), ``vex`` (an OpenVEX statement) or ``inline`` (another tool's comment)."""
+    """``policy`` (a waiver with reason, owner and end), ``vex`` (an OpenVEX statement), ``inline`` (another tool's comment) or
+    ``decision`` (of people, on the server)."""
     reason: str
     owner: str = ""
     until: str = ""
     """ISO date, inclusive; empty for inline waivers, which have no end."""
+    decision: int = 0
+    """Number of the decision on the server."""
 
 
 class Judged(Struct, frozen=True, omit_defaults=True):
@@ -52,6 +55,8 @@ class Judged(Struct, frozen=True, omit_defaults=True):
     """For `CHANGED`: what it was."""
     gates: bool = False
     """True when it is at or above the level that the policy stops, new, and not waived."""
+    held_back: bool = False
+    """True when only a decision of people keeps it from stopping: without it, `gates`."""
 
 
 class ReasonKind(StrEnum):
@@ -66,6 +71,8 @@ class ReasonKind(StrEnum):
     """Something that changed could not be checked."""
     EXCEPTION = "exception"
     """A weakening was let through by a recorded exception: does not stop, is shown."""
+    DECIDED = "decided"
+    """A decision of people lets through what would stop: does not stop, is shown."""
     UNROTATED = "unrotated"
     """A secret left the tree; the history still holds it until somebody records its rotation. Does not stop."""
 
@@ -111,6 +118,15 @@ class Posture(Struct, frozen=True, omit_defaults=True):
     policy: str = ""
 
 
+class PolicyTerms(Struct, frozen=True):
+    """What the policy asks beside what stops: enough to judge again when people decide about what was found."""
+
+    unproven_stops: bool
+    waiver_days: int
+    """How long a waiver may last."""
+    approver_required: bool
+
+
 class Verdict(Struct, frozen=True, omit_defaults=True):
     """The answer to: did this change make security worse?"""
 
@@ -137,3 +153,5 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     """Every rule that is named in `findings`, for reports that must describe them."""
     notices: tuple[str, ...] = ()
     """Things worth knowing that decide nothing (expiring waivers, keys that differ, excluded paths)."""
+    terms: PolicyTerms | None = None
+    """None where no policy judged."""

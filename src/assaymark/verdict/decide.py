@@ -13,11 +13,14 @@ from assaymark.model.check import UnitKind
 from assaymark.model.digest import Digest
 from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.severity import Severity
-from assaymark.model.verdict import Judged, Outcome, Posture, Reason, ReasonKind, State, WaiverRef
+from assaymark.model.verdict import Judged, Outcome, Posture, Reason, State, WaiverRef
+from assaymark.verdict.again import decided, outcome_of
 from assaymark.verdict.compare import Matched, compare
+from assaymark.verdict.given import NOTHING, Covering, Given, facts_of, ref_of, terms_of
+from assaymark.verdict.given import notices as given_notices
 from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, Waiver, Weakening, strictest, weaknesses
 from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_growth
-from assaymark.verdict.reasons import about_finding, about_gaps, about_secret_left, about_vex, about_waiver, about_weakening
+from assaymark.verdict.reasons import about_decision, about_finding, about_gaps, about_secret_left, about_vex, about_waiver, about_weakening
 from assaymark.verdict.vex import Statement, Word, added, let_through, weigh
 from assaymark.verdict.waivers import apply, covers, standing
 from assaymark.verdict.weight import in_context, weight
@@ -56,17 +59,19 @@ def effective(base: Policy, head: Policy, today: dt.date) -> Policy:
     return strictest(base, head, exceptions(head, base.gate, today).names)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - what is known of a change
     base: Side | None,
     head: Side,
     *,
     today: dt.date,
     touched: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     newly_known: frozenset[str] = frozenset(),
+    given: Given = NOTHING,
 ) -> Decision:
     """Judge head against base; without a base, head is judged as a whole and inline comments that stand are honoured.
 
-    `newly_known` holds fingerprints that only new knowledge shows in unchanged content: they are debt, not the change's doing.
+    `newly_known` holds fingerprints that only new knowledge shows in unchanged content: they are debt, not the change's doing. `given` is
+    what a server adds; where the repository lets something through by itself, its own word is named.
     """
     first = base is None
     base = base or Side((), head.policy)
@@ -91,6 +96,8 @@ def decide(
     inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
     judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
     judged = [_waiver_over(one, stand.ended, gate) for one in judged]
+    covering = Covering(given.decisions, terms_of(gate), today)
+    judged, gaps = ([decided(one, covering) for one in rows] for rows in (judged, gaps))
     allowed = exceptions(head.policy, base.policy.gate, today)
     rotated = [w for w in stand.valid if w.rotated]
     reasons = [
@@ -100,6 +107,7 @@ def decide(
         *about_gaps(gaps, stops=gate.unproven is Unproven.STOP),
         *about_waiver(waiver_growth(base.policy, head.policy) if not first else ()),
         *about_vex(added(base.vex, word.honoured) if not first else ()),
+        *about_decision([*judged, *gaps]),
         *about_secret_left(judged, rotated),
     ]
     waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
@@ -107,10 +115,16 @@ def decide(
         outcome=outcome_of(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
-        before=_posture(old, waived_before, base.policy),
-        after=_posture(new, [refs[id(f)] for f in new], policy),
+        before=_posture(old, _with_decisions(old, waived_before, covering), base.policy),
+        after=_posture(new, _with_decisions(new, [refs[id(f)] for f in new], covering), policy),
         policy=policy,
-        notices=(*stand.notices, *word.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
+        notices=(
+            *stand.notices,
+            *word.notices,
+            *allowed.notices,
+            *_to_renew(judged, stand.valid),
+            *given_notices(given, terms_of(gate), today),
+        ),
     )
 
 
@@ -120,6 +134,13 @@ def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, by
         ref if ref is not None and ref.source == "policy" else let_through(finding, word.honoured, by[0]) or ref
         for finding, ref in zip(findings, apply(findings, valid, *by), strict=True)
     ]
+
+
+def _with_decisions(findings: Sequence[Finding], refs: Sequence[WaiverRef | None], covering: Covering) -> Sequence[WaiverRef | None]:
+    if not covering:
+        return refs
+    found = ((ref, None if ref else covering.of(facts_of(finding))) for finding, ref in zip(findings, refs, strict=True))
+    return [ref_of(decision) if decision else ref for ref, decision in found]
 
 
 def _seen(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -212,14 +233,6 @@ def _to_renew(judged: Sequence[Judged], valid: Sequence[Waiver]) -> Iterator[str
                         f"the waiver for {one.previous.short_id} ({waiver.owner}) was bound to the statement as it stood:"
                         f" renew it for {one.finding.short_id}, or it covers nothing any more"
                     )
-
-
-def outcome_of(reasons: Sequence[Reason]) -> Outcome:
-    """What reasons come to together."""
-    stopping = [reason for reason in reasons if reason.stops]
-    if any(reason.kind is not ReasonKind.UNPROVEN for reason in stopping):
-        return Outcome.FAIL
-    return Outcome.UNPROVEN if stopping else Outcome.PASS
 
 
 _STATES = (State.NEW, State.CHANGED, State.NEWLY_KNOWN, State.KNOWN, State.FIXED)

@@ -84,6 +84,24 @@ def about_gaps(gaps: Sequence[Judged], *, stops: bool) -> Iterator[Reason]:
         )
 
 
+def about_decision(judged: Sequence[Judged]) -> Iterator[Reason]:
+    """What would stop, and does not because people decided about it."""
+    for one in sorted((j for j in judged if j.held_back and j.waiver), key=lambda j: (-j.finding.severity.rank, j.finding.place)):
+        finding, waiver = one.finding, one.waiver
+        assert waiver is not None  # noqa: S101 - asked above
+        how = f"let through until {waiver.until} by decision {waiver.decision} of {waiver.owner} ({waiver.reason})"
+        text = f"{finding.message.rstrip('.')}: {how}"
+        yield Reason(
+            ReasonKind.DECIDED,
+            text,
+            "see whether it is still true before the decision ends",
+            stops=False,
+            finding=finding.fingerprint,
+            path=finding.place.path,
+            line=finding.place.line,
+        )
+
+
 def about_waiver(grown: Sequence[tuple[Waiver, str]]) -> Iterator[Reason]:
     """Waivers that the change adds or stretches: recorded, so they do not stop, and shown because they are debt."""
     for waiver, how in grown:

@@ -28,6 +28,7 @@ _REASON_MARKS = {
     ReasonKind.WEAKENED: ("▲", "weakened"),
     ReasonKind.UNPROVEN: ("?", "unproven"),
     ReasonKind.EXCEPTION: ("·", "exception"),
+    ReasonKind.DECIDED: ("·", "decided"),
     ReasonKind.UNROTATED: ("!", "unrotated"),
 }
 

@@ -46,6 +46,7 @@ from assaymark.store.arrivals import Arrival
 from assaymark.store.held import Holding, Remembered
 from assaymark.store.recording import Recording, record
 from assaymark.verdict import decide as judge
+from assaymark.verdict.again import outcome_of
 from assaymark.verdict.policy import Policy
 from assaymark.verdict.vex import Statement
 
@@ -170,7 +171,7 @@ def judged(case: Case, now: Iterable[Finding], index: Index, at: Instant) -> Ver
     reasons = tuple(dict.fromkeys([*stay, *decision.reasons]))
     ref = SubjectRef("commit" if _OID.fullmatch(case.subject.head) else "subject", case.subject.name, _named(case.subject.head))
     return Verdict(
-        outcome=judge.outcome_of(reasons),
+        outcome=outcome_of(reasons),
         base=ref,
         head=ref,
         reasons=reasons,

@@ -7,6 +7,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 from __future__ import annotations
 
 from assaymark.store.tables.columns import metadata
+from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import (
     advisory_hit,
@@ -42,6 +43,10 @@ __all__ = [
     "audit_event",
     "component",
     "connection",
+    "decision",
+    "decision_answer",
+    "decision_request",
+    "decision_step",
     "delivery",
     "federated_identity",
     "finding",

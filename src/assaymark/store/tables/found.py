@@ -26,7 +26,9 @@ occurrence = Table(
     Column("confidence", Integer, nullable=False),
     text("path"), number("line"), text("message"), text("detail", default="{}"),
     number("ordinal"),  # the same finding may stand in a subject several times
-    number("waived"),  # 1 when a waiver, a VEX statement or an inline comment lets it through
+    number("waived"),  # 1 when a waiver, a VEX statement, an inline comment or a decision lets it through
+    number("own"),  # 1 when it is the repository that says so
+    Column("decision", BigInteger, nullable=True),  # what people decided that covers it, where the repository does not
     text("checks", default=""),  # who sees it, e.g. ``ruff semgrep``: it ends when none of them does any more; only while it is open
     number("line_now"),  # the line moves with every edit above it, so it is no part of the history; `line` is where it was opened
     instant("opened_at"), ref("opened_by", "assessment", nullable=True),
@@ -50,6 +52,9 @@ Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.severity, occurrence
 _is_waived = sa.text("waived = 1")
 Index("ix_occurrence_waived", occurrence.c.severity, occurrence.c.since, occurrence.c.id, occurrence.c.closed_at, occurrence.c.opened_at,
       occurrence.c.team, sqlite_where=_is_waived, postgresql_where=_is_waived)  # fmt: skip
+_is_decided = sa.text("decision IS NOT NULL")
+Index("ix_occurrence_decision", occurrence.c.decision, occurrence.c.closed_at, occurrence.c.id,
+      sqlite_where=_is_decided, postgresql_where=_is_decided)  # fmt: skip
 Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
 
 posture = Table(

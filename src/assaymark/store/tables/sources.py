@@ -52,6 +52,8 @@ subject = Table(
     instant("judged_at", nullable=True),
     Column("last_assessment", ID, nullable=True),
     text("grounds", default=""),  # digest in `blobs`: policy and statements by which what it holds is judged again
+    number("most_days"),  # what its policy asks of decisions, as the last verdict said: how long they may last (0: nobody said)
+    number("needs_approver"),  # 1: they need a second person
     number("open_critical"), number("open_high"), number("open_medium"), number("open_low"), number("open_info"),
     number("waived"), number("unchecked"),
     UniqueConstraint("kind", "key"), Index(None, "team", "id"), Index(None, "repository", "id"), Index(None, "name", "id"),

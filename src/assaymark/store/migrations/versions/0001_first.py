@@ -237,6 +237,27 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("name", name=op.f("uq_connection_name")),
     )
     op.create_table(
+        "decision_request",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("justification", sa.Text(), server_default="", nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("finding", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["finding"], ["finding.id"], name=op.f("fk_decision_request_finding")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_decision_request_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_decision_request_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_request")),
+    )
+    op.create_index(op.f("ix_decision_request_finding_id"), "decision_request", ["finding", "id"], unique=False)
+    op.create_index(op.f("ix_decision_request_person_id"), "decision_request", ["person", "id"], unique=False)
+    op.create_index(op.f("ix_decision_request_team_id"), "decision_request", ["team", "id"], unique=False)
+    op.create_table(
         "federated_identity",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -403,6 +424,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("judged_at", sa.BigInteger(), nullable=True),
         sa.Column("last_assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("grounds", sa.Text(), server_default="", nullable=False),
+        sa.Column("most_days", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("needs_approver", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_critical", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_high", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_medium", sa.Integer(), server_default="0", nullable=False),
@@ -454,6 +477,56 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_assessment_subject_id"), "assessment", ["subject", "id"], unique=False)
     op.create_index(op.f("ix_assessment_team_id"), "assessment", ["team", "id"], unique=False)
     op.create_index(op.f("ix_assessment_verdict"), "assessment", ["verdict"], unique=False)
+    op.create_table(
+        "decision",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("justification", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("anchor", sa.Text(), nullable=False),
+        sa.Column("finding", sa.Text(), server_default="", nullable=False),
+        sa.Column("rule", sa.Text(), server_default="", nullable=False),
+        sa.Column("package", sa.Text(), server_default="", nullable=False),
+        sa.Column("version", sa.Text(), server_default="", nullable=False),
+        sa.Column("advisory", sa.Text(), server_default="", nullable=False),
+        sa.Column("path", sa.Text(), server_default="", nullable=False),
+        sa.Column("layer", sa.Text(), server_default="", nullable=False),
+        sa.Column("severity", sa.Integer(), server_default="-1", nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("within", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("source", sa.Text(), server_default="person", nullable=False),
+        sa.Column("origin", sa.Text(), server_default="", nullable=False),
+        sa.Column("renews", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_decision_person")),
+        sa.ForeignKeyConstraint(["renews"], ["decision.id"], name=op.f("fk_decision_renews")),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_decision_repository")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_decision_subject")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_decision_team")),
+        sa.ForeignKeyConstraint(["within"], ["team.id"], name=op.f("fk_decision_within")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
+    )
+    op.create_index(op.f("ix_decision_anchor_ends_at"), "decision", ["anchor", "ends_at"], unique=False)
+    op.create_index(op.f("ix_decision_ends_at_id"), "decision", ["ends_at", "id"], unique=False)
+    op.create_index(op.f("ix_decision_finding"), "decision", ["finding"], unique=False)
+    op.create_index(op.f("ix_decision_made_at_id"), "decision", ["made_at", "id"], unique=False)
+    op.create_index(op.f("ix_decision_repository"), "decision", ["repository"], unique=False)
+    op.create_index(op.f("ix_decision_subject"), "decision", ["subject"], unique=False)
+    op.create_index(op.f("ix_decision_team_ends_at_id"), "decision", ["team", "ends_at", "id"], unique=False)
+    op.create_index(
+        "uq_decision_origin",
+        "decision",
+        ["origin"],
+        unique=True,
+        sqlite_where=sa.text("origin <> ''"),
+        postgresql_where=sa.text("origin <> ''"),
+    )
     op.create_table(
         "holding",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -507,6 +580,38 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_advisory_hit_state_id"), "advisory_hit", ["state", "id"], unique=False)
     op.create_index(op.f("ix_advisory_hit_subject_state"), "advisory_hit", ["subject", "state"], unique=False)
     op.create_table(
+        "decision_answer",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("request", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("granted", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("decision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["decision"], ["decision.id"], name=op.f("fk_decision_answer_decision")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_decision_answer_person")),
+        sa.ForeignKeyConstraint(["request"], ["decision_request.id"], name=op.f("fk_decision_answer_request")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_answer")),
+        sa.UniqueConstraint("request", name=op.f("uq_decision_answer_request")),
+    )
+    op.create_index(op.f("ix_decision_answer_at"), "decision_answer", ["at"], unique=False)
+    op.create_table(
+        "decision_step",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("decision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["decision.id"], name=op.f("fk_decision_step_decision")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_decision_step_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_step")),
+        sa.UniqueConstraint("decision", "what", name=op.f("uq_decision_step_decision_what")),
+    )
+    op.create_index(op.f("ix_decision_step_at"), "decision_step", ["at"], unique=False)
+    op.create_table(
         "occurrence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("finding", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -524,6 +629,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("detail", sa.Text(), server_default="{}", nullable=False),
         sa.Column("ordinal", sa.Integer(), server_default="0", nullable=False),
         sa.Column("waived", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("own", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("decision", sa.BigInteger(), nullable=True),
         sa.Column("checks", sa.Text(), server_default="", nullable=False),
         sa.Column("line_now", sa.Integer(), server_default="0", nullable=False),
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
@@ -538,6 +645,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_occurrence_subject")),
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_occurrence_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_occurrence")),
+    )
+    op.create_index(
+        "ix_occurrence_decision",
+        "occurrence",
+        ["decision", "closed_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("decision IS NOT NULL"),
+        postgresql_where=sa.text("decision IS NOT NULL"),
     )
     op.create_index("ix_occurrence_finding", "occurrence", ["finding", "id"], unique=False)
     op.create_index(
