@@ -6,6 +6,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 
 from __future__ import annotations
 
+from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import (
@@ -40,12 +41,15 @@ __all__ = [
     "assessment",
     "attempt",
     "audit_event",
+    "channel_message",
     "component",
     "connection",
     "delivery",
+    "digest",
     "federated_identity",
     "finding",
     "group_mapping",
+    "happening",
     "holding",
     "invitation",
     "job",
@@ -67,6 +71,7 @@ __all__ = [
     "session",
     "setting",
     "subject",
+    "subscription",
     "team",
     "token",
     "unordered_component",
