@@ -6,6 +6,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 
 from __future__ import annotations
 
+from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
 from assaymark.store.tables.found import finding, occurrence, posture
@@ -41,6 +42,7 @@ __all__ = [
     "assessment",
     "attempt",
     "audit_event",
+    "channel_message",
     "component",
     "connection",
     "decision",
@@ -48,9 +50,11 @@ __all__ = [
     "decision_request",
     "decision_step",
     "delivery",
+    "digest",
     "federated_identity",
     "finding",
     "group_mapping",
+    "happening",
     "holding",
     "invitation",
     "job",
@@ -72,6 +76,7 @@ __all__ = [
     "session",
     "setting",
     "subject",
+    "subscription",
     "team",
     "token",
     "unordered_component",

@@ -258,6 +258,24 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_decision_request_person_id"), "decision_request", ["person", "id"], unique=False)
     op.create_index(op.f("ix_decision_request_team_id"), "decision_request", ["team", "id"], unique=False)
     op.create_table(
+        "digest",
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("every", sa.Text(), nullable=False),
+        sa.Column("weekday", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("hour", sa.Integer(), server_default="7", nullable=False),
+        sa.Column("wants", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_digest_person")),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_digest")),
+    )
+    op.create_index(op.f("ix_digest_next_at"), "digest", ["next_at"], unique=False)
+    op.create_table(
         "federated_identity",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -343,6 +361,41 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("hash", name=op.f("uq_session_hash")),
     )
     op.create_index(op.f("ix_session_person"), "session", ["person"], unique=False)
+    op.create_table(
+        "subscription",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=True),
+        sa.Column("secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
+        sa.Column("signing_key", sa.LargeBinary(), nullable=True),
+        sa.Column("public_key", sa.Text(), server_default="", nullable=False),
+        sa.Column("wants", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("resting_until", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_subscription_created_by")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_subscription_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription")),
+        sa.UniqueConstraint("name", name=op.f("uq_subscription_name")),
+    )
+    op.create_index(
+        "ix_subscription_alive",
+        "subscription",
+        ["team", "id"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_table(
         "token",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -528,6 +581,28 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         postgresql_where=sa.text("origin <> ''"),
     )
     op.create_table(
+        "happening",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("subject_name", sa.Text(), server_default="", nullable=False),
+        sa.Column("repository_name", sa.Text(), server_default="", nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.Text(), server_default="", nullable=False),
+        sa.Column("data", sa.Text(), server_default="{}", nullable=False),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_happening_repository")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_happening_subject")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_happening_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_happening")),
+    )
+    op.create_index(op.f("ix_happening_at"), "happening", ["at"], unique=False)
+    op.create_index(op.f("ix_happening_team_id"), "happening", ["team", "id"], unique=False)
+    op.create_table(
         "holding",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -579,6 +654,32 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_advisory_hit_state_id"), "advisory_hit", ["state", "id"], unique=False)
     op.create_index(op.f("ix_advisory_hit_subject_state"), "advisory_hit", ["subject", "state"], unique=False)
+    op.create_table(
+        "channel_message",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("subscription", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("happening", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("tried_at", sa.BigInteger(), nullable=True),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("status", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("milliseconds", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["happening"], ["happening.id"], name=op.f("fk_channel_message_happening")),
+        sa.ForeignKeyConstraint(["subscription"], ["subscription.id"], name=op.f("fk_channel_message_subscription")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channel_message")),
+        sa.UniqueConstraint("uid", name=op.f("uq_channel_message_uid")),
+    )
+    op.create_index(op.f("ix_channel_message_happening"), "channel_message", ["happening"], unique=False)
+    op.create_index(op.f("ix_channel_message_state_created_at"), "channel_message", ["state", "created_at"], unique=False)
+    op.create_index(op.f("ix_channel_message_subscription_id"), "channel_message", ["subscription", "id"], unique=False)
+    op.create_index(
+        op.f("ix_channel_message_subscription_state_due_at_id"), "channel_message", ["subscription", "state", "due_at", "id"], unique=False
+    )
     op.create_table(
         "decision_answer",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
