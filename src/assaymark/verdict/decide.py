@@ -15,12 +15,16 @@ from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, Posture, Reason, ReasonKind, State, WaiverRef
 from assaymark.verdict.compare import Matched, compare
+from assaymark.verdict.given import Given
 from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, Waiver, Weakening, strictest, weaknesses
 from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_growth
 from assaymark.verdict.reasons import about_finding, about_gaps, about_secret_left, about_vex, about_waiver, about_weakening
+from assaymark.verdict.rules import FloorOf, raised, raises
 from assaymark.verdict.vex import Statement, Word, added, let_through, weigh
 from assaymark.verdict.waivers import apply, covers, standing
 from assaymark.verdict.weight import in_context, weight
+
+NOTHING = Given()
 
 
 class Side(Struct, frozen=True):
@@ -51,18 +55,22 @@ class Decision(Struct, frozen=True):
     notices: tuple[str, ...]
 
 
-def effective(base: Policy, head: Policy, today: dt.date) -> Policy:
-    """The policy to plan and judge by: the stricter of both in every setting, unless a recorded exception lets the weaker one through."""
-    return strictest(base, head, exceptions(head, base.gate, today).names)
+def effective(base: Policy, head: Policy, today: dt.date, floors: tuple[FloorOf, ...] = ()) -> Policy:
+    """The policy to plan and judge by: the stricter of both in every setting, unless a recorded exception lets the weaker one through.
+
+    Nothing is below a floor, whatever was recorded.
+    """
+    return raised(strictest(base, head, exceptions(head, raised(base, floors).gate, today).names), floors)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - one argument per thing that a judgement rests on
     base: Side | None,
     head: Side,
     *,
     today: dt.date,
     touched: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     newly_known: frozenset[str] = frozenset(),
+    given: Given = NOTHING,
 ) -> Decision:
     """Judge head against base; without a base, head is judged as a whole and inline comments that stand are honoured.
 
@@ -70,7 +78,7 @@ def decide(
     """
     first = base is None
     base = base or Side((), head.policy)
-    policy = effective(base.policy, head.policy, today)
+    policy = effective(base.policy, head.policy, today, given.floors)
     gate = policy.gate
     if first and gate.inline_waivers is InlineWaivers.RATCHET:
         gate = msgspec.structs.replace(gate, inline_waivers=InlineWaivers.HONOUR)
@@ -91,7 +99,7 @@ def decide(
     inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
     judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
     judged = [_waiver_over(one, stand.ended, gate) for one in judged]
-    allowed = exceptions(head.policy, base.policy.gate, today)
+    allowed = exceptions(head.policy, raised(base.policy, given.floors).gate, today)
     rotated = [w for w in stand.valid if w.rotated]
     reasons = [
         *about_finding(judged),
@@ -103,15 +111,31 @@ def decide(
         *about_secret_left(judged, rotated),
     ]
     waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
-    return Decision(
+    decision = Decision(
         outcome=outcome_of(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
         before=_posture(old, waived_before, base.policy),
         after=_posture(new, [refs[id(f)] for f in new], policy),
         policy=policy,
-        notices=(*stand.notices, *word.notices, *allowed.notices, *_to_renew(judged, stand.valid)),
+        notices=(
+            *stand.notices,
+            *word.notices,
+            *allowed.notices,
+            *_to_renew(judged, stand.valid),
+            *raises(strictest(base.policy, head.policy, allowed.names).gate, given.floors),
+        ),
     )
+    return _ruled(decision, given, today, gate) if given.rules else decision
+
+
+def _ruled(decision: Decision, given: Given, today: dt.date, gate: Gate) -> Decision:
+    """With the word of the organisation's rules."""
+    from assaymark.verdict.ruling import rule  # noqa: PLC0415 - a developer's machine has none
+
+    ruled = rule(decision, given, today.isoformat(), gaps_stop=gate.unproven is Unproven.STOP)
+    judged = tuple(sorted(ruled.judged, key=_urgency))
+    return msgspec.structs.replace(decision, outcome=outcome_of(ruled.reasons), reasons=ruled.reasons, judged=judged, after=ruled.after)
 
 
 def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, by: tuple[Gate, dt.date]) -> list[WaiverRef | None]:

@@ -29,6 +29,7 @@ _REASON_MARKS = {
     ReasonKind.UNPROVEN: ("?", "unproven"),
     ReasonKind.EXCEPTION: ("·", "exception"),
     ReasonKind.UNROTATED: ("!", "unrotated"),
+    ReasonKind.POLICY: ("▲", "policy"),
 }
 
 
