@@ -29,9 +29,11 @@ from assaymark.model.rules import catalogue, mapping_digest
 from assaymark.model.subject import Buries, Change, Comparison, Entry, EntryKind, ReaderSpec, Subject, SubjectRef
 from assaymark.model.verdict import CheckRun, PolicyTerms, Verdict
 from assaymark.verdict import decide as judge
+from assaymark.verdict import grounds as judged_by
 from assaymark.verdict.baseline import Baseline, newly_known
 from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.globs import matches_any
+from assaymark.verdict.grounds import Grounds
 from assaymark.verdict.policy import POLICY_FILE, Policy, Unproven, Weakening, narrowed, parse_policy
 from assaymark.verdict.vex import Statement, parse_vex
 
@@ -63,6 +65,8 @@ class Context(Struct, frozen=True):
     """What contents refer to, remembered where there is a memory."""
     decided: Decided = lambda _findings: ()
     """What people decided that may concern these findings of the subject that is judged."""
+    keep: Callable[[bytes], str] | None = None
+    """Keeps what a verdict was judged by and gives its digest; None where nobody judges again (`verdict.grounds`)."""
 
 
 class Request(Struct, frozen=True):
@@ -76,7 +80,7 @@ class Request(Struct, frozen=True):
     baseline: Baseline | None = None
     """A recorded baseline instead of a base that can be computed; implies `whole`."""
     given: Given = NOTHING
-    """What a server adds to the judgement; `Context.decided` joins its decisions."""
+    """What a server adds: policies of the organisation, and decisions that people took, which `Context.decided` joins."""
 
 
 def assay(request: Request, context: Context) -> Verdict:
@@ -92,7 +96,7 @@ def assay(request: Request, context: Context) -> Verdict:
     changes = () if whole else comparison.changes()
     policies, notices = _policies(comparison, changes, whole=whole)
     policies = _with_vex(policies, comparison, whole=whole)
-    policy = judge.effective(policies.base, policies.head, context.today)
+    policy = judge.effective(policies.base, policies.head, context.today, request.given.floors)
     made = context.make_checks(policy, settings_for(comparison.head, policy, context))
     checks = [check for check in made if not request.only or check.id in request.only]
     base, head = linked(_sides(comparison, changes, checks, policy, whole=whole), comparison, checks, context)
@@ -101,7 +105,8 @@ def assay(request: Request, context: Context) -> Verdict:
     results = context.run(_with_inputs(planned, passing), checks, (comparison.base.reader(), comparison.head.reader()), policy)
     old, new = (findings_of(placed, results, checks) for placed in (planned.base, planned.head))
     new += _came_and_went(old, new, [f for part in passing for f in findings_of(part.head, results, checks)])
-    decision = _decide(request, context, _Judgement(policies, planned, results, old, new))
+    grounds = _grounds(request, context, _Judgement(policies, planned, results, old, new))
+    decision = judged_by.decide(grounds)
     return Verdict(
         outcome=decision.outcome,
         base=SubjectRef("baseline", request.baseline.subject, "") if request.baseline else comparison.base.ref,
@@ -122,6 +127,8 @@ def assay(request: Request, context: Context) -> Verdict:
         rules={w.rule: catalogue().describe(w.rule) for j in decision.judged for w in j.finding.witnesses},
         terms=_terms(decision.policy),
         notices=(*notices, *_left_out(planned), *decision.notices, *results.notices),
+        policies=tuple(each.policy for each in request.given.floors),
+        grounds=context.keep(judged_by.packed(grounds)) if context.keep is not None else "",
     )
 
 
@@ -192,21 +199,23 @@ class _Judgement(Struct, frozen=True):
     new: list[Finding]
 
 
-def _decide(request: Request, context: Context, found: _Judgement) -> judge.Decision:
+def _grounds(request: Request, context: Context, found: _Judgement) -> Grounds:
+    """All that the judgement rests on."""
     more = context.decided([*found.old, *found.new])
     given = msgspec.structs.replace(request.given, decisions=(*request.given.decisions, *more))
     head = judge.Side(found.new, found.policies.head, narrowed=found.policies.narrowed, vex=found.policies.head_vex)
+    grounds = Grounds(head, context.today, given=given)
     if request.baseline is not None:
         known = request.baseline
         old = [*(row.finding for row in known.findings), *known.gaps]
         base = judge.Side(old, found.policies.base, known.tried(), vex=found.policies.base_vex)
         now: dict[str, str] = {run.check: run.knowledge for run in found.results.runs}
-        return judge.decide(base, head, today=context.today, newly_known=newly_known(known, found.new, now), given=given)
+        return msgspec.structs.replace(grounds, base=base, newly_known=newly_known(known, found.new, now))
     if request.whole:
-        return judge.decide(None, head, today=context.today, given=given)
+        return grounds
     tried = frozenset((p.key.check, p.key.digest) for p in found.planned.base)
     base = judge.Side(found.old, found.policies.base, tried, promised=found.policies.promised, vex=found.policies.base_vex)
-    return judge.decide(base, head, today=context.today, touched=_touched(request.comparison, found), given=given)
+    return msgspec.structs.replace(grounds, base=base, touched=_touched(request.comparison, found))
 
 
 def _touched(comparison: Comparison, found: _Judgement) -> Mapping[str, Sequence[tuple[int, int]]]:

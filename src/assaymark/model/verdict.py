@@ -35,8 +35,8 @@ class WaiverRef(Struct, frozen=True, omit_defaults=True):
     """Why a finding does not stop the line although it is open."""
 
     source: str
-    """``policy`` (a waiver with reason, owner and end), ``vex`` (an OpenVEX statement), ``inline`` (another tool's comment) or
-    ``decision`` (of people, on the server)."""
+    """``policy`` (a waiver with reason, owner and end), ``vex`` (an OpenVEX statement), ``inline`` (another tool's comment), ``decision``
+    (of people, on the server) or ``rule`` (of the organisation, which is the owner)."""
     reason: str
     owner: str = ""
     until: str = ""
@@ -75,6 +75,8 @@ class ReasonKind(StrEnum):
     """A decision of people lets through what would stop: does not stop, is shown."""
     UNROTATED = "unrotated"
     """A secret left the tree; the history still holds it until somebody records its rotation. Does not stop."""
+    POLICY = "policy"
+    """A rule of the organisation, named in `Reason.rule`."""
 
 
 class Reason(Struct, frozen=True, omit_defaults=True):
@@ -88,6 +90,17 @@ class Reason(Struct, frozen=True, omit_defaults=True):
     """Fingerprint, for reasons about findings."""
     path: str = ""
     line: int = 0
+    rule: str = ""
+    """``<policy>/<rule>``, for reasons that a rule of the organisation gives."""
+
+
+class PolicyRef(Struct, frozen=True):
+    """A version of an organisation's policy."""
+
+    name: str
+    version: str
+    digest: str
+    """Of its document."""
 
 
 class CheckRun(Struct, frozen=True, omit_defaults=True):
@@ -155,3 +168,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     """Things worth knowing that decide nothing (expiring waivers, keys that differ, excluded paths)."""
     terms: PolicyTerms | None = None
     """None where no policy judged."""
+    policies: tuple[PolicyRef, ...] = ()
+    """The organisation's policies that applied, on a server that has some."""
+    grounds: str = ""
+    """Digest of what it was judged by (`verdict.grounds`), on a server, which keeps that to judge again under other policies."""

@@ -150,7 +150,7 @@ def forget(link: sa.Connection, state: MessageState, *, before: Instant, most: i
 
 
 def _row(row: sa.Row[tuple[object, ...]]) -> MessageRow:
-    values = dict(zip(MessageRow.__struct_fields__, row, strict=True))
+    values: dict[str, object] = dict(zip(MessageRow.__struct_fields__, row, strict=True))
     values["state"] = MessageState(str(values["state"]))
     return MessageRow(**values)  # type: ignore[arg-type]
 

@@ -21,6 +21,7 @@ from assaymark.verdict.given import notices as given_notices
 from assaymark.verdict.policy import Gate, InlineWaivers, Policy, Unproven, Waiver, Weakening, strictest, weaknesses
 from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_growth
 from assaymark.verdict.reasons import about_decision, about_finding, about_gaps, about_secret_left, about_vex, about_waiver, about_weakening
+from assaymark.verdict.rules import FloorOf, raised, raises
 from assaymark.verdict.vex import Statement, Word, added, let_through, weigh
 from assaymark.verdict.waivers import apply, covers, standing
 from assaymark.verdict.weight import in_context, weight
@@ -54,12 +55,15 @@ class Decision(Struct, frozen=True):
     notices: tuple[str, ...]
 
 
-def effective(base: Policy, head: Policy, today: dt.date) -> Policy:
-    """The policy to plan and judge by: the stricter of both in every setting, unless a recorded exception lets the weaker one through."""
-    return strictest(base, head, exceptions(head, base.gate, today).names)
+def effective(base: Policy, head: Policy, today: dt.date, floors: tuple[FloorOf, ...] = ()) -> Policy:
+    """The policy to plan and judge by: the stricter of both in every setting, unless a recorded exception lets the weaker one through.
+
+    Nothing is below a floor, whatever was recorded.
+    """
+    return raised(strictest(base, head, exceptions(head, raised(base, floors).gate, today).names), floors)
 
 
-def decide(  # noqa: PLR0913 - what is known of a change
+def decide(  # noqa: PLR0913 - one argument per thing that a judgement rests on
     base: Side | None,
     head: Side,
     *,
@@ -75,7 +79,7 @@ def decide(  # noqa: PLR0913 - what is known of a change
     """
     first = base is None
     base = base or Side((), head.policy)
-    policy = effective(base.policy, head.policy, today)
+    policy = effective(base.policy, head.policy, today, given.floors)
     gate = policy.gate
     if first and gate.inline_waivers is InlineWaivers.RATCHET:
         gate = msgspec.structs.replace(gate, inline_waivers=InlineWaivers.HONOUR)
@@ -98,7 +102,7 @@ def decide(  # noqa: PLR0913 - what is known of a change
     judged = [_waiver_over(one, stand.ended, gate) for one in judged]
     covering = Covering(given.decisions, terms_of(gate), today)
     judged, gaps = ([decided(one, covering) for one in rows] for rows in (judged, gaps))
-    allowed = exceptions(head.policy, base.policy.gate, today)
+    allowed = exceptions(head.policy, raised(base.policy, given.floors).gate, today)
     rotated = [w for w in stand.valid if w.rotated]
     reasons = [
         *about_finding(judged),
@@ -111,7 +115,7 @@ def decide(  # noqa: PLR0913 - what is known of a change
         *about_secret_left(judged, rotated),
     ]
     waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
-    return Decision(
+    decision = Decision(
         outcome=outcome_of(reasons),
         reasons=tuple(reasons),
         judged=tuple(sorted([*judged, *gaps], key=_urgency)),
@@ -124,8 +128,19 @@ def decide(  # noqa: PLR0913 - what is known of a change
             *allowed.notices,
             *_to_renew(judged, stand.valid),
             *given_notices(given, terms_of(gate), today),
+            *raises(strictest(base.policy, head.policy, allowed.names).gate, given.floors),
         ),
     )
+    return _ruled(decision, given, today, gate) if given.rules else decision
+
+
+def _ruled(decision: Decision, given: Given, today: dt.date, gate: Gate) -> Decision:
+    """With the word of the organisation's rules."""
+    from assaymark.verdict.ruling import rule  # noqa: PLC0415 - a developer's machine has none
+
+    ruled = rule(decision, given, today.isoformat(), gaps_stop=gate.unproven is Unproven.STOP)
+    judged = tuple(sorted(ruled.judged, key=_urgency))
+    return msgspec.structs.replace(decision, outcome=outcome_of(ruled.reasons), reasons=ruled.reasons, judged=judged, after=ruled.after)
 
 
 def _waived(findings: Sequence[Finding], valid: Sequence[Waiver], word: Word, by: tuple[Gate, dt.date]) -> list[WaiverRef | None]:

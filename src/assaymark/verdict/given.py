@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from msgspec import Struct
 
@@ -19,17 +18,24 @@ from assaymark.model.finding import Finding
 from assaymark.model.verdict import WaiverRef
 from assaymark.verdict.globs import matches
 from assaymark.verdict.policy import Gate
+from assaymark.verdict.rules import About, Approval, FloorOf, Rule
 
 SOURCE = "decision"
 _WARN_DAYS = 14
 
 
-class Given(Struct, frozen=True):
-    """What the server adds to one judgement: only what concerns the subject that is judged."""
+class Given(Struct, frozen=True, omit_defaults=True):
+    """What the server adds to one judgement: only what concerns the subject that is judged. Empty on a developer's machine."""
 
     decisions: tuple[Decision, ...] = ()
-    rules: tuple[Any, ...] = ()
-    """Of the organisation's policy."""
+    rules: tuple[Rule, ...] = ()
+    """Of the organisation's policies, those that apply to this subject."""
+    floors: tuple[FloorOf, ...] = ()
+    """One per policy that applies, also of those that only have rules: the verdict names them all."""
+    about: About = About()
+    """What rules may ask of the change and its subject."""
+    approvals: tuple[Approval, ...] = ()
+    """Of this head."""
 
 
 NOTHING = Given()

@@ -172,7 +172,12 @@ def outcome_sentence(verdict: Verdict) -> str:
     held = sum(j.gates and j.state is State.NEW for j in verdict.findings if not is_gap(j.finding))
     gating = held or sum(r.kind is ReasonKind.NEW_FINDING for r in stopping)
     parts = [f"{gating} {word} {_plural('finding', gating)}"] if gating else []
-    for kind, what in ((ReasonKind.WORSENED, "worsened"), (ReasonKind.WEAKENED, "weakened"), (ReasonKind.UNPROVEN, "could not be checked")):
+    for kind, what in (
+        (ReasonKind.WORSENED, "worsened"),
+        (ReasonKind.WEAKENED, "weakened"),
+        (ReasonKind.UNPROVEN, "could not be checked"),
+        (ReasonKind.POLICY, "against a rule of the organisation"),
+    ):
         number = sum(r.kind is kind for r in stopping)
         parts += [f"{number} {what}"] if number else []
     return ", ".join(parts) or "see the reasons"

@@ -30,6 +30,7 @@ _REASON_MARKS = {
     ReasonKind.EXCEPTION: ("·", "exception"),
     ReasonKind.DECIDED: ("·", "decided"),
     ReasonKind.UNROTATED: ("!", "unrotated"),
+    ReasonKind.POLICY: ("▲", "policy"),
 }
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
-from assaymark.checks.policies.files import UserPolicy, loops
+from assaymark.checks.policies.files import UserPolicy
 from assaymark.checks.reading.yaml_tree import Unreadable
+from assaymark.formats.expression import Broken, compiled, loops
 
 LARGEST_DOCUMENT = 20_000
 """Values of one document."""
@@ -98,14 +98,11 @@ def _failed(policy: UserPolicy, error: Exception) -> Unreadable:
     return Unreadable("unsupported", f"policy {policy.id} could not be evaluated: {missing[:120]}")
 
 
-@lru_cache(maxsize=1024)
 def _compiled(expression: str, name: str) -> Any:
-    import cel  # noqa: PLC0415
-
     try:
-        return cel.compile(expression)
-    except Exception as error:
-        raise Unreadable("unsupported", f"policy {name}: `require` is no CEL expression ({str(error).splitlines()[0][:120]})") from error
+        return compiled(expression)
+    except Broken as error:
+        raise Unreadable("unsupported", f"policy {name}: `require` is no CEL expression ({error})") from error
 
 
 def _unknown_keys(document: Mapping[str, Any]) -> frozenset[str]:

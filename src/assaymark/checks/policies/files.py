@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from assaymark.checks.settings import NamedFile
 from assaymark.errors import PolicyInvalid
+from assaymark.formats.expression import costs_too_much
 from assaymark.model.digest import Digest, digest_of
 from assaymark.model.severity import Confidence, Severity
 
@@ -23,12 +24,7 @@ TARGETS = ("terraform", "kubernetes", "dockerfile")
 """Kinds of documents that some check evaluates policies over; whoever adds one says so here."""
 _ALONE = ("dockerfile",)
 """Those of which there is one kind only."""
-LONGEST_EXPRESSION = 4000
-MOST_LOOPS = 4
-DEEPEST_LOOPS = 2
-"""Macros within macros: more would multiply with the size of a document."""
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")
-_LOOP = re.compile(r"\.(?:all|exists|exists_one|map|filter)\s*\(|[()]|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 
 
 class UserPolicy(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -99,34 +95,9 @@ def _check(policy: UserPolicy, name: str) -> None:
             )
     if not (policy.message.strip() and policy.fix.strip()):
         raise PolicyInvalid(f"{what} has no message or no fix", advice="say what is wrong and what to write instead")
-    if len(policy.require) > LONGEST_EXPRESSION or not policy.require.strip():
-        raise PolicyInvalid(f"{what}: `require` is empty or longer than {LONGEST_EXPRESSION} characters", advice="split it")
-    many, deepest = loops(policy.require)
-    if many > MOST_LOOPS or deepest > DEEPEST_LOOPS:
-        raise PolicyInvalid(
-            f"{what} has {many} loops, {deepest} deep",
-            why=f"at most {MOST_LOOPS} loops, {DEEPEST_LOOPS} deep, keep evaluation short",
-            advice="split it into several policies",
-        )
-
-
-def loops(expression: str) -> tuple[int, int]:
-    """How many macros that run over a list there are, and how deep they stand in one another; texts are left out."""
-    count = deepest = 0
-    stack: list[bool] = []
-    for found in _LOOP.finditer(expression):
-        sign = found.group()
-        if sign[0] in "\"'":
-            continue
-        if sign == ")":
-            if stack:
-                stack.pop()
-            continue
-        stack.append(sign != "(")
-        if sign != "(":
-            count += 1
-            deepest = max(deepest, sum(stack))
-    return count, deepest
+    reason = costs_too_much(policy.require)
+    if reason:
+        raise PolicyInvalid(f"{what} has no usable `require`", why=reason, advice="split it into several policies")
 
 
 def knowledge(files: Sequence[NamedFile]) -> Digest:
