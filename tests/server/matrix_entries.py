@@ -349,6 +349,10 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    # saved views: what is shared with whom has tests of its own
+    "list_views": Entry(Access.SOMEWHERE),
+    "save_view": Entry(Access.SOMEWHERE, _body(lambda _: {"name": "v", "query": "severity=high"})),
+    "remove_view": Entry(Access.SOMEWHERE, lambda _: Asked({"view": 10**6}), (404,)),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

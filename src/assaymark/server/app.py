@@ -30,6 +30,7 @@ from assaymark.server.api import (
     trail,
     triggers,
     verdicts,
+    views,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -69,6 +70,7 @@ def operations() -> list[Operation]:
         trail.router,
         triggers.router,
         verdicts.router,
+        views.router,
     )
     return [operation for router in routers for operation in router.operations]
 

@@ -7,7 +7,6 @@ new row (the present line and the present witnesses). Names of subjects are thos
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -28,9 +27,6 @@ from assaymark.store.tables import finding, occurrence, repository, subject
 _WORST_FIRST = tuple(reversed(Severity))
 _CONFIDENCES = tuple(Confidence)
 _BY_RANK = tuple(Severity)
-SAMPLE = 500
-"""Rows of each severity that facets are counted over."""
-MOST_CLASSES = 50
 _STRIDE, _STRIDES = 500, 10
 """How a list is read for words that many hold: so many rows at once, so many times."""
 c = occurrence.c
@@ -67,6 +63,10 @@ class Filter(Struct, frozen=True):
     """Words, all of which stand in its path, rule, title or message; the last one may be unfinished."""
     at: Instant | None = None
     """As of when; None is now."""
+    came_from: Instant | None = None
+    """Not in the subject before then."""
+    came_until: Instant | None = None
+    """In the subject by then."""
 
 
 class SubjectName(Struct, frozen=True):
@@ -121,17 +121,6 @@ class Part(Struct, frozen=True):
     limit: int = 50
 
 
-class Facets(Struct, frozen=True):
-    """What a list consists of: numbers are exact when `complete`, otherwise "at least"."""
-
-    severity: dict[str, int]
-    kind: dict[str, int]
-    layer: dict[str, int]
-    rule_class: dict[str, int]
-    """The most frequent ones."""
-    complete: bool
-
-
 class FindingInfo(Struct, frozen=True):
     """A weakness, wherever it is."""
 
@@ -158,7 +147,7 @@ class OccurrenceInfo(Struct, frozen=True):
     """It did not end there: it went on with another path, severity, rule or waiver."""
 
 
-class _Narrowed(Struct, frozen=True):
+class Narrowed(Struct, frozen=True):
     """What is asked, as conditions, and what is known of how much it is."""
 
     where: list[sa.ColumnElement[bool]]
@@ -172,7 +161,7 @@ class _Narrowed(Struct, frozen=True):
         return [*self.where, self.wording.condition] if self.wording else self.where
 
 
-def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> _Narrowed:
+def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> Narrowed:
     """Everything but the severity."""
     found = of_teams(c.team, teams)
     found += standing(occurrence, asked.at) if asked.state is Standing.OPEN else [*ended(occurrence, asked.at), c.continued == 0]
@@ -184,12 +173,14 @@ def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> _Narrowe
         found.append(c.layer == asked.layer.value)
     if asked.waived is not None:
         found.append(c.waived == sa.literal_column(str(int(asked.waived))))  # as a literal, which the index of the waived ones asks for
+    found += [c.since >= asked.came_from] if asked.came_from is not None else []
+    found += [c.since <= asked.came_until] if asked.came_until is not None else []
     if asked.repository is not None:
         found.append(c.subject.in_(sa.select(subject.c.id).where(subject.c.repository == asked.repository)))
     wording = fulltext.look(connection, asked.text) if asked.text else None
     if wording is not None and wording.is_few:
-        return _Narrowed([*found, wording.condition], is_few=True)
-    return _Narrowed(found, asked.repository is not None or bool(asked.waived), wording)
+        return Narrowed([*found, wording.condition], is_few=True)
+    return Narrowed(found, asked.repository is not None or bool(asked.waived), wording)
 
 
 def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None) -> tuple[list[FindingRow], Place | None]:
@@ -206,15 +197,16 @@ def counted_page(
     return rows, end, _count(connection, given, asked, MOST_COUNTED) if rows else 0
 
 
-def _page(connection: sa.Connection, given: _Narrowed, asked: Filter, part: Part) -> tuple[list[FindingRow], Place | None]:
+def _page(connection: sa.Connection, given: Narrowed, asked: Filter, part: Part) -> tuple[list[FindingRow], Place | None]:
     limit = max(1, min(part.limit, MOST_ROWS))
-    by = _By(connection, asked, part.order)
+    by = By(connection, asked, part.order)
     places = by.holding(given, part.after, limit + 1) if given.wording else by.part(given, part.after, limit + 1)
     rows = rows_of(connection, [place.id for place in places[:limit]], asked.at)
     return rows, places[limit - 1] if len(places) > limit else None
 
 
-def _severities(asked: Filter) -> Sequence[Severity]:
+def severities(asked: Filter) -> Sequence[Severity]:
+    """Those that are asked for, worst first."""
     return [severity for severity in _WORST_FIRST if not asked.severities or severity in asked.severities]
 
 
@@ -222,19 +214,19 @@ def _of_severities(asked: Filter) -> list[sa.ColumnElement[bool]]:
     return [c.severity.in_([severity.rank for severity in asked.severities])] if asked.severities else []
 
 
-class _By:
+class By:
     """A list in its order."""
 
     def __init__(self, connection: sa.Connection, asked: Filter, order: Order) -> None:
         self._connection, self._asked, self._order = connection, asked, order
 
-    def part(self, given: _Narrowed, after: Place | None, wanted: int) -> list[Place]:
+    def part(self, given: Narrowed, after: Place | None, wanted: int) -> list[Place]:
         """So many from behind a place, without regard to words that many hold."""
         if self._order is Order.WORST and not given.is_few:
             return self._sought(given.where, after, wanted)
         return self._ordered(given.where, after, wanted, sort=given.is_few)
 
-    def holding(self, given: _Narrowed, after: Place | None, wanted: int) -> list[Place]:
+    def holding(self, given: Narrowed, after: Place | None, wanted: int) -> list[Place]:
         """Of words that many hold: walk the list and read, which soon fills a page; where it does not, ask the index of words for all."""
         assert given.wording is not None  # noqa: S101 - the caller asked
         found: list[Place] = []
@@ -251,7 +243,7 @@ class _By:
     def _sought(self, where: list[sa.ColumnElement[bool]], after: Place | None, wanted: int) -> list[Place]:
         """Severity by severity, each a walk along an index from where the instant or the last page lies in it."""
         found: list[Place] = []
-        for severity in _severities(self._asked):
+        for severity in severities(self._asked):
             if len(found) >= wanted or (after is not None and severity.rank > after.severity):
                 continue
             begin = [behind((c.since, c.id), (after.since, after.id), descending=True)] if after and severity.rank == after.severity else []
@@ -316,34 +308,11 @@ def count(connection: sa.Connection, teams: Teams, asked: Filter, most: int = MO
     return _count(connection, narrowed(connection, teams, asked), asked, most)
 
 
-def _count(connection: sa.Connection, given: _Narrowed, asked: Filter, most: int) -> int:
+def _count(connection: sa.Connection, given: Narrowed, asked: Filter, most: int) -> int:
     if given.wording is not None:
-        ids = [place.id for place in _By(connection, asked, Order.WORST).part(given, None, _STRIDE * _STRIDES)]
+        ids = [place.id for place in By(connection, asked, Order.WORST).part(given, None, _STRIDE * _STRIDES)]
         return min(most, len(given.wording.held(connection, ids)))
     return counted(connection, sa.select(c.id).where(*given.where, *_of_severities(asked)), most)
-
-
-def facets(connection: sa.Connection, teams: Teams, asked: Filter) -> Facets:
-    """Counted over at most `SAMPLE` rows of each severity, the newest ones."""
-    given = narrowed(connection, teams, asked)
-    rows: list[Any] = []
-    complete = True
-    for severity in _severities(asked):
-        one = msgspec.structs.replace(asked, severities=(severity,))
-        ids = [place.id for place in _By(connection, one, Order.WORST).part(given, None, SAMPLE)]
-        complete = complete and len(ids) < SAMPLE
-        if given.wording is not None:
-            ids = sorted(given.wording.held(connection, ids))
-        query = sa.select(c.severity, c.kind, c.layer, c.rule_class).where(bulk.among(connection, c.id, ids))
-        rows += connection.execute(query).all() if ids else []
-    severities, kinds, layers, classes = (Counter(values) for values in (zip(*rows, strict=True) if rows else ((), (), (), ())))
-    return Facets(
-        severity={severity.value: severities[severity.rank] for severity in _severities(asked)},
-        kind=dict(kinds.most_common()),
-        layer=dict(layers.most_common()),
-        rule_class=dict(classes.most_common(MOST_CLASSES)),
-        complete=complete,
-    )
 
 
 def by_id(connection: sa.Connection, number: int) -> FindingInfo | None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
-from msgspec import Struct
-
-from assaymark.model.access import Permission, TeamId
-from assaymark.model.assessment import RepositoryId, SubjectId
+from assaymark.model.access import Permission
 from assaymark.model.finding import Kind, Layer
 from assaymark.model.severity import Severity
 from assaymark.server.api import cursor
 from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Page, Router
+from assaymark.server.api.sieve import Sieve
 from assaymark.server.problem import not_found
 from assaymark.store import findings
-from assaymark.store.findings import Facets, Filter, FindingInfo, FindingRow, OccurrenceInfo, Order, Part, Place, Standing
+from assaymark.store.ages import Age
+from assaymark.store.facets import Facets, facets
+from assaymark.store.findings import Filter, FindingInfo, FindingRow, OccurrenceInfo, Order, Part, Place, Standing
 
 router = Router("findings")
 _READ = Permission.FINDINGS_READ
@@ -33,6 +32,7 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
     repository: int | None = None,
     state: Standing = Standing.OPEN,
     waived: bool | None = None,
+    age: Age | None = None,
     text: str = "",
     order: Order = Order.WORST,
     as_of: str = "",
@@ -44,9 +44,21 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
 
     `count` asks for `at_least`, counted up to 1000.
     """
-    numbers = _Numbers(team, subject, repository)
-    asked = _filter(numbers, kinds=kind, severities=severity, layer=layer, rule=rule, rule_class=rule_class, state=state, waived=waived)
-    asked = msgspec.structs.replace(asked, text=text, at=moment(call, as_of))
+    asked = Sieve(
+        kind=kind,
+        severity=severity,
+        layer=layer,
+        rule=rule,
+        rule_class=rule_class,
+        team=team,
+        subject=subject,
+        repository=repository,
+        state=state,
+        waived=waived,
+        age=age,
+        text=text,
+        as_of=as_of,
+    ).filter(call.service.now())
     start = Place(*cursor.decode(after, (int, int, int))) if after else None
     teams = call.who.teams_with(_READ)
     with call.service.database.read() as connection:
@@ -58,21 +70,6 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
             rows, end = findings.page(connection, teams, asked, part)
             total = findings.count(connection, teams, asked) if count else None
     return Page(tuple(rows), next=cursor.encode((end.severity, end.since, end.id)) if end else None, at_least=total)
-
-
-class _Numbers(Struct, frozen=True):
-    team: int | None
-    subject: int | None
-    repository: int | None
-
-
-def _filter(numbers: _Numbers, **more: object) -> Filter:
-    return Filter(
-        team=None if numbers.team is None else TeamId(numbers.team),
-        subject=None if numbers.subject is None else SubjectId(numbers.subject),
-        repository=None if numbers.repository is None else RepositoryId(numbers.repository),
-        **more,  # type: ignore[arg-type]
-    )
 
 
 @router.add("GET", "/findings/facets", _READ)
@@ -88,15 +85,29 @@ def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
     repository: int | None = None,
     state: Standing = Standing.OPEN,
     waived: bool | None = None,
+    age: Age | None = None,
     text: str = "",
     as_of: str = "",
 ) -> Facets:
     """What a list of findings consists of, counted over the newest 500 of each severity; exact when `complete`."""
-    numbers = _Numbers(team, subject, repository)
-    asked = _filter(numbers, kinds=kind, severities=severity, layer=layer, rule=rule, rule_class=rule_class, state=state, waived=waived)
-    asked = msgspec.structs.replace(asked, text=text, at=moment(call, as_of))
+    now = call.service.now()
+    asked = Sieve(
+        kind=kind,
+        severity=severity,
+        layer=layer,
+        rule=rule,
+        rule_class=rule_class,
+        team=team,
+        subject=subject,
+        repository=repository,
+        state=state,
+        waived=waived,
+        age=age,
+        text=text,
+        as_of=as_of,
+    ).filter(now)
     with call.service.database.read() as connection:
-        return findings.facets(connection, call.who.teams_with(_READ), asked)
+        return facets(connection, call.who.teams_with(_READ), asked, now=now)
 
 
 @router.add("GET", "/findings/{finding}", _READ)

@@ -24,9 +24,13 @@ def moment(call: Call, text: str) -> Instant | None:
     Raises:
         ApiError: 400 for what is no day and no instant, or lies ahead.
     """
+    return moment_of(text, call.service.now())
+
+
+def moment_of(text: str, now: Instant) -> Instant | None:
+    """The same, for pages."""
     if not text:
         return None
-    now = call.service.now()
     is_day = _DAY.fullmatch(text) is not None
     try:
         begin = dt.datetime.fromisoformat(text)

@@ -32,6 +32,7 @@ from assaymark.store.tables.people import (
     team,
     token,
 )
+from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
 from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
@@ -72,6 +73,7 @@ __all__ = [
     "remembered_answer",
     "repository",
     "said",
+    "saved_view",
     "schedule",
     "session",
     "setting",

@@ -34,7 +34,7 @@ assessment = Table(
     text("summary", default=""),  # one sentence; why it is unproven when there is no verdict
     number("new_findings"), number("fixed_findings"), number("attempts"),
     Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),
-    Index(None, "subject", "finished_at", "id"), Index(None, "verdict"),
+    Index(None, "subject", "finished_at", "id"), Index(None, "verdict"), Index(None, "actor", "id"),
 )  # fmt: skip
 
 progress = Table(

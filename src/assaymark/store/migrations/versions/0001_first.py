@@ -345,6 +345,21 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_passkey_person"), "passkey", ["person"], unique=False)
     op.create_table(
+        "saved_view",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("audience", sa.Text(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_saved_view_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_saved_view_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_view")),
+    )
+    op.create_index(op.f("ix_saved_view_audience_team_name_id"), "saved_view", ["audience", "team", "name", "id"], unique=False)
+    op.create_index(op.f("ix_saved_view_person_name_id"), "saved_view", ["person", "name", "id"], unique=False)
+    op.create_table(
         "session",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -523,6 +538,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_assessment_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assessment")),
     )
+    op.create_index(op.f("ix_assessment_actor_id"), "assessment", ["actor", "id"], unique=False)
     op.create_index(op.f("ix_assessment_finished_at"), "assessment", ["finished_at"], unique=False)
     op.create_index(op.f("ix_assessment_head"), "assessment", ["head"], unique=False)
     op.create_index(op.f("ix_assessment_state_id"), "assessment", ["state", "id"], unique=False)
