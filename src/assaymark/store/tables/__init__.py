@@ -32,6 +32,7 @@ from assaymark.store.tables.people import (
 )
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
+from assaymark.store.tables.voices import comment, mention, report, report_entry, report_link
 from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "assessment",
     "attempt",
     "audit_event",
+    "comment",
     "component",
     "connection",
     "delivery",
@@ -50,6 +52,7 @@ __all__ = [
     "invitation",
     "job",
     "membership",
+    "mention",
     "metadata",
     "occurrence",
     "outbox",
@@ -61,6 +64,9 @@ __all__ = [
     "progress",
     "ref_listing",
     "remembered_answer",
+    "report",
+    "report_entry",
+    "report_link",
     "repository",
     "said",
     "schedule",
