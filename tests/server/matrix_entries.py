@@ -21,8 +21,9 @@ from assaymark.server.people import credential
 from assaymark.server.people import provider as settings
 from assaymark.server.people.provider import Provider, Trust
 from assaymark.server.service import Service
-from assaymark.store import federation, passkeys, people, sessions, teams, tokens, trail
+from assaymark.store import comments, federation, passkeys, people, sessions, teams, tokens, trail
 from assaymark.store import tables as t
+from assaymark.store.comments import About, Thing, Words
 from assaymark.store.passkeys import PasskeyRow
 from assaymark.store.people import Draft
 from assaymark.store.sessions import SessionRow
@@ -170,6 +171,13 @@ class Stage:
         if "since" in t.occurrence.c:
             place["since"] = self.now
         return finding, self.write(t.occurrence, **shared, **place, finding=finding, subject=self.subject(), team=self.own)
+
+    def comment(self) -> tuple[int, int]:
+        """Somebody's, on a subject: (subject, comment)."""
+        number = self.subject()
+        words = Words(Thing(About.SUBJECT, number), self.own, self.victim(), MARK)
+        with self.service.database.write() as connection:
+            return number, comments.say(connection, words, self.now)
 
     def event(self) -> None:
         """An entry of the trail."""
@@ -353,6 +361,14 @@ ENTRIES: dict[str, Entry] = {
     "list_views": Entry(Access.SOMEWHERE),
     "save_view": Entry(Access.SOMEWHERE, _body(lambda _: {"name": "v", "query": "severity=high"})),
     "remove_view": Entry(Access.SOMEWHERE, lambda _: Asked({"view": 10**6}), (404,)),
+    # comments; the one that is there is somebody else's
+    "list_comments": Entry(Access.TEAM, lambda stage: Asked(query={"on": "subject", "number": stage.comment()[0]})),
+    "say": Entry(Access.TEAM, _body(lambda stage: {"on": "subject", "number": stage.subject(), "text": "a word"})),
+    "say_again": Entry(Access.TEAM, lambda stage: Asked({"comment": stage.comment()[1]}, body={"text": "a word"}), (403,)),
+    "take_back": Entry(Access.TEAM, lambda stage: Asked({"comment": stage.comment()[1]}), (403,)),
+    "list_versions": Entry(Access.TEAM, on(comment=lambda stage: stage.comment()[1])),
+    "preview_comment": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "a word"})),
+    "list_mentions": Entry(Access.KNOWN),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

@@ -28,6 +28,8 @@ class Permission(StrEnum):
     FINDINGS_READ = "findings:read"
     FINDINGS_IMPORT = "findings:import"
     FINDINGS_DECIDE = "findings:decide"
+    COMMENTS_WRITE = "comments:write"
+    """Say something about what may be read."""
     ADVISORIES_READ = "advisories:read"
     ADVISORIES_WRITE = "advisories:write"
     CONNECTIONS_READ = "connections:read"
@@ -56,12 +58,13 @@ class Role(StrEnum):
 
 
 _READ = frozenset({Permission.SUBJECTS_READ, Permission.ASSESSMENTS_READ, Permission.FINDINGS_READ, Permission.ADVISORIES_READ})
-_DEVELOPER = _READ | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT}
+_VIEWER = _READ | {Permission.COMMENTS_WRITE}
+_DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT}
 _MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
 _SECURITY = _MAINTAINER | {Permission.FINDINGS_DECIDE, Permission.ADVISORIES_WRITE, Permission.JOBS_WRITE, Permission.PEOPLE_READ}
 
 GRANTS: Mapping[Role, frozenset[Permission]] = {
-    Role.VIEWER: _READ,
+    Role.VIEWER: _VIEWER,
     Role.DEVELOPER: frozenset(_DEVELOPER),
     Role.MAINTAINER: frozenset(_MAINTAINER),
     Role.SECURITY: frozenset(_SECURITY),

@@ -12,10 +12,11 @@ from assaymark.model.digest import Digest
 from assaymark.model.trigger import Trigger
 from assaymark.model.verdict import Verdict
 from assaymark.server.problem import not_found
-from assaymark.server.web import asking
+from assaymark.server.web import asking, talk
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.store import assessments, progress
 from assaymark.store.assessments import Filter
+from assaymark.store.comments import About
 from assaymark.views import html
 from assaymark.views.options import Options
 
@@ -64,6 +65,7 @@ def show_change(visit: Visit) -> Response:
         has_ended=state in TERMINAL,
         heading=heading,
         body=body,
+        talk=talk.conversation(visit, About.ASSESSMENT, number),
     )
 
 

@@ -9,9 +9,10 @@ from assaymark.model.assessment import SubjectId
 from assaymark.model.finding import Kind
 from assaymark.model.severity import Severity
 from assaymark.server.problem import invalid, not_found
-from assaymark.server.web import asking
+from assaymark.server.web import asking, talk
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.store import findings
+from assaymark.store.comments import About
 from assaymark.store.findings import Filter, Order, Part, Place, Standing
 from assaymark.store.narrowing import MOST_COUNTED
 
@@ -59,7 +60,14 @@ def show_finding(visit: Visit) -> Response:
         if found is None or not findings.may_see(connection, teams, number):
             raise not_found("this finding")
         rows, last = findings.page(connection, teams, Filter(finding=number, at=asking.as_of(visit)), Part(limit=200))
-    return visit.page("finding.html", found=found, rows=rows, more=last is not None, as_of=visit.asked("as_of"))
+    return visit.page(
+        "finding.html",
+        found=found,
+        rows=rows,
+        more=last is not None,
+        as_of=visit.asked("as_of"),
+        talk=talk.conversation(visit, About.FINDING, number),
+    )
 
 
 def _subject(visit: Visit) -> SubjectId | None:

@@ -8,9 +8,10 @@ from assaymark.model.access import Permission
 from assaymark.model.assessment import SubjectId
 from assaymark.model.trigger import SubjectKind
 from assaymark.server.problem import not_found
-from assaymark.server.web import asking
+from assaymark.server.web import asking, talk
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.store import assessments, findings, subjects
+from assaymark.store.comments import About
 from assaymark.store.subjects import KEYS, Filter, Key, Order, Part
 
 _SHOWN_CHANGES, _SHOWN_FINDINGS = 10, 20
@@ -57,7 +58,14 @@ def show_subject(visit: Visit) -> Response:
         standing, more = findings.page(connection, seen, findings.Filter(subject=number, at=at, waived=False), part)
         name = subjects.repository_of(connection, row)
     return visit.page(
-        "subject.html", row=row, repository=name, changes=changes, findings=standing, more=more is not None, as_of=visit.asked("as_of")
+        "subject.html",
+        row=row,
+        repository=name,
+        changes=changes,
+        findings=standing,
+        more=more is not None,
+        as_of=visit.asked("as_of"),
+        talk=talk.conversation(visit, About.SUBJECT, number),
     )
 
 

@@ -10,15 +10,7 @@ from assaymark.store.tables.channels import channel_message, digest, happening, 
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
 from assaymark.store.tables.found import finding, occurrence, posture
-from assaymark.store.tables.held import (
-    advisory_hit,
-    advisory_snapshot,
-    component,
-    holding,
-    package,
-    package_set,
-    unordered_component,
-)
+from assaymark.store.tables.held import advisory_hit, advisory_snapshot, component, holding, package, package_set, unordered_component
 from assaymark.store.tables.people import (
     attempt,
     audit_event,
@@ -35,6 +27,7 @@ from assaymark.store.tables.people import (
 from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
+from assaymark.store.tables.voices import comment, mention, report, report_entry, report_link
 from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
 
 __all__ = [
@@ -44,6 +37,7 @@ __all__ = [
     "attempt",
     "audit_event",
     "channel_message",
+    "comment",
     "component",
     "connection",
     "decision",
@@ -60,6 +54,7 @@ __all__ = [
     "invitation",
     "job",
     "membership",
+    "mention",
     "metadata",
     "occurrence",
     "outbox",
@@ -71,6 +66,9 @@ __all__ = [
     "progress",
     "ref_listing",
     "remembered_answer",
+    "report",
+    "report_entry",
+    "report_link",
     "repository",
     "said",
     "saved_view",

@@ -218,6 +218,29 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_audit_event_person_at"), "audit_event", ["person", "at"], unique=False)
     op.create_index(op.f("ix_audit_event_team_at"), "audit_event", ["team", "at"], unique=False)
     op.create_table(
+        "comment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("first", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_comment_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_comment_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_comment")),
+    )
+    op.create_index(op.f("ix_comment_first_id"), "comment", ["first", "id"], unique=False)
+    op.create_index(
+        "ix_comment_thread",
+        "comment",
+        ["about", "number", "id"],
+        unique=False,
+        sqlite_where=sa.text("first IS NULL"),
+        postgresql_where=sa.text("first IS NULL"),
+    )
+    op.create_table(
         "connection",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -345,6 +368,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_passkey_person"), "passkey", ["person"], unique=False)
     op.create_table(
+        "report_link",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_report_link_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_report_link_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_link")),
+        sa.UniqueConstraint("hash", name=op.f("uq_report_link_hash")),
+    )
+    op.create_index(op.f("ix_report_link_team_id"), "report_link", ["team", "id"], unique=False)
+    op.create_table(
         "saved_view",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -444,6 +483,18 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("connection", "delivery", name=op.f("uq_delivery_connection_delivery")),
     )
     op.create_index(op.f("ix_delivery_received_at"), "delivery", ["received_at"], unique=False)
+    op.create_table(
+        "mention",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("comment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["comment"], ["comment.id"], name=op.f("fk_mention_comment")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_mention_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mention")),
+        sa.UniqueConstraint("comment", "person", name=op.f("uq_mention_comment_person")),
+    )
+    op.create_index(op.f("ix_mention_person_id"), "mention", ["person", "id"], unique=False)
     op.create_table(
         "repository",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -652,6 +703,31 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_posture_subject_at_id"), "posture", ["subject", "at", "id"], unique=False)
     op.create_table(
+        "report",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("link", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), server_default="", nullable=False),
+        sa.Column("steps", sa.Text(), server_default="", nullable=False),
+        sa.Column("contact", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("finding", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("messages", sa.Integer(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["finding"], ["finding.id"], name=op.f("fk_report_finding")),
+        sa.ForeignKeyConstraint(["link"], ["report_link.id"], name=op.f("fk_report_link")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_report_subject")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_report_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
+        sa.UniqueConstraint("hash", name=op.f("uq_report_hash")),
+    )
+    op.create_index(op.f("ix_report_state_id"), "report", ["state", "id"], unique=False)
+    op.create_index(op.f("ix_report_team_state_id"), "report", ["team", "state", "id"], unique=False)
+    op.create_table(
         "advisory_hit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("snapshot", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -852,6 +928,19 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_progress_assessment")),
         sa.PrimaryKeyConstraint("assessment", name=op.f("pk_progress")),
     )
+    op.create_table(
+        "report_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("report", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("state", sa.Text(), server_default="", nullable=False),
+        sa.Column("text", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_report_entry_person")),
+        sa.ForeignKeyConstraint(["report"], ["report.id"], name=op.f("fk_report_entry_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_entry")),
+    )
+    op.create_index(op.f("ix_report_entry_report_id"), "report_entry", ["report", "id"], unique=False)
     escape = "%" if op.get_bind().dialect.name == "sqlite" else "%%"  # psycopg reads a lone one as a parameter
     for statement in (*statements(op.get_bind().dialect.name), *fulltext.statements(op.get_bind().dialect.name)):
         op.get_bind().exec_driver_sql(statement.replace("%", escape))
