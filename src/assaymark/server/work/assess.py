@@ -8,9 +8,11 @@ policy that is wrong, an address that is refused) ends it at once. A worker that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assaymark.errors import AssayError, EngineMissing, SubjectUnreadable, UsageError
 from assaymark.flow import Context
@@ -22,6 +24,7 @@ from assaymark.server.service import Service
 from assaymark.server.work import cases
 from assaymark.server.work.bases import Ends, Question, find_ends
 from assaymark.server.work.cases import Case
+from assaymark.server.work.deciding import decided_about
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, is_image, judge_image, with_tag
 from assaymark.server.work.remotes import mirror_of, remote_of
@@ -54,7 +57,7 @@ def assess(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> 
         return
     watch = Watch(service, attempt, SECONDS, number)
     try:
-        context = surroundings(service, watch)
+        context = replace(surroundings(service, watch), decided=partial(decided_about, service, case.subject))
         judgement = judge(service, case, context, watch)
     except (UsageError, SubjectUnreadable, EngineMissing) as error:
         if not watch.cancelled:

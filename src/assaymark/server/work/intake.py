@@ -38,7 +38,7 @@ _CONTINUES = frozenset({SubjectKind.BRANCH, SubjectKind.IMAGE, SubjectKind.ENVIR
 """Subjects whose present state follows from the one before: what is judged begins where judging ended."""
 
 
-_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.ADVISORY})
+_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.ADVISORY, TriggerKind.DECISION})
 """What judges a state once more, and no change."""
 
 

@@ -20,13 +20,14 @@ from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work import holdings
 from assaymark.server.work.assess import is_damaged
+from assaymark.server.work.deciding import put_judging
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, open_image, with_tag
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
 from assaymark.server.work.whole import by_itself, everything
-from assaymark.store import repositories
+from assaymark.store import decisions, repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
 from assaymark.store.tables import subject
@@ -102,3 +103,5 @@ def _write(service: Service, number: SubjectId, seen: Seen) -> None:
         if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == seen.head:
             record(link, Recording(None, number, seen.verdict, "", whole=True, at=service.now()))
             holdings.note(service, link, number, seen.looked)
+            if decisions.is_any(link):
+                put_judging(service, link, number)  # what was decided between the verdict and this reads in the verdict as well
