@@ -19,6 +19,7 @@ from assaymark.store.tables.held import (
     package_set,
     unordered_component,
 )
+from assaymark.store.tables.items import image_base, issue, item, item_span, item_subject
 from assaymark.store.tables.people import (
     attempt,
     audit_event,
@@ -56,7 +57,12 @@ __all__ = [
     "group_mapping",
     "happening",
     "holding",
+    "image_base",
     "invitation",
+    "issue",
+    "item",
+    "item_span",
+    "item_subject",
     "job",
     "membership",
     "metadata",
