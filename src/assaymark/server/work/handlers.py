@@ -17,6 +17,8 @@ HANDLERS: Mapping[str, str] = {
     "assess": "assaymark.server.work.assess:assess",
     "abandon-import": "assaymark.server.work.importing:abandon",
     "import": "assaymark.server.work.importing:import_report",
+    "own-items": "assaymark.server.work.owners:own_items",
+    "tell-items": "assaymark.server.work.items:tell_items",
     "inventory": "assaymark.server.work.inventory:inventory",
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",

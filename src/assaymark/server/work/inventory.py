@@ -18,10 +18,11 @@ from assaymark.model.assessment import SubjectId
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import holdings
+from assaymark.server.work import holdings, owners
 from assaymark.server.work.assess import is_damaged
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, open_image, with_tag
+from assaymark.server.work.items import follow
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
@@ -102,3 +103,5 @@ def _write(service: Service, number: SubjectId, seen: Seen) -> None:
         if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == seen.head:
             record(link, Recording(None, number, seen.verdict, "", whole=True, at=service.now()))
             holdings.note(service, link, number, seen.looked)
+            follow(service, link)
+            owners.ask(service, link, number)

@@ -16,6 +16,7 @@ item = Table(
     text("owner_source", default="team"),  # team, codeowners, blame, hand
     text("basis", default=""),  # by which the owner was found: digest of CODEOWNERS, so that another one asks again
     number("untold"),  # 1 while nobody was told of its last change
+    text("told_state", default=""), text("told_owner", default=""),  # what was told last, so that only a change is
     instant("created_at"),
     UniqueConstraint("key"),
     Index("ix_item_untold", "id", sqlite_where=sa.text("untold = 1"), postgresql_where=sa.text("untold = 1")),

@@ -468,6 +468,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("owner_source", sa.Text(), server_default="team", nullable=False),
         sa.Column("basis", sa.Text(), server_default="", nullable=False),
         sa.Column("untold", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("told_state", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_owner", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_item_person")),
         sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_item_repository")),
