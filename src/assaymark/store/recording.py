@@ -1,6 +1,7 @@
 """A verdict becomes rows: in one transaction the assessment ends, occurrences open and close, the summary follows.
 
 Guarantees
+* what one repair removes is one item, which opens and closes with what stands in it (`item_keeping`);
 * an assessment ends once: recording it again changes nothing and says so;
 * an occurrence closes only when a finished check over its place no longer sees the finding (`occurrences`): a check that did not run, or a
   path that it could not look at, closes nothing;
@@ -31,7 +32,7 @@ from assaymark.model.rules import catalogue
 from assaymark.model.severity import Severity
 from assaymark.model.trigger import SubjectKind, TriggerKind
 from assaymark.model.verdict import Judged, State, Verdict, WaiverRef
-from assaymark.store import bulk, decisions
+from assaymark.store import bulk, decisions, item_keeping
 from assaymark.store.occurrences import UNSAID, Decided, Difference, Reach, Sighted, Standing, difference
 from assaymark.store.tables import assessment as assessments
 from assaymark.store.tables import finding as findings
@@ -163,7 +164,9 @@ def _occurrences(
     for portion in bulk.portions(found.touched):
         ids_, lines, checks = (list(column) for column in zip(*portion, strict=True))
         bulk.change(connection, occurrences, ids_, {"line_now": lines, "checks": checks})
-    bulk.add(connection, occurrences, OCCURRENCE_COLUMNS, _rows(found, recording, subject["team"]))
+    opened = [opening.sighted.judged.finding for opening in found.opened]
+    items = item_keeping.identify(connection, subject, opened, recording.at)
+    bulk.add(connection, occurrences, (*OCCURRENCE_COLUMNS, "item"), _rows(found, recording, subject["team"], items))
     return sum(opening.since is None for opening in found.opened), len(found.closed)
 
 
@@ -249,9 +252,9 @@ def _sighted(judged: Judged, finding: int, *, says_waivers: bool) -> Sighted:
     )
 
 
-def _rows(found: Difference, recording: Recording, team: int | None) -> Iterator[tuple[Any, ...]]:
+def _rows(found: Difference, recording: Recording, team: int | None, items: Mapping[int, int]) -> Iterator[tuple[Any, ...]]:
     at, by, subject = recording.at, recording.assessment, recording.subject
-    for opening in found.opened:
+    for position, opening in enumerate(found.opened):
         seen = opening.sighted
         finding, own = seen.judged.finding, max(seen.own, 0)
         yield (
@@ -259,7 +262,7 @@ def _rows(found: Difference, recording: Recording, team: int | None) -> Iterator
             seen.severity, finding.confidence.rank, seen.path, seen.line, seen.line, cut(finding.message, _LONGEST_MESSAGE),
             _detail(seen.judged, opening.decision), opening.ordinal, int(own or opening.decision is not None), own,
             opening.decision.id if opening.decision else None, opening.checks, at, by,
-            at if opening.since is None else opening.since,
+            at if opening.since is None else opening.since, items.get(position),
         )  # fmt: skip
 
 
@@ -321,8 +324,9 @@ def _summarise(connection: sa.Connection, recording: Recording, subject: Mapping
 def note_posture(connection: sa.Connection, subject: int, at: Instant) -> dict[str, int]:
     """Count what stands open in a subject and write it down where that differs from what was noted last; gives the columns of `subject`.
 
-    Called by whoever opens or closes occurrences, in the same transaction.
+    Called by whoever opens or closes occurrences, in the same transaction; items follow.
     """
+    item_keeping.settle(connection, subject, at)
     counts = _counts(connection, subject)
     names = [posture.c[name] for name in counts]
     last = sa.select(*names).where(posture.c.subject == subject).order_by(posture.c.at.desc(), posture.c.id.desc()).limit(1)

@@ -18,6 +18,7 @@ from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work.bases import Ends
 from assaymark.server.work.deliver import announce
+from assaymark.server.work.items import follow
 from assaymark.store import progress, repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
@@ -67,6 +68,7 @@ def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bo
         link.execute(assessment.update().where(*alive).values(base=ends.base, head=ends.head))
         if not record(link, Recording(case.assessment, case.subject, verdict, blob, whole, now)):
             return False
+        follow(service, link)
         _follow(service, link, case)
         if case.kind in _HELD_WHOLE:
             put_inventory(service, link, case.subject, ends.head)

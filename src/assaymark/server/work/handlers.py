@@ -20,6 +20,8 @@ HANDLERS: Mapping[str, str] = {
     "judge-decided": "assaymark.server.work.deciding:judge_decided",
     "spread-decision": "assaymark.server.work.deciding:spread_decision",
     "import": "assaymark.server.work.importing:import_report",
+    "own-items": "assaymark.server.work.owners:own_items",
+    "tell-items": "assaymark.server.work.items:tell_items",
     "inventory": "assaymark.server.work.inventory:inventory",
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",

@@ -18,11 +18,12 @@ from assaymark.model.assessment import SubjectId
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import holdings
+from assaymark.server.work import holdings, owners
 from assaymark.server.work.assess import is_damaged
 from assaymark.server.work.deciding import put_judging
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, open_image, with_tag
+from assaymark.server.work.items import follow
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
@@ -105,3 +106,5 @@ def _write(service: Service, number: SubjectId, seen: Seen) -> None:
             holdings.note(service, link, number, seen.looked)
             if decisions.is_any(link):
                 put_judging(service, link, number)  # what was decided between the verdict and this reads in the verdict as well
+            follow(service, link)
+            owners.ask(service, link, number)

@@ -16,6 +16,7 @@ _ALL = (
     Schedule("clean-people", "clean-people", 24 * _HOUR),
     Schedule("discover-repositories", "discover-all", 6 * _HOUR),
     Schedule("end-decisions", "end-decisions", _HOUR),
+    Schedule("tell-items", "tell-items", _HOUR),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
 )
 

@@ -11,6 +11,7 @@ from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import advisory_hit, advisory_snapshot, component, holding, package, package_set, unordered_component
+from assaymark.store.tables.items import image_base, issue, item, item_span, item_subject
 from assaymark.store.tables.people import (
     attempt,
     audit_event,
@@ -51,7 +52,12 @@ __all__ = [
     "group_mapping",
     "happening",
     "holding",
+    "image_base",
     "invitation",
+    "issue",
+    "item",
+    "item_span",
+    "item_subject",
     "job",
     "membership",
     "mention",

@@ -518,6 +518,36 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_repository_name"), "repository", ["name"], unique=False)
     op.create_index(op.f("ix_repository_team_id"), "repository", ["team", "id"], unique=False)
     op.create_table(
+        "item",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("rule_class", sa.Text(), nullable=False),
+        sa.Column("advice", sa.Text(), server_default="", nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner_source", sa.Text(), server_default="team", nullable=False),
+        sa.Column("basis", sa.Text(), server_default="", nullable=False),
+        sa.Column("untold", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("told_state", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_item_person")),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_item_repository")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_item_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
+        sa.UniqueConstraint("key", name=op.f("uq_item_key")),
+    )
+    op.create_index(op.f("ix_item_repository_id"), "item", ["repository", "id"], unique=False)
+    op.create_index(
+        "ix_item_untold", "item", ["id"], unique=False, sqlite_where=sa.text("untold = 1"), postgresql_where=sa.text("untold = 1")
+    )
+    op.create_table(
         "ref_listing",
         sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("refs", sa.Text(), nullable=False),
@@ -687,6 +717,103 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_holding_package_set_closed_at"), "holding", ["package_set", "closed_at"], unique=False)
     op.create_index(op.f("ix_holding_subject_closed_at"), "holding", ["subject", "closed_at"], unique=False)
     op.create_table(
+        "image_base",
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("inherited", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_image_base_subject")),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_image_base")),
+    )
+    op.create_index(op.f("ix_image_base_chain"), "image_base", ["chain"], unique=False)
+    op.create_table(
+        "issue",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("connection", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("remote", sa.Text(), server_default="", nullable=False),
+        sa.Column("url", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), server_default="", nullable=False),
+        sa.Column("digest", sa.Text(), server_default="", nullable=False),
+        sa.Column("tried_at", sa.BigInteger(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["connection"], ["connection.id"], name=op.f("fk_issue_connection")),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_issue_item")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_issue")),
+        sa.UniqueConstraint("item", "connection", name=op.f("uq_issue_item_connection")),
+    )
+    op.create_table(
+        "item_span",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner_source", sa.Text(), server_default="", nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("findings", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("subjects", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("continued", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("since", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_item_span_item")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_item_span_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_item_span_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item_span")),
+    )
+    op.create_index("ix_item_span_item", "item_span", ["item", "id", "closed_at", "opened_at"], unique=False)
+    op.create_index(
+        "ix_item_span_open",
+        "item_span",
+        ["severity", "since", "id", "kind", "cause", "team", "person"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_item_span_person_worst",
+        "item_span",
+        ["person", "severity", "since", "id", "closed_at", "opened_at", "kind", "cause", "team"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_item_span_team_worst",
+        "item_span",
+        ["team", "severity", "since", "id", "closed_at", "opened_at", "kind", "cause", "person"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_item_span_worst",
+        "item_span",
+        ["severity", "since", "id", "closed_at", "opened_at", "kind", "cause", "team", "person"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_item_span_open",
+        "item_span",
+        ["item"],
+        unique=True,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_table(
+        "item_subject",
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("findings", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_item_subject_item")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_item_subject_subject")),
+        sa.PrimaryKeyConstraint("item", "subject", name=op.f("pk_item_subject")),
+    )
+    op.create_index(op.f("ix_item_subject_subject"), "item_subject", ["subject"], unique=False)
+    op.create_table(
         "posture",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -832,8 +959,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("closed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("continued", sa.Integer(), server_default="0", nullable=False),
         sa.Column("since", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(["closed_by"], ["assessment.id"], name=op.f("fk_occurrence_closed_by")),
         sa.ForeignKeyConstraint(["finding"], ["finding.id"], name=op.f("fk_occurrence_finding")),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_occurrence_item")),
         sa.ForeignKeyConstraint(["opened_by"], ["assessment.id"], name=op.f("fk_occurrence_opened_by")),
         sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_occurrence_subject")),
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_occurrence_team")),
@@ -848,6 +977,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         postgresql_where=sa.text("decision IS NOT NULL"),
     )
     op.create_index("ix_occurrence_finding", "occurrence", ["finding", "id"], unique=False)
+    op.create_index(
+        "ix_occurrence_item",
+        "occurrence",
+        ["item", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
+        unique=False,
+        sqlite_where=sa.text("item IS NOT NULL"),
+        postgresql_where=sa.text("item IS NOT NULL"),
+    )
     op.create_index(
         "ix_occurrence_newest",
         "occurrence",
@@ -873,6 +1010,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         "occurrence",
         ["rule_class", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
         unique=False,
+    )
+    op.create_index(
+        "ix_occurrence_subject_item",
+        "occurrence",
+        ["subject", "item", "severity"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL AND waived = 0 AND item IS NOT NULL"),
+        postgresql_where=sa.text("closed_at IS NULL AND waived = 0 AND item IS NOT NULL"),
     )
     op.create_index(
         "ix_occurrence_subject_worst",
