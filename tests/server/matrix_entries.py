@@ -150,6 +150,17 @@ class Stage:
     def connection(self) -> int:
         return self.write(t.connection, kind="gitlab", name=self.name(), team=self.own, created_at=self.now, web_url="https://forge.test")
 
+    def channel(self) -> int:
+        made = {"kind": "webhook", "name": self.name(), "team": self.own, "host": "hooks.test", "state": "active"}
+        return self.write(t.subscription, **made, created_at=self.now)
+
+    def message(self) -> tuple[int, int]:
+        """Of a channel, sent: (channel, message)."""
+        told: dict[str, Any] = {"kind": "verdict.changed", "at": self.now, "team": self.own, "title": self.name(), "path": "/"}
+        channel, happening = self.channel(), self.write(t.happening, **told)
+        made: dict[str, Any] = {"subscription": channel, "happening": happening, "state": "sent", "created_at": self.now}
+        return channel, self.write(t.channel_message, **made, uid=self.name(), due_at=self.now)
+
     def repository(self) -> int:
         name = self.name()
         return self.write(t.repository, name=name, clone_url=f"https://forge.test/{name}.git", team=self.own, created_at=self.now)
@@ -329,6 +340,19 @@ ENTRIES: dict[str, Entry] = {
     "end_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
     "list_deliveries": Entry(Access.TEAM, on(connection=Stage.connection)),
     "discover_repositories": Entry(Access.TEAM, on(connection=Stage.connection), (202, 409)),
+    "list_channels": Entry(Access.LISTED, listed(Stage.channel)),
+    "get_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "create_channel": Entry(
+        Access.TEAM,
+        _body(lambda stage: {"kind": "slack", "name": stage.name(), "address": "https://1.1.1.1/hook", "team": stage.own}),
+    ),
+    "change_channel": Entry(Access.TEAM, lambda stage: Asked({"channel": stage.channel()}, body={"name": stage.name()})),
+    "rotate_channel_secret": Entry(Access.TEAM, lambda stage: Asked({"channel": stage.channel()}, body={})),
+    "end_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "test_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "list_messages": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "replay_message": Entry(Access.TEAM, lambda stage: Asked(dict(zip(("channel", "message"), stage.message(), strict=True)))),
+    "list_happenings": Entry(Access.LISTED, listed(Stage.message)),
     "list_repositories": Entry(Access.LISTED, listed(Stage.repository)),
     "get_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
     "register_repository": Entry(

@@ -19,6 +19,7 @@ from assaymark.server.service import Service
 from assaymark.server.work.bases import Ends
 from assaymark.server.work.deliver import announce
 from assaymark.server.work.items import follow
+from assaymark.server.work.telling import tell_change
 from assaymark.store import progress, repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
@@ -69,7 +70,7 @@ def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bo
         if not record(link, Recording(case.assessment, case.subject, verdict, blob, whole, now)):
             return False
         follow(service, link)
-        _follow(service, link, case)
+        _follow(service, link, case, verdict)
         if case.kind in _HELD_WHOLE:
             put_inventory(service, link, case.subject, ends.head)
         if case.repository is not None:
@@ -88,7 +89,7 @@ def end_unproven(service: Service, case: Case, summary: str) -> None:
     with service.database.write() as link:
         blob: Digest | str = ""
         if record(link, Recording(case.assessment, case.subject, None, blob, whole=False, at=service.now(), summary=summary)):
-            _follow(service, link, case)
+            _follow(service, link, case, None)
 
 
 def end_cancelled(service: Service, link: sa.Connection, number: AssessmentId, why: str) -> bool:
@@ -115,8 +116,9 @@ def put_inventory(service: Service, link: sa.Connection, number: SubjectId, head
     )
 
 
-def _follow(service: Service, link: sa.Connection, case: Case) -> None:
+def _follow(service: Service, link: sa.Connection, case: Case, verdict: Verdict | None) -> None:
     progress.forget(link, case.assessment)
+    tell_change(service, link, case.assessment, verdict)
     announce(service, link, case.assessment)
 
 

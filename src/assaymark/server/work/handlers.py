@@ -31,6 +31,9 @@ HANDLERS: Mapping[str, str] = {
     "poll-repositories": "assaymark.server.work.poll:poll_all",
     "poll-repository": "assaymark.server.work.poll:poll",
     "deliver": "assaymark.server.work.deliver:deliver",
+    "deliver-channel": "assaymark.server.work.channels:deliver_channel",
+    "look-after-channels": "assaymark.server.work.channels:look_after_channels",
+    "clean-channels": "assaymark.server.work.forgetting_messages:clean_channels",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""
 
