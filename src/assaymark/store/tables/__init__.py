@@ -30,6 +30,14 @@ from assaymark.store.tables.people import (
     team,
     token,
 )
+from assaymark.store.tables.policies import (
+    policy_approval,
+    policy_event,
+    policy_outcome,
+    policy_simulation,
+    policy_source,
+    policy_version,
+)
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
 from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
@@ -57,6 +65,12 @@ __all__ = [
     "package_set",
     "passkey",
     "person",
+    "policy_approval",
+    "policy_event",
+    "policy_outcome",
+    "policy_simulation",
+    "policy_source",
+    "policy_version",
     "posture",
     "progress",
     "ref_listing",
