@@ -25,6 +25,9 @@ HANDLERS: Mapping[str, str] = {
     "discover-all": "assaymark.server.work.discover:discover_all",
     "poll-repositories": "assaymark.server.work.poll:poll_all",
     "poll-repository": "assaymark.server.work.poll:poll",
+    "read-policies": "assaymark.server.work.policy_sources:read",
+    "read-all-policies": "assaymark.server.work.policy_sources:read_all",
+    "simulate-policy": "assaymark.server.work.simulate:simulate",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""

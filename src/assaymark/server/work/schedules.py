@@ -16,6 +16,7 @@ _ALL = (
     Schedule("clean-people", "clean-people", 24 * _HOUR),
     Schedule("discover-repositories", "discover-all", 6 * _HOUR),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
+    Schedule("read-policies", "read-all-policies", _HOUR),
 )
 
 
