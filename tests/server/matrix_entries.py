@@ -171,6 +171,23 @@ class Stage:
             place["since"] = self.now
         return finding, self.write(t.occurrence, **shared, **place, finding=finding, subject=self.subject(), team=self.own)
 
+    def policy(self) -> str:
+        """A version that was proposed and is not in force."""
+        name = self.name()
+        document = _policy(name)
+        self.write(
+            t.policy_version, name=name, version="1.0.0", digest=f"sha256:{name}", document=document, author="ana", created_at=self.now
+        )
+        return name
+
+    def policy_source(self) -> int:
+        return self.write(t.policy_source, repository=self.repository(), path="policies", created_at=self.now)
+
+    def simulation(self) -> int:
+        return self.write(
+            t.policy_simulation, at=self.now, actor="ana", policies="[]", proposed="{}", state="waiting", most=10, counts="{}"
+        )
+
     def event(self) -> None:
         """An entry of the trail."""
         action = Action(self.now, "somebody", "thing.done", "success", object=MARK, team=self.own)
@@ -208,6 +225,11 @@ def listed(make: Callable[[Stage], Any], **query: str) -> Callable[[Stage], Aske
 
 def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
     return lambda stage: Asked(body=make(stage))
+
+
+def _policy(name: str) -> str:
+    """A document."""
+    return f"kind: Policy\nmetadata: {{name: {name}, version: 1.0.0}}\nfloor: {{fail_on: high}}\n"
 
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
@@ -349,6 +371,38 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    # policies of the organisation
+    "list_policies": Entry(Access.SOMEWHERE, listed(Stage.policy)),
+    "get_policy_schema": Entry(Access.KNOWN),
+    "check_policy": Entry(Access.SOMEWHERE, _body(lambda stage: {"document": _policy(stage.name())})),
+    "propose_policy": Entry(Access.EVERYWHERE, _body(lambda stage: {"document": _policy(stage.name())})),
+    "get_policy": Entry(Access.SOMEWHERE, on(name=Stage.policy)),
+    "list_policy_versions": Entry(Access.SOMEWHERE, on(name=Stage.policy)),
+    "get_policy_version": Entry(Access.SOMEWHERE, on(name=Stage.policy, version=lambda _: "1.0.0")),
+    "list_policy_events": Entry(Access.SOMEWHERE, on(name=Stage.policy)),
+    "review_policy": Entry(
+        Access.EVERYWHERE, lambda stage: Asked({"name": stage.policy(), "version": "1.0.0"}, body={"approves": False, "comment": "no"})
+    ),
+    "activate_policy": Entry(Access.EVERYWHERE, lambda stage: Asked({"name": stage.policy(), "version": "1.0.0"}, body={})),
+    "propose_retirement": Entry(Access.EVERYWHERE, lambda stage: Asked({"name": stage.policy()}, body={}), (409,)),
+    "retire_policy": Entry(
+        Access.EVERYWHERE,
+        lambda stage: Asked({"name": stage.policy()}, body={"exception": {"reason": "r", "owner": "o", "until": "2100-01-01"}}),
+        (409,),
+    ),
+    "list_policy_sources": Entry(Access.SOMEWHERE),
+    "add_policy_source": Entry(Access.EVERYWHERE, _body(lambda stage: {"repository": stage.repository()})),
+    "read_policy_source": Entry(Access.EVERYWHERE, on(source=Stage.policy_source)),
+    "end_policy_source": Entry(Access.EVERYWHERE, on(source=Stage.policy_source)),
+    "simulate_policies": Entry(Access.EVERYWHERE, _body(lambda stage: {"documents": [_policy(stage.name())]})),
+    "list_policy_simulations": Entry(Access.EVERYWHERE),
+    "get_policy_simulation": Entry(Access.EVERYWHERE, on(simulation=Stage.simulation)),
+    "list_policy_outcomes": Entry(Access.EVERYWHERE, on(simulation=Stage.simulation)),
+    "cancel_policy_simulation": Entry(Access.EVERYWHERE, on(simulation=Stage.simulation)),
+    "list_approvals": Entry(Access.TEAM, on(assessment=Stage.assessment)),
+    "approve_head": Entry(
+        Access.TEAM, lambda stage: Asked({"assessment": stage.assessment()}, body={"rule": "base/big", "reason": "seen"}), (409,)
+    ),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),
