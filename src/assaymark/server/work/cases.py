@@ -66,7 +66,7 @@ def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bo
     with service.database.write() as link:
         now = service.now()
         alive = (assessment.c.id == case.assessment, assessment.c.state.in_(_ALIVE))
-        link.execute(assessment.update().where(*alive).values(base=ends.base, head=ends.head))
+        link.execute(assessment.update().where(*alive).values(base=ends.base, head=ends.head, grounds=verdict.grounds))
         if not record(link, Recording(case.assessment, case.subject, verdict, blob, whole, now)):
             return False
         follow(service, link)

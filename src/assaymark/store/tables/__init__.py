@@ -25,6 +25,7 @@ from assaymark.store.tables.people import (
     team,
     token,
 )
+from assaymark.store.tables.policies import policy_approval, policy_event, policy_outcome, policy_simulation, policy_source, policy_version
 from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
@@ -68,6 +69,12 @@ __all__ = [
     "package_set",
     "passkey",
     "person",
+    "policy_approval",
+    "policy_event",
+    "policy_outcome",
+    "policy_simulation",
+    "policy_source",
+    "policy_version",
     "posture",
     "progress",
     "ref_listing",

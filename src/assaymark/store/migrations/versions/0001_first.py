@@ -368,6 +368,26 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_passkey_person"), "passkey", ["person"], unique=False)
     op.create_table(
+        "policy_simulation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("policies", sa.Text(), nullable=False),
+        sa.Column("proposed", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("most", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=True),
+        sa.Column("last", sa.BigInteger(), nullable=True),
+        sa.Column("done", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("total", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("counts", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_simulation_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_simulation")),
+    )
+    op.create_table(
         "report_link",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -548,6 +568,21 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         "ix_item_untold", "item", ["id"], unique=False, sqlite_where=sa.text("untold = 1"), postgresql_where=sa.text("untold = 1")
     )
     op.create_table(
+        "policy_source",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("branch", sa.Text(), server_default="", nullable=False),
+        sa.Column("commit", sa.Text(), server_default="", nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_policy_source_repository")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_source")),
+    )
+    op.create_index(op.f("ix_policy_source_repository"), "policy_source", ["repository"], unique=False)
+    op.create_table(
         "ref_listing",
         sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("refs", sa.Text(), nullable=False),
@@ -610,6 +645,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("superseded_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("verdict", sa.Text(), server_default="", nullable=False),
+        sa.Column("grounds", sa.Text(), server_default="", nullable=False),
         sa.Column("summary", sa.Text(), server_default="", nullable=False),
         sa.Column("new_findings", sa.Integer(), server_default="0", nullable=False),
         sa.Column("fixed_findings", sa.Integer(), server_default="0", nullable=False),
@@ -813,6 +849,41 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("item", "subject", name=op.f("pk_item_subject")),
     )
     op.create_index(op.f("ix_item_subject_subject"), "item_subject", ["subject"], unique=False)
+    op.create_table(
+        "policy_approval",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_approval_person")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_policy_approval_subject")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_approval")),
+        sa.UniqueConstraint("subject", "head", "rule", name=op.f("uq_policy_approval_subject_head_rule")),
+    )
+    op.create_table(
+        "policy_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("source", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("path", sa.Text(), server_default="", nullable=False),
+        sa.Column("commit", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_version_person")),
+        sa.ForeignKeyConstraint(["source"], ["policy_source.id"], name=op.f("fk_policy_version_source")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_version")),
+        sa.UniqueConstraint("digest", name=op.f("uq_policy_version_digest")),
+        sa.UniqueConstraint("name", "version", name=op.f("uq_policy_version_name_version")),
+    )
+    op.create_index(op.f("ix_policy_version_name_id"), "policy_version", ["name", "id"], unique=False)
     op.create_table(
         "posture",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -1063,6 +1134,49 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_outbox_state_due_at_id"), "outbox", ["state", "due_at", "id"], unique=False)
     op.create_index(op.f("ix_outbox_stream_id"), "outbox", ["stream", "id"], unique=False)
+    op.create_table(
+        "policy_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), server_default="", nullable=False),
+        sa.Column("weakens", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("exception", sa.Text(), server_default="", nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_event_person")),
+        sa.ForeignKeyConstraint(["version"], ["policy_version.id"], name=op.f("fk_policy_event_version")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_event")),
+    )
+    op.create_index(
+        "ix_policy_event_force",
+        "policy_event",
+        ["name", "id"],
+        unique=False,
+        sqlite_where=sa.text("kind IN ('activated', 'retired')"),
+        postgresql_where=sa.text("kind IN ('activated', 'retired')"),
+    )
+    op.create_index(op.f("ix_policy_event_name_id"), "policy_event", ["name", "id"], unique=False)
+    op.create_index(op.f("ix_policy_event_version_id"), "policy_event", ["version", "id"], unique=False)
+    op.create_table(
+        "policy_outcome",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("simulation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("was", sa.Text(), nullable=False),
+        sa.Column("would", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), server_default="{}", nullable=False),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_policy_outcome_assessment")),
+        sa.ForeignKeyConstraint(["simulation"], ["policy_simulation.id"], name=op.f("fk_policy_outcome_simulation")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_policy_outcome_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_outcome")),
+        sa.UniqueConstraint("simulation", "assessment", name=op.f("uq_policy_outcome_simulation_assessment")),
+    )
+    op.create_index(op.f("ix_policy_outcome_simulation_id"), "policy_outcome", ["simulation", "id"], unique=False)
     op.create_table(
         "progress",
         sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
