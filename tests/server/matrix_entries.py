@@ -349,6 +349,12 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    # figures, what was promised, reports
+    "get_figures": Entry(Access.SOMEWHERE),
+    "get_trend": Entry(Access.SOMEWHERE),
+    "list_behind_figure": Entry(Access.LISTED, lambda stage: Asked({"figure": "open"}, {"severity": "high"} if stage.occurrence() else {})),
+    "get_promises": Entry(Access.SOMEWHERE),
+    "put_promise": Entry(Access.TEAM, _body(lambda stage: {"team": stage.own, "terms": {"critical": 3}})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

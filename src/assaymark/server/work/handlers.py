@@ -25,6 +25,8 @@ HANDLERS: Mapping[str, str] = {
     "discover-all": "assaymark.server.work.discover:discover_all",
     "poll-repositories": "assaymark.server.work.poll:poll_all",
     "poll-repository": "assaymark.server.work.poll:poll",
+    "sum-up-days": "assaymark.server.work.figures:sum_up_days",
+    "issue-reports": "assaymark.server.work.reports:issue_reports",
     "deliver": "assaymark.server.work.deliver:deliver",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""

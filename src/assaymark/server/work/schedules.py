@@ -15,7 +15,9 @@ _ALL = (
     Schedule("clean-mirrors", "clean-mirrors", 24 * _HOUR),
     Schedule("clean-people", "clean-people", 24 * _HOUR),
     Schedule("discover-repositories", "discover-all", 6 * _HOUR),
+    Schedule("issue-reports", "issue-reports", _HOUR),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
+    Schedule("sum-up-days", "sum-up-days", _HOUR),
 )
 
 

@@ -7,6 +7,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 from __future__ import annotations
 
 from assaymark.store.tables.columns import metadata
+from assaymark.store.tables.figures import figure_day, promise, report, report_link, signing_key, subject_past
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import (
     advisory_hit,
@@ -44,6 +45,7 @@ __all__ = [
     "connection",
     "delivery",
     "federated_identity",
+    "figure_day",
     "finding",
     "group_mapping",
     "holding",
@@ -59,14 +61,19 @@ __all__ = [
     "person",
     "posture",
     "progress",
+    "promise",
     "ref_listing",
     "remembered_answer",
+    "report",
+    "report_link",
     "repository",
     "said",
     "schedule",
     "session",
     "setting",
+    "signing_key",
     "subject",
+    "subject_past",
     "team",
     "token",
     "unordered_component",

@@ -50,6 +50,11 @@ Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.severity, occurrence
 _is_waived = sa.text("waived = 1")
 Index("ix_occurrence_waived", occurrence.c.severity, occurrence.c.since, occurrence.c.id, occurrence.c.closed_at, occurrence.c.opened_at,
       occurrence.c.team, sqlite_where=_is_waived, postgresql_where=_is_waived)  # fmt: skip
+# What began and what ended within a span, for figures: both only ever grow at their end, which costs a writer little.
+_counted = tuple(occurrence.c[name] for name in ("subject", "team", "layer", "severity", "kind", "waived", "since"))
+Index("ix_occurrence_begun", occurrence.c.opened_at, *_counted)
+Index("ix_occurrence_over", occurrence.c.closed_at, occurrence.c.continued, occurrence.c.closed_by, occurrence.c.id, *_counted,
+      sqlite_where=sa.text("closed_at IS NOT NULL"), postgresql_where=sa.text("closed_at IS NOT NULL"))  # fmt: skip
 Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
 
 posture = Table(
