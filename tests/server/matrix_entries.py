@@ -446,6 +446,12 @@ ENTRIES: dict[str, Entry] = {
     "approve_head": Entry(
         Access.TEAM, lambda stage: Asked({"assessment": stage.assessment()}, body={"rule": "base/big", "reason": "seen"}), (409,)
     ),
+    # figures, what was promised, reports
+    "get_figures": Entry(Access.SOMEWHERE),
+    "get_trend": Entry(Access.SOMEWHERE),
+    "list_behind_figure": Entry(Access.LISTED, lambda stage: Asked({"figure": "open"}, {"severity": "high"} if stage.occurrence() else {})),
+    "get_promises": Entry(Access.SOMEWHERE),
+    "put_promise": Entry(Access.TEAM, _body(lambda stage: {"team": stage.own, "terms": {"critical": 3}})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, channels, entrance, find, register, standing, subjects, talk
+from assaymark.server.web import changes, channels, entrance, find, posture, register, standing, subjects, talk
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -20,14 +20,15 @@ def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
         Screen("GET", "/", show_start, None),
-        *entrance.SCREENS,
         *changes.SCREENS,
-        *subjects.SCREENS,
-        *standing.SCREENS,
-        *find.SCREENS,
-        *register.SCREENS,
-        *talk.SCREENS,
         *channels.SCREENS,
+        *entrance.SCREENS,
+        *find.SCREENS,
+        *posture.SCREENS,
+        *register.SCREENS,
+        *standing.SCREENS,
+        *subjects.SCREENS,
+        *talk.SCREENS,
     ]
 
 
