@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, entrance, find, register, standing, subjects, talk
+from assaymark.server.web import changes, entrance, find, finding, findings, register, subjects, talk
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -16,14 +16,21 @@ def show_start(_visit: Visit) -> Response:
     return RedirectResponse("/changes", 303)
 
 
+def show_keys(visit: Visit) -> Response:
+    """Which keys do what, and the switch that turns them off."""
+    return visit.page("keys.html")
+
+
 def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
         Screen("GET", "/", show_start, None),
+        Screen("GET", "/keys", show_keys, None),
         *entrance.SCREENS,
         *changes.SCREENS,
         *subjects.SCREENS,
-        *standing.SCREENS,
+        *findings.SCREENS,
+        *finding.SCREENS,
         *find.SCREENS,
         *register.SCREENS,
         *talk.SCREENS,
