@@ -357,6 +357,10 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    # the queue of each reader
+    "get_my_queue": Entry(Access.SOMEWHERE),
+    "get_security_queue": Entry(Access.SOMEWHERE),
+    "get_standing": Entry(Access.SOMEWHERE),
     # saved views: what is shared with whom has tests of its own
     "list_views": Entry(Access.SOMEWHERE),
     "save_view": Entry(Access.SOMEWHERE, _body(lambda _: {"name": "v", "query": "severity=high"})),

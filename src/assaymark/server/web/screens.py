@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, entrance, find, finding, findings, register, subjects, talk
+from assaymark.server.web import changes, entrance, find, finding, findings, register, start, subjects, talk
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
-
-
-def show_start(_visit: Visit) -> Response:
-    """The first page is what happened last."""
-    return RedirectResponse("/changes", 303)
 
 
 def show_keys(visit: Visit) -> Response:
@@ -24,9 +19,9 @@ def show_keys(visit: Visit) -> Response:
 def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
-        Screen("GET", "/", show_start, None),
         Screen("GET", "/keys", show_keys, None),
         *entrance.SCREENS,
+        *start.SCREENS,
         *changes.SCREENS,
         *subjects.SCREENS,
         *findings.SCREENS,

@@ -5,7 +5,7 @@
   const kept = (() => { try { return window.localStorage; } catch (_error) { return null; } })();
   const areOff = () => kept !== null && kept.getItem(OFF) === "1";
   const busy = (element) => element instanceof Element && element.closest("input:not([type=checkbox]):not([type=range]), select, textarea, [contenteditable]");
-  const rows = () => Array.from(document.querySelectorAll("[data-rows] tbody tr"));
+  const rows = () => Array.from(document.querySelectorAll("[data-rows] tbody tr, [data-rows-as-list] > li"));
   let at = -1;
   let waitsForPlace = false;
 
@@ -44,7 +44,7 @@
   });
   document.addEventListener("focusin", (event) => {
     const all = rows();
-    const found = event.target instanceof Element ? all.indexOf(event.target.closest("tr")) : -1;
+    const found = event.target instanceof Element ? all.indexOf(event.target.closest("tr, [data-rows-as-list] > li")) : -1;
     if (found >= 0 && found !== at) { if (all[at]) { all[at].classList.remove("at"); } at = found; all[at].classList.add("at"); }
   });
 
