@@ -317,6 +317,8 @@ ENTRIES: dict[str, Entry] = {
     "get_facets": Entry(Access.SOMEWHERE),
     "get_finding": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
     "list_places": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
+    "list_history": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
+    "get_code": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1]), (404,)),
     "get_occurrence": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1])),
     "list_connections": Entry(Access.LISTED, listed(Stage.connection)),
     "get_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
