@@ -1,4 +1,4 @@
-"""The page of posture and its lists as a reader gets them: the same bytes when asked again, every number leading to a list of that length."""
+"""The page of posture and its lists as a reader gets them: the same bytes when asked again, every number leading to a list as long."""
 
 from __future__ import annotations
 

@@ -349,6 +349,8 @@ ENTRIES: dict[str, Entry] = {
     "get_facets": Entry(Access.SOMEWHERE),
     "get_finding": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
     "list_places": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
+    "list_history": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
+    "get_code": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1]), (404,)),
     "get_occurrence": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1])),
     "list_connections": Entry(Access.LISTED, listed(Stage.connection)),
     "get_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
@@ -402,6 +404,10 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    # the queue of each reader
+    "get_my_queue": Entry(Access.SOMEWHERE),
+    "get_security_queue": Entry(Access.SOMEWHERE),
+    "get_standing": Entry(Access.SOMEWHERE),
     # saved views: what is shared with whom has tests of its own
     "list_views": Entry(Access.SOMEWHERE),
     "save_view": Entry(Access.SOMEWHERE, _body(lambda _: {"name": "v", "query": "severity=high"})),

@@ -289,3 +289,8 @@ def details_of(connection: sa.Connection, number: int) -> dict[str, str]:
     text = connection.execute(sa.select(c.details).where(c.id == number)).scalar() or "{}"
     told = msgspec.json.decode(text)
     return {str(name): str(value) for name, value in told.items()} if isinstance(told, dict) else {}
+
+
+def began(connection: sa.Connection, teams: Teams) -> Instant | None:
+    """When the first of them came: before that there is nothing to ask for."""
+    return connection.execute(sa.select(sa.func.min(c.created_at)).where(*of_teams(c.team, teams))).scalar()

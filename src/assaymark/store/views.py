@@ -7,6 +7,7 @@ has at most `MOST` of them. Who may share with whom is the caller's to ask.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -63,7 +64,7 @@ def one(connection: sa.Connection, number: int) -> ViewRow | None:
     return None if row is None else _row(row)
 
 
-def _row(row: sa.Row[tuple[object, ...]]) -> ViewRow:
+def _row(row: Any) -> ViewRow:
     values = row._asdict()
     return ViewRow(**values | {"audience": Audience(values["audience"])})
 

@@ -10,10 +10,12 @@ from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.api.sieve import Sieve
 from assaymark.server.problem import not_found
+from assaymark.server.work.excerpt import Excerpt, excerpt
 from assaymark.store import findings
 from assaymark.store.ages import Age
 from assaymark.store.facets import Facets, facets
 from assaymark.store.findings import Filter, FindingInfo, FindingRow, OccurrenceInfo, Order, Part, Place, Standing
+from assaymark.store.spells import Spell, spells
 
 router = Router("findings")
 _READ = Permission.FINDINGS_READ
@@ -135,6 +137,18 @@ def list_places(  # noqa: PLR0913, PLR0917 - one per filter
     return Page(tuple(rows), next=cursor.encode((end,)) if end else None)
 
 
+@router.add("GET", "/findings/{finding}/history", _READ)
+def list_history(call: Call, finding: int, after: str | None = None, limit: int = 50) -> Page[Spell]:
+    """Where and when a weakness stood, newest first, with the assessments that saw it come and go."""
+    start = cursor.decode(after, (int,))[0] if after else None
+    teams = call.who.teams_with(_READ)
+    with call.service.database.read() as connection:
+        if not findings.may_see(connection, teams, finding):
+            raise not_found(f"finding {finding}")
+        rows, end = spells(connection, teams, finding, after=start, limit=limit)
+    return Page(tuple(rows), next=cursor.encode((end,)) if end else None)
+
+
 @router.add("GET", "/occurrences/{occurrence}", _READ)
 def get_occurrence(call: Call, occurrence: int) -> OccurrenceInfo:
     """A finding in a subject with all that is known of it; `occurrence` is the `id` of a row of the lists."""
@@ -143,3 +157,14 @@ def get_occurrence(call: Call, occurrence: int) -> OccurrenceInfo:
     if found is None or not call.who.may(_READ, found.row.team):
         raise not_found(f"occurrence {occurrence}")
     return found
+
+
+@router.add("GET", "/occurrences/{occurrence}/code", _READ)
+def get_code(call: Call, occurrence: int) -> Excerpt:
+    """The lines around an occurrence, in the commit that was judged last; 404 where they are not at hand, and for secrets."""
+    with call.service.database.read() as connection:
+        found = findings.occurrence_of(connection, occurrence)
+    shown = excerpt(call.service, occurrence) if found is not None and call.who.may(_READ, found.row.team) else None
+    if shown is None:
+        raise not_found(f"the code of occurrence {occurrence}")
+    return shown

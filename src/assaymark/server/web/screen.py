@@ -22,9 +22,11 @@ from assaymark.model.access import Permission, Principal
 from assaymark.server.problem import ApiError, forbidden, not_found
 from assaymark.server.service import Service
 from assaymark.server.web.layout import render
+from assaymark.server.web.navigation import is_here, places_for
 
 MOST_FORM_BYTES = 64 << 10
-_MOST_FIELDS = 50
+_MOST_FIELDS = 300
+"""A list of 200 rows, each of which may be chosen, and what is to become of them."""
 
 Identify = Callable[[Service, Request], Principal | None]
 
@@ -36,6 +38,8 @@ class Visit(Struct, frozen=True):
     request: Request
     principal: Principal | None
     form: dict[str, str]
+    rooms: frozenset[str] = frozenset()
+    """Addresses of the pages that this server has."""
 
     @property
     def who(self) -> Principal:
@@ -66,7 +70,9 @@ class Visit(Struct, frozen=True):
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A rendered template; nobody keeps a copy of what is private."""
-        html = render(template, visitor=self.principal, path=self.request.url.path, **values)
+        path = self.request.url.path
+        places = [(place, is_here(place.address, path)) for place in places_for(self.principal, self.rooms)]
+        html = render(template, visitor=self.principal, path=path, places=places, **values)
         return HTMLResponse(html, status, {"Cache-Control": "private, no-store"})
 
 
@@ -82,12 +88,13 @@ class Screen(Struct, frozen=True):
 
 def routes(service: Service, screens: list[Screen], identify: Identify) -> list[Route]:
     """One Starlette route per page and method."""
-    return [Route(each.path, _endpoint(service, each, identify), methods=[each.method], name=each.show.__name__) for each in screens]
+    rooms = frozenset(each.path for each in screens if each.method == "GET")
+    return [Route(each.path, _endpoint(service, each, identify, rooms), methods=[each.method], name=each.show.__name__) for each in screens]
 
 
-def _endpoint(service: Service, screen: Screen, identify: Identify) -> Callable[[Request], Any]:
+def _endpoint(service: Service, screen: Screen, identify: Identify, rooms: frozenset[str]) -> Callable[[Request], Any]:
     def perform(request: Request, form: dict[str, str]) -> Response:
-        visit = Visit(service, request, _visitor(service, request, identify), form)
+        visit = Visit(service, request, _visitor(service, request, identify), form, rooms)
         if not screen.public and visit.principal is None:
             return sign_in_first(request)
         try:
