@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, channels, entrance, find, finding, findings, posture, register, start, subjects, talk
+from assaymark.server.web import changes, channels, entrance, find, finding, findings, posture, register, reports, start, subjects, talk
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -28,6 +28,7 @@ def screens() -> list[Screen]:
         *findings.SCREENS,
         *posture.SCREENS,
         *register.SCREENS,
+        *reports.SCREENS,
         *start.SCREENS,
         *subjects.SCREENS,
         *talk.SCREENS,
