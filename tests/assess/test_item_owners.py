@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tests.assess.conftest import BAD, WORSE, Once
 
 from assaymark.model.access import Grant, Role
-from assaymark.model.assessment import Instant
+from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.happening import HappeningKind
 from assaymark.server.work.owners import own_items
 from assaymark.server.work.remotes import mirror_of
@@ -128,7 +128,7 @@ def test_a_merge_request_opens_no_item(shop: Any) -> None:
 def test_names_of_files_are_no_options_of_blame(shop: Any, name: str) -> None:
     head = commit(shop, {name: BAD, "other.py": BAD})
     shop.assess(shop.push(head))
-    mirror = mirror_of(shop.service, 1)
+    mirror = mirror_of(shop.service, RepositoryId(1))
     wrote = who_wrote(mirror, head, {name: [1, 5], "gone.py": [1], "/etc/passwd": [1], "other.py": [2, 99]}, 30)
     assert {place[0] for place in wrote} <= {name, "other.py"}
     assert (name, 1) in wrote

@@ -19,6 +19,7 @@ from assaymark.server.service import Service
 from assaymark.server.work import issues as module
 from assaymark.server.work.deliver import deliver
 from assaymark.server.work.items import follow
+from assaymark.store import issues as kept
 from assaymark.store.item_keeping import Owner, own
 from assaymark.store.outbox import MessageState
 from assaymark.store.recording import Recording, record
@@ -162,7 +163,7 @@ def test_a_kill_at_any_point_leaves_one_issue(desk: Desk, monkeypatch: pytest.Mo
     elif moment == "before it is sent":
         desk.send_and_die(monkeypatch, module, "bring_up")
     else:
-        desk.send_and_die(monkeypatch, module.issues, "keep")
+        desk.send_and_die(monkeypatch, kept, "keep")
     assert len(desk.issues) == (0 if moment == "before it is sent" else 1)
     desk.remote.fails = lambda _method, _path: 0
     desk.later()
@@ -174,7 +175,7 @@ def test_an_issue_made_before_a_kill_is_found_when_the_item_changed_meanwhile(de
     """The message of the attempt that was killed is overtaken: the next one's first attempt has to look as well."""
     desk.tell(*fifty())
 
-    desk.send_and_die(monkeypatch, module.issues, "keep")
+    desk.send_and_die(monkeypatch, kept, "keep")
     desk.tell(*fifty()[:3])
     desk.later()
     assert len(desk.issues) == 1
@@ -184,7 +185,7 @@ def test_an_issue_made_before_a_kill_is_found_when_the_item_changed_meanwhile(de
 def test_an_issue_is_found_behind_many_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.tell(*fifty())
 
-    desk.send_and_die(monkeypatch, module.issues, "keep")
+    desk.send_and_die(monkeypatch, kept, "keep")
     for number in range(2, 260):
         desk.remote._new(f"other {number}", "text", [])
     desk.later()
