@@ -6,7 +6,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, channels, entrance, find, finding, findings, posture, register, reports, start, subjects, talk
+from assaymark.server.web import (
+    changes,
+    channels,
+    entrance,
+    find,
+    finding,
+    findings,
+    issued,
+    posture,
+    register,
+    reports,
+    start,
+    subjects,
+    talk,
+)
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -26,6 +40,7 @@ def screens() -> list[Screen]:
         *find.SCREENS,
         *finding.SCREENS,
         *findings.SCREENS,
+        *issued.SCREENS,
         *posture.SCREENS,
         *register.SCREENS,
         *reports.SCREENS,
