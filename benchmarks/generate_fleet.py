@@ -243,7 +243,7 @@ def _occurrence_rows(plan: Plan, chance: random.Random, rules: Sequence[_Rule], 
         detail = '{"statement":"run(' + str(which) + ')","column":5}'
         message = f"{rule.title}: {chance.choice(_WORDS)} {which % 5000}"
         yield (which + 1, each.id, each.team, rule.kind, rule.layer, rule.rule_class, rule.rule, rule.severity, 2, path, line, line,
-               message, detail, number, 0, rule.check, opened, None, opened, closed)  # fmt: skip
+               message, detail, number, 0, 0, None, rule.check, opened, None, opened, closed)  # fmt: skip
 
 
 def _summaries(connection: sa.Connection, plan: Plan, counts: dict[int, list[int]]) -> None:

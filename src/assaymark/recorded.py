@@ -16,7 +16,10 @@ from assaymark.model.identity import CURRENT
 from assaymark.model.subject import Comparison
 from assaymark.verdict.baseline import FORMAT, Baseline, Migration, Remembered, names_under, preview, remember
 from assaymark.verdict.compare import compare
+from assaymark.verdict.decide import NOTHING
+from assaymark.verdict.given import Given
 from assaymark.verdict.policy import Policy
+from assaymark.verdict.rules import raised
 from assaymark.verdict.weight import weight
 
 
@@ -39,9 +42,9 @@ class Looked(Struct, frozen=True):
         return [finding for finding in found if finding.core.kind is Kind.UNCHECKED]
 
 
-def look_at(comparison: Comparison, context: Context) -> Looked:
+def look_at(comparison: Comparison, context: Context, given: Given = NOTHING) -> Looked:
     """Look at the whole of head."""
-    policy = policy_of(comparison.head)
+    policy = raised(policy_of(comparison.head), given.floors)
     checks = context.make_checks(policy, settings_for(comparison.head, policy, context))
     entries = readable(comparison.head.entries(), policy)
     base, head = linked((Side(whole=()), Side(entries, entries)), comparison, checks, context)
@@ -50,9 +53,16 @@ def look_at(comparison: Comparison, context: Context) -> Looked:
     return Looked(planned, context.run(planned, checks, (reader, reader), policy), checks, policy)
 
 
-def record(comparison: Comparison, context: Context, *, earlier: Baseline | None = None, schemes: Sequence[str] = ()) -> Baseline:
+def record(
+    comparison: Comparison,
+    context: Context,
+    *,
+    earlier: Baseline | None = None,
+    schemes: Sequence[str] = (),
+    given: Given = NOTHING,
+) -> Baseline:
     """A baseline of head; memory of an earlier one is carried over to the same and to edited findings."""
-    looked = look_at(comparison, context)
+    looked = look_at(comparison, context, given)
     findings = looked.findings()
     before = [row.finding for row in earlier.findings] if earlier else []
     matched = compare(before, findings, weigh=lambda f: weight(f, looked.policy.gate))

@@ -150,6 +150,17 @@ class Stage:
     def connection(self) -> int:
         return self.write(t.connection, kind="gitlab", name=self.name(), team=self.own, created_at=self.now, web_url="https://forge.test")
 
+    def channel(self) -> int:
+        made = {"kind": "webhook", "name": self.name(), "team": self.own, "host": "hooks.test", "state": "active"}
+        return self.write(t.subscription, **made, created_at=self.now)
+
+    def message(self) -> tuple[int, int]:
+        """Of a channel, sent: (channel, message)."""
+        told: dict[str, Any] = {"kind": "verdict.changed", "at": self.now, "team": self.own, "title": self.name(), "path": "/"}
+        channel, happening = self.channel(), self.write(t.happening, **told)
+        made: dict[str, Any] = {"subscription": channel, "happening": happening, "state": "sent", "created_at": self.now}
+        return channel, self.write(t.channel_message, **made, uid=self.name(), due_at=self.now)
+
     def repository(self) -> int:
         name = self.name()
         return self.write(t.repository, name=name, clone_url=f"https://forge.test/{name}.git", team=self.own, created_at=self.now)
@@ -178,6 +189,22 @@ class Stage:
         words = Words(Thing(About.SUBJECT, number), self.own, self.victim(), MARK)
         with self.service.database.write() as connection:
             return number, comments.say(connection, words, self.now)
+    def policy(self) -> str:
+        """A version that was proposed and is not in force."""
+        name = self.name()
+        document = _policy(name)
+        self.write(
+            t.policy_version, name=name, version="1.0.0", digest=f"sha256:{name}", document=document, author="ana", created_at=self.now
+        )
+        return name
+
+    def policy_source(self) -> int:
+        return self.write(t.policy_source, repository=self.repository(), path="policies", created_at=self.now)
+
+    def simulation(self) -> int:
+        return self.write(
+            t.policy_simulation, at=self.now, actor="ana", policies="[]", proposed="{}", state="waiting", most=10, counts="{}"
+        )
 
     def event(self) -> None:
         """An entry of the trail."""
@@ -216,6 +243,11 @@ def listed(make: Callable[[Stage], Any], **query: str) -> Callable[[Stage], Aske
 
 def _body(make: Callable[[Stage], Any]) -> Callable[[Stage], Asked]:
     return lambda stage: Asked(body=make(stage))
+
+
+def _policy(name: str) -> str:
+    """A document."""
+    return f"kind: Policy\nmetadata: {{name: {name}, version: 1.0.0}}\nfloor: {{fail_on: high}}\n"
 
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
@@ -331,6 +363,19 @@ ENTRIES: dict[str, Entry] = {
     "end_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
     "list_deliveries": Entry(Access.TEAM, on(connection=Stage.connection)),
     "discover_repositories": Entry(Access.TEAM, on(connection=Stage.connection), (202, 409)),
+    "list_channels": Entry(Access.LISTED, listed(Stage.channel)),
+    "get_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "create_channel": Entry(
+        Access.TEAM,
+        _body(lambda stage: {"kind": "slack", "name": stage.name(), "address": "https://1.1.1.1/hook", "team": stage.own}),
+    ),
+    "change_channel": Entry(Access.TEAM, lambda stage: Asked({"channel": stage.channel()}, body={"name": stage.name()})),
+    "rotate_channel_secret": Entry(Access.TEAM, lambda stage: Asked({"channel": stage.channel()}, body={})),
+    "end_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "test_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "list_messages": Entry(Access.TEAM, on(channel=Stage.channel)),
+    "replay_message": Entry(Access.TEAM, lambda stage: Asked(dict(zip(("channel", "message"), stage.message(), strict=True)))),
+    "list_happenings": Entry(Access.LISTED, listed(Stage.message)),
     "list_repositories": Entry(Access.LISTED, listed(Stage.repository)),
     "get_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
     "register_repository": Entry(
@@ -375,6 +420,38 @@ ENTRIES: dict[str, Entry] = {
     "list_versions": Entry(Access.TEAM, on(comment=lambda stage: stage.comment()[1])),
     "preview_comment": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "a word"})),
     "list_mentions": Entry(Access.KNOWN),
+    # policies of the organisation
+    "list_policies": Entry(Access.SOMEWHERE, listed(Stage.policy)),
+    "get_policy_schema": Entry(Access.KNOWN),
+    "check_policy": Entry(Access.SOMEWHERE, _body(lambda stage: {"document": _policy(stage.name())})),
+    "propose_policy": Entry(Access.EVERYWHERE, _body(lambda stage: {"document": _policy(stage.name())})),
+    "get_policy": Entry(Access.SOMEWHERE, on(name=Stage.policy)),
+    "list_policy_versions": Entry(Access.SOMEWHERE, on(name=Stage.policy)),
+    "get_policy_version": Entry(Access.SOMEWHERE, on(name=Stage.policy, version=lambda _: "1.0.0")),
+    "list_policy_events": Entry(Access.SOMEWHERE, on(name=Stage.policy)),
+    "review_policy": Entry(
+        Access.EVERYWHERE, lambda stage: Asked({"name": stage.policy(), "version": "1.0.0"}, body={"approves": False, "comment": "no"})
+    ),
+    "activate_policy": Entry(Access.EVERYWHERE, lambda stage: Asked({"name": stage.policy(), "version": "1.0.0"}, body={})),
+    "propose_retirement": Entry(Access.EVERYWHERE, lambda stage: Asked({"name": stage.policy()}, body={}), (409,)),
+    "retire_policy": Entry(
+        Access.EVERYWHERE,
+        lambda stage: Asked({"name": stage.policy()}, body={"exception": {"reason": "r", "owner": "o", "until": "2100-01-01"}}),
+        (409,),
+    ),
+    "list_policy_sources": Entry(Access.SOMEWHERE),
+    "add_policy_source": Entry(Access.EVERYWHERE, _body(lambda stage: {"repository": stage.repository()})),
+    "read_policy_source": Entry(Access.EVERYWHERE, on(source=Stage.policy_source)),
+    "end_policy_source": Entry(Access.EVERYWHERE, on(source=Stage.policy_source)),
+    "simulate_policies": Entry(Access.EVERYWHERE, _body(lambda stage: {"documents": [_policy(stage.name())]})),
+    "list_policy_simulations": Entry(Access.EVERYWHERE),
+    "get_policy_simulation": Entry(Access.EVERYWHERE, on(simulation=Stage.simulation)),
+    "list_policy_outcomes": Entry(Access.EVERYWHERE, on(simulation=Stage.simulation)),
+    "cancel_policy_simulation": Entry(Access.EVERYWHERE, on(simulation=Stage.simulation)),
+    "list_approvals": Entry(Access.TEAM, on(assessment=Stage.assessment)),
+    "approve_head": Entry(
+        Access.TEAM, lambda stage: Asked({"assessment": stage.assessment()}, body={"rule": "base/big", "reason": "seen"}), (409,)
+    ),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

@@ -30,6 +30,9 @@ class Permission(StrEnum):
     FINDINGS_DECIDE = "findings:decide"
     COMMENTS_WRITE = "comments:write"
     """Say something about what may be read."""
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    """Propose, review, activate, retire policies of the organisation; simulate them."""
     ADVISORIES_READ = "advisories:read"
     ADVISORIES_WRITE = "advisories:write"
     CONNECTIONS_READ = "connections:read"
@@ -57,11 +60,25 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_READ = frozenset({Permission.SUBJECTS_READ, Permission.ASSESSMENTS_READ, Permission.FINDINGS_READ, Permission.ADVISORIES_READ})
+_READ = frozenset(
+    {
+        Permission.SUBJECTS_READ,
+        Permission.ASSESSMENTS_READ,
+        Permission.FINDINGS_READ,
+        Permission.ADVISORIES_READ,
+        Permission.POLICIES_READ,
+    }
+)
 _VIEWER = _READ | {Permission.COMMENTS_WRITE}
 _DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT}
 _MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
-_SECURITY = _MAINTAINER | {Permission.FINDINGS_DECIDE, Permission.ADVISORIES_WRITE, Permission.JOBS_WRITE, Permission.PEOPLE_READ}
+_SECURITY = _MAINTAINER | {
+    Permission.FINDINGS_DECIDE,
+    Permission.POLICIES_WRITE,
+    Permission.ADVISORIES_WRITE,
+    Permission.JOBS_WRITE,
+    Permission.PEOPLE_READ,
+}
 
 GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEWER,

@@ -7,15 +7,31 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from assaymark.feedback.issues.send import KINDS as ISSUE_KINDS
+from assaymark.model.severity import Severity
 from assaymark.server.outgoing import WEB, parse
 from assaymark.server.problem import invalid
 from assaymark.store.connections import KINDS
 
 _WEB = {"github": "https://github.com", "gitlab": "https://gitlab.com", "bitbucket": "https://bitbucket.org"}
 _API = {"https://github.com": "https://api.github.com", "https://bitbucket.org": "https://api.bitbucket.org/2.0"}
-_BELOW = {"github": "/api/v3", "gitlab": "/api/v4", "gitea": "/api/v1", "bitbucket": "/rest/api/1.0"}
+_BELOW = {"github": "/api/v3", "gitlab": "/api/v4", "gitea": "/api/v1", "bitbucket": "/rest/api/1.0", "jira": "/rest/api/2"}
+_JIRA_CLOUD = ".atlassian.net"
 
 _Name = Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class Issues(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which items become issues: at a forge in the repository where they were found, in Jira in one project."""
+
+    severity: Severity = Severity.HIGH
+    """This one and worse ones."""
+    teams: Annotated[tuple[int, ...], Meta(max_length=100)] = ()
+    """Only items of these teams; without any, of all."""
+    project: Annotated[str, Meta(max_length=100)] = ""
+    """Key of Jira's project."""
+    issue_type: Annotated[str, Meta(min_length=1, max_length=100)] = "Task"
+    """Of Jira."""
 
 
 class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -31,6 +47,8 @@ class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     """Beside the token, for git servers that ask for one."""
     known_hosts: Annotated[str, Meta(max_length=20_000)] = ""
     """For ssh: lines as in a known_hosts file."""
+    issues: Issues | None = None
+    """Left out: no item becomes an issue."""
 
 
 class Homes(Struct, frozen=True):
@@ -56,15 +74,34 @@ def homes_of(kind: str, web_url: str, api_url: str) -> Homes:
     if kind not in KINDS:
         raise invalid(f"kind is one of {', '.join(KINDS)}")
     web = (web_url or _WEB.get(kind, "")).rstrip("/")
-    if not web and kind in ("gitea", "registry"):
+    if not web and kind in ("gitea", "registry", "jira"):
         raise invalid(f"a connection of kind {kind} needs web_url", "write it as https://git.example.org")
-    api = (api_url or _API.get(web, "") or (f"{web}{_BELOW[kind]}" if web and kind in _BELOW else "")).rstrip("/")
+    api = (api_url or _API.get(web, "") or _made(kind, web)).rstrip("/")
     for url in (web, api):
         if url:
             parse(url, WEB)
             if urlsplit(url).query:
                 raise invalid(f"{url[:200]} has a query", "write it as https://git.example.org")
     return Homes(web, api)
+
+
+def _made(kind: str, web: str) -> str:
+    if kind == "jira" and (urlsplit(web).hostname or "").lower().endswith(_JIRA_CLOUD):
+        return f"{web}/rest/api/3"
+    return f"{web}{_BELOW[kind]}" if web and kind in _BELOW else ""
+
+
+def checked_options(kind: str, options: Options) -> Options:
+    """What fits the kind.
+
+    Raises:
+        ApiError: 400 when an issue could not be made anywhere.
+    """
+    if options.issues is not None and kind not in ISSUE_KINDS:
+        raise invalid(f"in a connection of kind {kind} no issues are made", f"issues are for {', '.join(ISSUE_KINDS)}")
+    if kind == "jira" and options.issues is not None and not options.issues.project:
+        raise invalid("options.issues.project is missing", "give the key of the project in which issues are to be made, e.g. SEC")
+    return options
 
 
 def checked_name(text: str) -> str:

@@ -18,7 +18,7 @@ from assaymark.model.assessment import Instant
 from assaymark.store.tables import connection as table
 from assaymark.store.tables import delivery
 
-KINDS = ("github", "gitlab", "gitea", "bitbucket", "git", "registry", "ci")
+KINDS = ("github", "gitlab", "gitea", "bitbucket", "git", "registry", "ci", "jira")
 
 
 class ConnectionRow(Struct, frozen=True):

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 _FIXED = ("finding", "subject", "opened_at", "since", "severity", "rule", "waived", "path", "line", "message")
+_FIXED_OF_ITEMS = ("item", "opened_at", "since", "severity", "findings", "subjects", "owner", "owner_source", "cause", "kind")
+
+
+def _ends_once(fixed: tuple[str, ...]) -> str:
+    return " OR ".join(["OLD.closed_at IS NOT NULL", *(f"NEW.{name} <> OLD.{name}" for name in fixed)])
+
+
 _ENDS_ONCE = {
-    "occurrence": " OR ".join(["OLD.closed_at IS NOT NULL", *(f"NEW.{name} <> OLD.{name}" for name in _FIXED)]),
+    "occurrence": _ends_once(_FIXED),
+    "item_span": _ends_once(_FIXED_OF_ITEMS),
     "assessment": "OLD.state NOT IN ('queued', 'running')",
     "holding": "OLD.closed_at IS NOT NULL",
 }

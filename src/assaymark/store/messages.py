@@ -122,7 +122,12 @@ def settle(link: sa.Connection, message: MessageRow, answered: Answered, at: Ins
     state = MessageState.SENT if not answered.error else MessageState.WAITING
     if answered.error and message.attempts + 1 >= ATTEMPTS:
         state = MessageState.GIVEN_UP
-    values = {"state": state, "status": answered.status, "milliseconds": answered.milliseconds, "error": answered.error[:500]}
+    values: dict[str, object] = {
+        "state": state,
+        "status": answered.status,
+        "milliseconds": answered.milliseconds,
+        "error": answered.error[:500],
+    }
     values |= {"sent_at": at} if state is MessageState.SENT else {}
     link.execute(table.update().where(table.c.id == message.id).values(**values))
     return state

@@ -195,6 +195,7 @@ def referenced(connection: sa.Connection) -> Iterator[Digest]:
 
 _REFERENCES = (
     "SELECT verdict FROM assessment WHERE verdict <> ''",
+    "SELECT grounds FROM assessment WHERE grounds <> ''",
     "SELECT grounds FROM subject WHERE grounds <> ''",
     "SELECT digest FROM package_set WHERE forgotten_at IS NULL",
     "SELECT digest FROM (SELECT digest FROM advisory_snapshot ORDER BY id DESC LIMIT 1) AS newest",

@@ -2,22 +2,23 @@
 
 Guarantees: the outcome does not depend on the order of either side; a finding stands afterwards as often as it is seen; an occurrence ends
 only when every check that saw it looked at its place to the end and did not see it. A finding that moves, or changes its severity, leading
-rule or waiver, ends in one row and goes on in the next, which keeps `since`: so the past can be asked, and age is not lost.
+rule, waiver or decision, ends in one row and goes on in the next, which keeps `since`: so the past can be asked, and age is not lost.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from assaymark.model.decision import Decision
 from assaymark.model.verdict import Judged
 
 UNSAID = -1
-"""Of `Sighted.waived`: who sees it knows no waivers, so that one that stands goes on."""
+"""Of `Sighted.own`: who sees it knows no waivers, so that one that stands goes on."""
 
 
 class Standing(Struct, frozen=True, gc=False):
@@ -28,7 +29,8 @@ class Standing(Struct, frozen=True, gc=False):
     path: str
     severity: int
     rule: str
-    waived: int
+    own: int
+    decision: int | None
     line: int
     checks: str
     ordinal: int
@@ -42,10 +44,15 @@ class Sighted(Struct, frozen=True):
     path: str
     severity: int
     rule: str
-    waived: int
+    own: int
+    """Whether the repository itself lets it through."""
     line: int
     checks: str
     judged: Judged
+
+
+Decided = Callable[[Sighted], Decision | None]
+"""What people decided that counts for it."""
 
 
 class Opening(Struct, frozen=True):
@@ -56,6 +63,7 @@ class Opening(Struct, frozen=True):
     since: int | None = None
     """None for what begins now."""
     checks: str = ""
+    decision: Decision | None = None
 
 
 class Difference(Struct):
@@ -68,6 +76,25 @@ class Difference(Struct):
     """Closed because they go on in one of `opened`."""
     touched: list[tuple[int, int, str]]
     """(id, line, checks) of those that stay where only that changed."""
+
+
+class _Found:
+    """What is written so far, and who says what was decided."""
+
+    def __init__(self, decided: Decided) -> None:
+        self.opened: list[Opening] = []
+        self.closed: list[int] = []
+        self.continued: list[int] = []
+        self.touched: list[tuple[int, int, str]] = []
+        self._decided = decided
+
+    def decision(self, seen: Sighted) -> Decision | None:
+        """What counts for it; what the repository lets through by itself needs no decision."""
+        return None if seen.own > 0 else self._decided(seen)
+
+    def open(self, seen: Sighted, ordinal: int, *, since: int | None, checks: str) -> None:
+        """A row to add."""
+        self.opened.append(Opening(seen, ordinal, since, checks, self.decision(seen)))
 
 
 class Reach:
@@ -96,16 +123,16 @@ class Reach:
         return False
 
 
-def difference(standing: Iterable[Standing], sighted: Iterable[Sighted], reach: Reach) -> Difference:
-    """What has to be written so that what is seen stands."""
-    found = Difference([], [], [], [])
+def difference(standing: Iterable[Standing], sighted: Iterable[Sighted], reach: Reach, decided: Decided = lambda _seen: None) -> Difference:
+    """What has to be written so that what is seen stands, with what was decided about it."""
+    found = _Found(decided)
     old = _by_finding(standing)
     new = _by_finding(sighted)
     for finding, rows in new.items():
         _one(old.pop(finding, []), rows, reach, found)
     for left in old.values():
         _one(left, [], reach, found)
-    return found
+    return Difference(found.opened, found.closed, found.continued, found.touched)
 
 
 def _by_finding(rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -115,7 +142,7 @@ def _by_finding(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return dict(groups)
 
 
-def _one(standing: list[Standing], sighted: list[Sighted], reach: Reach, found: Difference) -> None:
+def _one(standing: list[Standing], sighted: list[Sighted], reach: Reach, found: _Found) -> None:
     """One finding, which may stand at several places: those at the same path belong together first, then what is left may have moved."""
     standing.sort(key=lambda row: (row.path, row.line, row.ordinal))
     sighted.sort(key=lambda row: (row.path, row.line, row.severity, row.rule))
@@ -139,30 +166,32 @@ def _one(standing: list[Standing], sighted: list[Sighted], reach: Reach, found: 
     moved = min(len(gone), len(come))
     for before, after in zip(gone, come, strict=False):
         found.continued.append(before.id)
-        found.opened.append(Opening(after, before.ordinal, before.since, after.checks))
+        found.open(after, before.ordinal, since=before.since, checks=after.checks)
     found.closed += [row.id for row in gone[moved:]]
     _begin(come[moved:], standing, found)
 
 
-def _begin(come: Sequence[Sighted], standing: Sequence[Standing], found: Difference) -> None:
+def _begin(come: Sequence[Sighted], standing: Sequence[Standing], found: _Found) -> None:
     taken = {row.ordinal for row in standing}
     ordinal = 0
     for row in come:
         while ordinal in taken:
             ordinal += 1
-        found.opened.append(Opening(row, ordinal, None, row.checks))
+        found.open(row, ordinal, since=None, checks=row.checks)
         ordinal += 1
 
 
-def _stay(before: Standing, after: Sighted, reach: Reach, found: Difference) -> None:
+def _stay(before: Standing, after: Sighted, reach: Reach, found: _Found) -> None:
     """At the same path: the checks that see it now, and those that saw it and could not look."""
     blind = reach.blind(before.checks, before.path)
     checks = " ".join(sorted({*after.checks.split(), *blind}))
-    after = replace(after, waived=before.waived if after.waived == UNSAID else after.waived)
+    after = replace(after, own=before.own if after.own == UNSAID else after.own)
     if blind and after.severity <= before.severity:
         after = replace(after, severity=before.severity, rule=before.rule)  # who rated it worse did not take that back
-    if (before.severity, before.rule, before.waived) != (after.severity, after.rule, after.waived):
+    decision = found.decision(after)
+    now = (after.severity, after.rule, after.own, decision.id if decision else None)
+    if (before.severity, before.rule, before.own, before.decision) != now:
         found.continued.append(before.id)
-        found.opened.append(Opening(after, before.ordinal, before.since, checks))
+        found.opened.append(Opening(after, before.ordinal, before.since, checks, decision))
     elif (before.line, before.checks) != (after.line, checks):
         found.touched.append((before.id, after.line, checks))

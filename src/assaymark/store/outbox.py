@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.model.assessment import SECOND, AssessmentId, Instant
+from assaymark.store import bulk
 from assaymark.store.tables import outbox as table
 from assaymark.store.tables import said
 
@@ -89,6 +90,15 @@ def failed(connection: sa.Connection, message: Message, at: Instant, error: str,
         return
     values = {"state": MessageState.GIVEN_UP, "sent_at": at, "error": error}
     connection.execute(table.update().where(table.c.id == message.id).values(**values))
+
+
+def forget(connection: sa.Connection, *, before: Instant, most: int) -> int:
+    """Remove the oldest that do not wait and were written before then; gives how many."""
+    done = (table.c.state != MessageState.WAITING, table.c.created_at < before)
+    ids = list(connection.execute(sa.select(table.c.id).where(*done).order_by(table.c.id).limit(most)).scalars())
+    for portion in bulk.portions(ids):
+        connection.execute(table.delete().where(bulk.among(connection, table.c.id, portion)))
+    return len(ids)
 
 
 def remembered(connection: sa.Connection, stream: str) -> tuple[str, str]:

@@ -1,11 +1,13 @@
 """A verdict becomes rows: in one transaction the assessment ends, occurrences open and close, the summary follows.
 
 Guarantees
+* what one repair removes is one item, which opens and closes with what stands in it (`item_keeping`);
 * an assessment ends once: recording it again changes nothing and says so;
 * an occurrence closes only when a finished check over its place no longer sees the finding (`occurrences`): a check that did not run, or a
   path that it could not look at, closes nothing;
 * of a merge request's subject the occurrences are what its change brings (`State.NEW`), whatever it touches; of any other subject they are
   everything in it, and only a recording of the `whole` changes them: a push's verdict over what differs says nothing about the rest;
+* what people decided (`store.decisions`) is applied here, whoever saw the finding: it never stands open in between;
 * memory and statements are bounded by portions, however many findings there are.
 
 Not here: telling the forge, which the caller does in the same transaction when `record` says True.
@@ -13,29 +15,32 @@ Not here: telling the forge, which the caller does in the same transaction when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assaymark.errors import SubjectNotFound
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, SubjectId
+from assaymark.model.decision import MOST_DAYS, Decision
 from assaymark.model.digest import Digest
 from assaymark.model.finding import Finding, Kind
 from assaymark.model.rules import catalogue
 from assaymark.model.severity import Severity
 from assaymark.model.trigger import SubjectKind, TriggerKind
-from assaymark.model.verdict import Judged, State, Verdict
-from assaymark.store import bulk
-from assaymark.store.occurrences import UNSAID, Difference, Reach, Sighted, Standing, difference
+from assaymark.model.verdict import Judged, State, Verdict, WaiverRef
+from assaymark.store import bulk, decisions, item_keeping
+from assaymark.store.occurrences import UNSAID, Decided, Difference, Reach, Sighted, Standing, difference
 from assaymark.store.tables import assessment as assessments
 from assaymark.store.tables import finding as findings
 from assaymark.store.tables import occurrence as occurrences
 from assaymark.store.tables import posture
 from assaymark.store.tables import subject as subjects
 from assaymark.store.texts import cut, plain
+from assaymark.verdict.given import SOURCE, Covering, Terms, anchors, facts_of, ref_of
 
 _ALIVE = (AssessmentState.QUEUED.value, AssessmentState.RUNNING.value)
 _LONGEST_STATEMENT = 2_000
@@ -43,7 +48,7 @@ _LONGEST_MESSAGE = 1_000
 FINDING_COLUMNS = ("fingerprint", "kind", "layer", "rule_class", "rule", "title", "core", "value", "first_seen_at")
 OCCURRENCE_COLUMNS = (
     "finding", "subject", "team", "kind", "layer", "rule_class", "rule", "severity", "confidence", "path", "line", "line_now", "message",
-    "detail", "ordinal", "waived", "checks", "opened_at", "opened_by", "since",
+    "detail", "ordinal", "waived", "own", "decision", "checks", "opened_at", "opened_by", "since",
 )  # fmt: skip
 
 
@@ -70,6 +75,7 @@ def record(connection: sa.Connection, recording: Recording) -> bool:
     Raises:
         SubjectNotFound: when there is no such subject.
     """
+    decisions.lock(connection, shared=True)
     locked = sa.select(subjects).where(subjects.c.id == recording.subject).with_for_update()
     subject = next((row._asdict() for row in connection.execute(locked)), None)
     if subject is None:
@@ -150,15 +156,38 @@ def _occurrences(
     assert recording.verdict is not None  # noqa: S101 - the caller asked
     ids = _known(connection, seen, recording.at)
     sighted = (_sighted(judged, ids[judged.finding.fingerprint], says_waivers=says_waivers) for judged in seen)
-    found = difference(_standing(connection, recording.subject), sighted, reach_of(recording.verdict))
+    decided = _decided(connection, recording, subject, seen)
+    found = difference(_standing(connection, recording.subject), sighted, reach_of(recording.verdict), decided)
     ending = {"closed_at": recording.at, "closed_by": recording.assessment}
     bulk.change_all(connection, occurrences, found.closed, ending)
     bulk.change_all(connection, occurrences, found.continued, ending | {"continued": 1})
     for portion in bulk.portions(found.touched):
         ids_, lines, checks = (list(column) for column in zip(*portion, strict=True))
         bulk.change(connection, occurrences, ids_, {"line_now": lines, "checks": checks})
-    bulk.add(connection, occurrences, OCCURRENCE_COLUMNS, _rows(found, recording, subject["team"]))
+    opened = [opening.sighted.judged.finding for opening in found.opened]
+    items = item_keeping.identify(connection, subject, opened, recording.at)
+    bulk.add(connection, occurrences, (*OCCURRENCE_COLUMNS, "item"), _rows(found, recording, subject["team"], items))
     return sum(opening.since is None for opening in found.opened), len(found.closed)
+
+
+def _decided(connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], seen: Sequence[Judged]) -> Decided:
+    """Says what people decided about each: asked for all at once, by the names that they have."""
+    if not seen or not decisions.is_any(connection):
+        return lambda _seen: None
+    names = dict.fromkeys(name for judged in seen for name in anchors(facts_of(judged.finding)))
+    about = decisions.About(recording.subject, subject["repository"], subject["team"])
+    given = decisions.concerning(connection, names, recording.at, about)
+    said = recording.verdict.terms if recording.verdict else None
+    terms = Terms(said.waiver_days, said.approver_required) if said else terms_of_row(subject["most_days"], subject["needs_approver"])
+    covering = Covering(given, terms, decisions.day_of(recording.at))
+    if not covering:
+        return lambda _seen: None
+    return lambda one: covering.of(replace(facts_of(one.judged.finding), rule=one.rule, severity=one.severity, path=one.path))
+
+
+def terms_of_row(most_days: int, needs_approver: int) -> Terms:
+    """What a subject's policy asks of decisions, as its last verdict said."""
+    return Terms(most_days or MOST_DAYS, bool(needs_approver))
 
 
 def reach_of(verdict: Verdict) -> Reach:
@@ -203,7 +232,7 @@ def _finding_row(finding: Finding, at: Instant) -> tuple[Any, ...]:
 
 def _standing(connection: sa.Connection, subject: SubjectId) -> Iterator[Standing]:
     c = occurrences.c
-    columns = (c.id, c.finding, c.path, c.severity, c.rule, c.waived, c.line_now, c.checks, c.ordinal, c.since)
+    columns = (c.id, c.finding, c.path, c.severity, c.rule, c.own, c.decision, c.line_now, c.checks, c.ordinal, c.since)
     asked = sa.select(*columns).where(c.subject == subject, c.closed_at.is_(None))
     for row in connection.execute(asked):
         yield Standing(*tuple[Any, ...](row))
@@ -216,23 +245,24 @@ def _sighted(judged: Judged, finding: int, *, says_waivers: bool) -> Sighted:
         path=plain(seen.place.path),
         severity=seen.severity.rank,
         rule=plain(seen.rule),
-        waived=1 if judged.waiver else 0 if says_waivers else UNSAID,
+        own=1 if judged.waiver and judged.waiver.source != SOURCE else 0 if says_waivers else UNSAID,
         line=seen.place.line,
         checks=" ".join(sorted({plain(witness.check).replace(" ", "-") for witness in seen.witnesses})),
         judged=judged,
     )
 
 
-def _rows(found: Difference, recording: Recording, team: int | None) -> Iterator[tuple[Any, ...]]:
+def _rows(found: Difference, recording: Recording, team: int | None, items: Mapping[int, int]) -> Iterator[tuple[Any, ...]]:
     at, by, subject = recording.at, recording.assessment, recording.subject
-    for opening in found.opened:
+    for position, opening in enumerate(found.opened):
         seen = opening.sighted
-        finding = seen.judged.finding
+        finding, own = seen.judged.finding, max(seen.own, 0)
         yield (
             seen.finding, subject, team, finding.core.kind.value, finding.layer.value, plain(finding.core.rule_class), seen.rule,
             seen.severity, finding.confidence.rank, seen.path, seen.line, seen.line, cut(finding.message, _LONGEST_MESSAGE),
-            _detail(seen.judged), opening.ordinal, max(seen.waived, 0), opening.checks, at, by,
-            at if opening.since is None else opening.since,
+            _detail(seen.judged, opening.decision), opening.ordinal, int(own or opening.decision is not None), own,
+            opening.decision.id if opening.decision else None, opening.checks, at, by,
+            at if opening.since is None else opening.since, items.get(position),
         )  # fmt: skip
 
 
@@ -251,8 +281,12 @@ class Detail(Struct, frozen=True, omit_defaults=True):
     """Why it is let through, and by whom."""
 
 
-def _detail(judged: Judged) -> str:
+def _detail(judged: Judged, decision: Decision | None) -> str:
     finding, waiver = judged.finding, judged.waiver
+    if decision is not None:
+        waiver = ref_of(decision)
+    elif waiver is not None and waiver.source == SOURCE:
+        waiver = None
     made = Detail(
         statement=cut(finding.statement, _LONGEST_STATEMENT),
         advice=cut(finding.fix.advice, _LONGEST_MESSAGE) if finding.fix else "",
@@ -261,11 +295,14 @@ def _detail(judged: Judged) -> str:
         end_column=finding.place.end_column,
         witnesses=tuple((plain(w.check), plain(w.rule)) for w in finding.witnesses),
         notes=tuple((plain(name), cut(text, _LONGEST_MESSAGE)) for name, text in finding.notes),
-        waiver=cut(" · ".join(word for word in (waiver.source, waiver.reason, waiver.owner, waiver.until) if word), _LONGEST_MESSAGE)
-        if waiver
-        else "",
+        waiver=waiver_text(waiver) if waiver else "",
     )
     return msgspec.json.encode(made).decode()
+
+
+def waiver_text(waiver: WaiverRef) -> str:
+    """Who lets it through, why and until when, on one line."""
+    return cut(" · ".join(word for word in (waiver.source, waiver.reason, waiver.owner, waiver.until) if word), _LONGEST_MESSAGE)
 
 
 # --- the subject --------------------------------------------------------------------------------------
@@ -278,14 +315,18 @@ def _summarise(connection: sa.Connection, recording: Recording, subject: Mapping
         values["head"] = ended["head"] or subject["head"]
     elif recording.verdict is not None and not subject["state"] and ended is None:
         values |= {"state": recording.verdict.outcome.value, "judged_at": recording.at, "head": recording.verdict.head.digest}
+    if recording.verdict is not None and recording.verdict.terms is not None:
+        asked = recording.verdict.terms
+        values |= {"most_days": asked.waiver_days, "needs_approver": int(asked.approver_required)}
     connection.execute(subjects.update().where(subjects.c.id == recording.subject).values(values))
 
 
 def note_posture(connection: sa.Connection, subject: int, at: Instant) -> dict[str, int]:
     """Count what stands open in a subject and write it down where that differs from what was noted last; gives the columns of `subject`.
 
-    Called by whoever opens or closes occurrences, in the same transaction.
+    Called by whoever opens or closes occurrences, in the same transaction; items follow.
     """
+    item_keeping.settle(connection, subject, at)
     counts = _counts(connection, subject)
     names = [posture.c[name] for name in counts]
     last = sa.select(*names).where(posture.c.subject == subject).order_by(posture.c.at.desc(), posture.c.id.desc()).limit(1)

@@ -180,6 +180,16 @@ def refused(link: sa.Connection, row: SubscriptionRow, at: Instant, problem: str
     return until
 
 
+def complained(link: sa.Connection, row: SubscriptionRow, at: Instant, problem: str) -> None:
+    """It took this one message not: no reason to leave it alone, but it is shown, and not for ever."""
+    values = {
+        "failures": row.failures + 1,
+        "problem": problem[:500],
+        "failing_since": at if row.failing_since is None else row.failing_since,
+    }
+    link.execute(table.update().where(table.c.id == row.id).values(**values))
+
+
 def new_uid() -> str:
     """The name of a message for its receiver."""
     return f"msg_{secrets.token_hex(16)}"

@@ -105,10 +105,12 @@ def _posture(verdict: Verdict, findings: Sequence[Judged]) -> Posture:
     for one in findings:
         before = old[id(one.finding)]
         step = bool(one.waiver) - bool(before.waiver)
-        if not step or one.state is State.FIXED:
+        is_gap = one.finding.core.kind is Kind.UNCHECKED
+        left = one.state is State.KNOWN and one.previous is None and not is_gap  # base had it, and a blind check could not see it go
+        if not step or left:
             continue
         waived += step
-        if one.finding.core.kind is Kind.UNCHECKED:
+        if is_gap:
             unchecked -= step
         else:
             open_[one.finding.severity] = open_.get(one.finding.severity, 0) - step

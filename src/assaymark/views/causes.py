@@ -1,6 +1,7 @@
 """Findings by their cause, and the numbers that stand above them: shared by every view that people read.
 
-A cause is one rule class with one fix: repaired once, its findings go together.
+A cause is here one rule class with one fix, which is how people read a verdict: repaired alike, its findings go together. What one repair
+removes for good, over subjects and days, is `model.cause`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from assaymark.model.finding import Finding, Kind, RuleClassId
+from assaymark.model.cause import is_gap as is_gap  # noqa: PLC0414 - views take it from here
+from assaymark.model.finding import Finding, RuleClassId
 from assaymark.model.rules import RuleInfo, catalogue
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Reason, ReasonKind, State, Verdict
@@ -43,11 +45,6 @@ class Counts(Struct, frozen=True):
     waived: int = 0
     unchecked: int = 0
     gating: int = 0
-
-
-def is_gap(finding: Finding) -> bool:
-    """True for what could not be checked: a gap, not a weakness."""
-    return finding.core.kind is Kind.UNCHECKED
 
 
 def count(verdict: Verdict) -> Counts:

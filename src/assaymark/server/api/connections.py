@@ -18,7 +18,7 @@ from assaymark.model.access import Permission, TeamId
 from assaymark.server import keyring
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.route import Call, Nothing, Page, Router
-from assaymark.server.connecting import Homes, Options, checked_name, homes_of
+from assaymark.server.connecting import Homes, Options, checked_name, checked_options, homes_of
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.work.discover import job_for
 from assaymark.store import connections, trail
@@ -53,7 +53,7 @@ class ConnectionView(Struct, frozen=True):
 
 class NewConnection(Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
-    """github, gitlab, gitea (also Forgejo), bitbucket (Cloud and Data Center), registry, git, or ci."""
+    """github, gitlab, gitea (also Forgejo), bitbucket (Cloud and Data Center), registry, git, ci, or jira (Cloud and Data Center)."""
     name: str
     web_url: str = ""
     """Where its pages are; known for github.com, gitlab.com and bitbucket.org."""
@@ -110,7 +110,7 @@ def create_connection(call: Call, body: NewConnection) -> Secret:
         "web_url": homes.web,
         "api_url": homes.api,
         "team": team,
-        "options": msgspec.json.encode(body.options).decode(),
+        "options": msgspec.json.encode(checked_options(body.kind, body.options)).decode(),
         "created_at": call.service.now(),
     }
     with call.service.database.write() as link:
@@ -157,7 +157,7 @@ def change_connection(call: Call, connection: int, body: ConnectionChange) -> Co
             values["team"] = None if body.team is None else TeamId(body.team)
             call.need(Permission.CONNECTIONS_WRITE, values["team"])
         if body.options is not UNSET:
-            values["options"] = msgspec.json.encode(body.options).decode()
+            values["options"] = msgspec.json.encode(checked_options(row.kind, body.options)).decode()
         connections.change(link, row.id, values)
         elsewhere = Homes(row.web_url, row.api_url).origins != homes.origins
         if body.token is not UNSET or elsewhere:

@@ -6,7 +6,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, entrance, find, finding, findings, register, start, subjects, talk
+from assaymark.server.web import (
+    changes,
+    channels,
+    entrance,
+    find,
+    finding,
+    findings,
+    register,
+    start,
+    subjects,
+    talk,
+)
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -29,6 +40,7 @@ def screens() -> list[Screen]:
         *find.SCREENS,
         *register.SCREENS,
         *talk.SCREENS,
+        *channels.SCREENS,
     ]
 
 

@@ -8,9 +8,11 @@ policy that is wrong, an address that is refused) ends it at once. A worker that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assaymark.errors import AssayError, EngineMissing, SubjectUnreadable, UsageError
 from assaymark.flow import Context
@@ -19,9 +21,10 @@ from assaymark.model.finding import Kind
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases
+from assaymark.server.work import cases, governing
 from assaymark.server.work.bases import Ends, Question, find_ends
 from assaymark.server.work.cases import Case
+from assaymark.server.work.deciding import decided_about
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, is_image, judge_image, with_tag
 from assaymark.server.work.remotes import mirror_of, remote_of
@@ -54,7 +57,7 @@ def assess(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> 
         return
     watch = Watch(service, attempt, SECONDS, number)
     try:
-        context = surroundings(service, watch)
+        context = replace(surroundings(service, watch), decided=partial(decided_about, service, case.subject), keep=service.blobs.put)
         judgement = judge(service, case, context, watch)
     except (UsageError, SubjectUnreadable, EngineMissing) as error:
         if not watch.cancelled:
@@ -84,8 +87,9 @@ def judge(service: Service, case: Case, context: Context, watch: Watch) -> Judge
         UsageError: when trying again cannot help.
         SubjectUnreadable: when it can.
     """
+    giving = partial(governing.given_for, service, case)
     if case.kind is SubjectKind.IMAGE or (is_image(case.head) and case.trigger.details.get("image")):
-        verdict, ends = judge_image(service, _image(case), context, watch)
+        verdict, ends = judge_image(service, _image(case), context, watch, giving)
         _need_time(watch)
         return Judgement(verdict, ends)
     if case.repository is None:
@@ -102,7 +106,8 @@ def judge(service: Service, case: Case, context: Context, watch: Watch) -> Judge
 
     ends = find_ends(_question(case, mirror, remote, bound), fetch, lambda one, other: _common(mirror, one, other))
     watch.checking()
-    verdict = against(mirror.repository, ends, context) if ends.base else known(mirror.repository, ends.head, context)
+    given = giving(ends.head)
+    verdict = against(mirror.repository, ends, context, given) if ends.base else known(mirror.repository, ends.head, context, given)
     _need_time(watch)
     if not watch.cancelled and is_damaged(verdict):
         mirror.suspect()

@@ -18,6 +18,8 @@ from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work.bases import Ends
 from assaymark.server.work.deliver import announce
+from assaymark.server.work.items import follow
+from assaymark.server.work.telling import tell_change
 from assaymark.store import progress, repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
@@ -64,10 +66,11 @@ def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bo
     with service.database.write() as link:
         now = service.now()
         alive = (assessment.c.id == case.assessment, assessment.c.state.in_(_ALIVE))
-        link.execute(assessment.update().where(*alive).values(base=ends.base, head=ends.head))
+        link.execute(assessment.update().where(*alive).values(base=ends.base, head=ends.head, grounds=verdict.grounds))
         if not record(link, Recording(case.assessment, case.subject, verdict, blob, whole, now)):
             return False
-        _follow(service, link, case)
+        follow(service, link)
+        _follow(service, link, case, verdict)
         if case.kind in _HELD_WHOLE:
             put_inventory(service, link, case.subject, ends.head)
         if case.repository is not None:
@@ -86,7 +89,7 @@ def end_unproven(service: Service, case: Case, summary: str) -> None:
     with service.database.write() as link:
         blob: Digest | str = ""
         if record(link, Recording(case.assessment, case.subject, None, blob, whole=False, at=service.now(), summary=summary)):
-            _follow(service, link, case)
+            _follow(service, link, case, None)
 
 
 def end_cancelled(service: Service, link: sa.Connection, number: AssessmentId, why: str) -> bool:
@@ -113,8 +116,9 @@ def put_inventory(service: Service, link: sa.Connection, number: SubjectId, head
     )
 
 
-def _follow(service: Service, link: sa.Connection, case: Case) -> None:
+def _follow(service: Service, link: sa.Connection, case: Case, verdict: Verdict | None) -> None:
     progress.forget(link, case.assessment)
+    tell_change(service, link, case.assessment, verdict)
     announce(service, link, case.assessment)
 
 

@@ -1,4 +1,4 @@
-"""Sends what waits in the outbox: the mark at the commit, and the comment on the merge request.
+"""Sends what waits in the outbox: the mark at the commit, the comment on the merge request, and issues of items (`issues`).
 
 Guarantees: an attempt is counted before it is made and a comment's number is kept as soon as it is known, so that a kill leaves at most a
 search for our own comment; a comment is touched only when it says something new; a stream's later message replaces the earlier; a forge
@@ -28,6 +28,7 @@ from assaymark.model.trigger import SubjectKind, Trigger
 from assaymark.model.verdict import Verdict
 from assaymark.server.outgoing import client as outgoing_client
 from assaymark.server.service import Service
+from assaymark.server.work import issues
 from assaymark.server.work.handlers import Attempt
 from assaymark.store import outbox
 from assaymark.store.tables import assessment, connection, repository, subject
@@ -106,13 +107,16 @@ def _send(service: Service, client: Client, message: outbox.Message) -> None:
         told = _told(link, message.assessment) if message.assessment is not None else None
         if not outbox.begin(link, message, service.now()):
             return
-    if told is None or told.token is None:
+    is_issue = message.kind == issues.KIND
+    if not is_issue and (told is None or told.token is None):
         _settle(service, message, "nobody is left to tell")
         return
     try:
-        if message.kind == "status":
+        if is_issue:
+            issues.tell(service, client, message)
+        elif told is not None and message.kind == "status":
             _status(service, client, told)
-        else:
+        elif told is not None:
             _comment(service, client, told, message)
     except Refused as refused:
         _settle(service, message, refused.diagnosis(), may_pass=refused.may_pass)

@@ -16,7 +16,12 @@ HANDLERS: Mapping[str, str] = {
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",
     "abandon-import": "assaymark.server.work.importing:abandon",
+    "end-decisions": "assaymark.server.work.deciding:end_decisions",
+    "judge-decided": "assaymark.server.work.deciding:judge_decided",
+    "spread-decision": "assaymark.server.work.deciding:spread_decision",
     "import": "assaymark.server.work.importing:import_report",
+    "own-items": "assaymark.server.work.owners:own_items",
+    "tell-items": "assaymark.server.work.items:tell_items",
     "inventory": "assaymark.server.work.inventory:inventory",
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",
@@ -25,7 +30,13 @@ HANDLERS: Mapping[str, str] = {
     "discover-all": "assaymark.server.work.discover:discover_all",
     "poll-repositories": "assaymark.server.work.poll:poll_all",
     "poll-repository": "assaymark.server.work.poll:poll",
+    "read-policies": "assaymark.server.work.policy_sources:read",
+    "read-all-policies": "assaymark.server.work.policy_sources:read_all",
+    "simulate-policy": "assaymark.server.work.simulate:simulate",
     "deliver": "assaymark.server.work.deliver:deliver",
+    "deliver-channel": "assaymark.server.work.channels:deliver_channel",
+    "look-after-channels": "assaymark.server.work.channels:look_after_channels",
+    "clean-channels": "assaymark.server.work.forgetting_messages:clean_channels",
 }
 """A handler may run again after a kill at any point: what it writes, it writes in one transaction that asks whether it was done."""
 

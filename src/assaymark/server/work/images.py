@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,7 +36,10 @@ from assaymark.store.tables import connection as connections
 from assaymark.subjects.compare import ListingComparison
 from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.image.subject import ImageSubject
+from assaymark.verdict.given import Given
 
+Giving = Callable[[str], Given]
+"""What the server adds to the judgement of a head."""
 MOST_BYTES = 24 << 30
 """Of all pulled images together."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -69,7 +73,7 @@ def with_tag(reference: str, tag: str) -> str:
     return f"{reference}:{tag}" if tag and ":" not in reference.rpartition("/")[2] and "://" not in reference else reference
 
 
-def judge_image(service: Service, image: Image, context: Context, watch: Watch) -> tuple[Verdict, Ends]:
+def judge_image(service: Service, image: Image, context: Context, watch: Watch, giving: Giving) -> tuple[Verdict, Ends]:
     """Did the image make security worse than the one before it? Without one, its own state is what is known.
 
     Raises:
@@ -82,10 +86,11 @@ def judge_image(service: Service, image: Image, context: Context, watch: Watch) 
         with suppress(SubjectNotFound):
             base = open_image(service, image, image.base, watch)
     watch.checking()
+    given = giving(digest)
     if base is None:
         alone = ListingComparison(EmptySubject(), head)
-        return assay(Request(alone, baseline=record(alone, context)), context), Ends(digest)
-    return assay(Request(ListingComparison(base[1], head)), context), Ends(digest, base[0])
+        return assay(Request(alone, baseline=record(alone, context, given=given), given=given), context), Ends(digest)
+    return assay(Request(ListingComparison(base[1], head), given=given), context), Ends(digest, base[0])
 
 
 def open_image(service: Service, image: Image, digest: str, watch: Watch) -> tuple[str, Subject]:

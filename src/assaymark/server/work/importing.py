@@ -32,7 +32,9 @@ from assaymark.server.imports.found import Ask, Contents, Spoken
 from assaymark.server.imports.kinds import DocumentKind, kind_of
 from assaymark.server.imports.unpacking import Document, unpack
 from assaymark.server.service import Service
+from assaymark.server.work import owners
 from assaymark.server.work.handlers import Attempt
+from assaymark.server.work.items import follow
 from assaymark.server.work.remotes import mirror_of
 from assaymark.server.work.surroundings import configuration
 from assaymark.store import components, repositories, trail
@@ -174,6 +176,9 @@ def _finish(service: Service, number: AssessmentId, documents: Sequence[Document
         if recorded and about.ended_at is None:
             for path, (digest, packages) in spoken.sets.items():
                 components.hold_imported(link, SubjectId(about.id), about.team, (path, digest, packages), now)
+        follow(service, link)
+        if about.repository is not None:
+            owners.ask(service, link, about.id)
         counts = link.execute(sa.select(assessment).where(assessment.c.id == number)).one()
     held = sum(len(packages.packages) for _, packages in spoken.sets.values())
     found = len(verdict.findings)

@@ -21,6 +21,7 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, RepositoryId
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.server.service import Service
+from assaymark.server.work import policy_jobs
 from assaymark.server.work.subject_names import place_of
 from assaymark.store import arrivals, repositories
 from assaymark.store.arrivals import Arrival, Earlier, SubjectRow
@@ -38,7 +39,7 @@ _CONTINUES = frozenset({SubjectKind.BRANCH, SubjectKind.IMAGE, SubjectKind.ENVIR
 """Subjects whose present state follows from the one before: what is judged begins where judging ended."""
 
 
-_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.ADVISORY})
+_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.ADVISORY, TriggerKind.DECISION})
 """What judges a state once more, and no change."""
 
 
@@ -96,6 +97,8 @@ def accept(service: Service, connection: sa.Connection, trigger: Trigger, *, sou
     if repository is not None and repository.default_branch:
         step = msgspec.structs.replace(step, default_ref=f"refs/heads/{repository.default_branch}")
     subject = arrivals.settle(connection, place, step.at)
+    if repository is not None and place.kind is SubjectKind.BRANCH:
+        policy_jobs.put_for(service, connection, repository.id)
     if source.team is not None and subject.team != place.team:
         raise Foreign(f"{trigger.ref} is looked after for another team", advice="ask an administrator")
     return (_queue(step, subject),)

@@ -18,23 +18,34 @@ from assaymark.model.assessment import SubjectId
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import holdings
+from assaymark.server.work import governing, holdings, owners
 from assaymark.server.work.assess import is_damaged
+from assaymark.server.work.deciding import put_judging
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, open_image, with_tag
+from assaymark.server.work.items import follow
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
 from assaymark.server.work.whole import by_itself, everything
-from assaymark.store import repositories
+from assaymark.store import decisions, repositories
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
 from assaymark.store.tables import subject
 from assaymark.subjects.compare import ListingComparison
 from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.mirror import Bound, Want
+from assaymark.verdict.given import Given
 
 SECONDS = 1700.0
+
+
+class _Run(Struct, frozen=True):
+    """With what it is looked at."""
+
+    context: Context
+    watch: Watch
+    given: Given
 
 
 class Seen(Struct, frozen=True):
@@ -62,9 +73,11 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
     try:
         context = surroundings(service, watch)
         if row.kind == SubjectKind.IMAGE:
-            seen = _image(service, Image(with_tag(row.ref.partition("@")[0] or row.name, ""), row.team, head), context, watch)
+            image = Image(with_tag(row.ref.partition("@")[0] or row.name, ""), row.team, head)
+            seen = _image(service, image, _Run(context, watch, governing.floors_for(service, row, "")))
         elif repository is not None:
-            seen = _commit(service, repository, Want(head, row.ref), context, watch)
+            run = _Run(context, watch, governing.floors_for(service, row, repository.name))
+            seen = _commit(service, repository, Want(head, row.ref), run)
         else:
             return
     except UsageError:
@@ -77,23 +90,24 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
         mirror_of(service, repository.id).upkeep(max(1.0, watch.left))
 
 
-def _commit(service: Service, repository: RepositoryRow, want: Want, context: Context, watch: Watch) -> Seen:
+def _commit(service: Service, repository: RepositoryRow, want: Want, run: _Run) -> Seen:
+    watch = run.watch
     mirror = mirror_of(service, repository.id)
     (head,) = mirror.known([want])
     if not head:
         (head,) = mirror.fetch(remote_of(service, repository), [want], Bound(seconds=watch.left, should_stop=watch.should_stop))
     since = service.now()
-    verdict = everything(mirror.repository, head, context)
+    verdict = everything(mirror.repository, head, run.context, run.given)
     if not watch.should_stop() and is_damaged(verdict):
         mirror.suspect()
         raise SubjectUnreadable(f"the copy of {repository.name} is damaged", why="contents are missing", advice="it is fetched anew")
     return Seen(head, verdict, holdings.look(by_itself(mirror.repository, head).head, since))
 
 
-def _image(service: Service, image: Image, context: Context, watch: Watch) -> Seen:
+def _image(service: Service, image: Image, run: _Run) -> Seen:
     since = service.now()
-    head, files = open_image(service, image, image.head, watch)
-    verdict = assay(Request(ListingComparison(EmptySubject(), files), whole=True), context)
+    head, files = open_image(service, image, image.head, run.watch)
+    verdict = assay(Request(ListingComparison(EmptySubject(), files), whole=True, given=run.given), run.context)
     return Seen(head, verdict, holdings.look(files, since))
 
 
@@ -102,3 +116,7 @@ def _write(service: Service, number: SubjectId, seen: Seen) -> None:
         if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == seen.head:
             record(link, Recording(None, number, seen.verdict, "", whole=True, at=service.now()))
             holdings.note(service, link, number, seen.looked)
+            if decisions.is_any(link):
+                put_judging(service, link, number)  # what was decided between the verdict and this reads in the verdict as well
+            follow(service, link)
+            owners.ask(service, link, number)

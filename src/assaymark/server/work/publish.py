@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from assaymark.jobs.job import Job, Priority
-from assaymark.model.assessment import Instant
+from assaymark.model.assessment import SECOND, Instant
 from assaymark.model.happening import Happening
 from assaymark.server.service import Service
 from assaymark.store import happenings, messages, subscriptions
@@ -39,6 +39,6 @@ def tell(service: Service, link: sa.Connection, to: SubscriptionRow, happening: 
 def wake(service: Service, link: sa.Connection, subscription: int, *, at: Instant | None = None) -> None:
     """Let what waits for a subscription be sent: now, or (beside a job that is there) at that time."""
     name = f"channel:{subscription}"
-    key = name if at is None else f"{name}:later"
+    key = name if at is None else f"{name}:{at // SECOND}"  # a job for tomorrow must not stand for one in five seconds
     job = Job("deliver-channel", {"subscription": subscription}, key=key, lock=name, priority=Priority.FEEDBACK, seconds=SECONDS, due_at=at)
     service.queue.put(link, job)

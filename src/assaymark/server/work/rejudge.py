@@ -41,6 +41,8 @@ from assaymark.server.work import knowledge, rejudge_jobs
 from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.holdings import grounds_of
+from assaymark.server.work.items import follow
+from assaymark.server.work.telling import tell_change
 from assaymark.store import arrivals, components, held, snapshots
 from assaymark.store.arrivals import Arrival
 from assaymark.store.held import Holding, Remembered
@@ -249,6 +251,8 @@ def _write_down(service: Service, connection: sa.Connection, case: Case, verdict
     )
     number = arrivals.insert(connection, arrival, state=AssessmentState.RUNNING, started_at=at, attempts=1)
     record(connection, Recording(number, subject.id, verdict, blob, whole=True, at=at, summary=_sentence(verdict)))
+    follow(service, connection)
+    tell_change(service, connection, number, verdict)
     announce(service, connection, number)
     for tell in AFTERWARDS:
         tell(service, connection, subject.id, number)

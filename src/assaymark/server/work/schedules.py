@@ -10,12 +10,17 @@ from assaymark.server.work.handlers import HANDLERS
 _HOUR = 3600
 _ALL = (
     Schedule("advisories", "update-advisories", 24 * _HOUR),
+    Schedule("clean-channels", "clean-channels", 24 * _HOUR),
     Schedule("clean-components", "clean-components", 24 * _HOUR),
     Schedule("clean-jobs", "clean-jobs", 6 * _HOUR),
     Schedule("clean-mirrors", "clean-mirrors", 24 * _HOUR),
     Schedule("clean-people", "clean-people", 24 * _HOUR),
     Schedule("discover-repositories", "discover-all", 6 * _HOUR),
+    Schedule("end-decisions", "end-decisions", _HOUR),
+    Schedule("tell-items", "tell-items", _HOUR),
+    Schedule("look-after-channels", "look-after-channels", _HOUR // 4),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
+    Schedule("read-policies", "read-all-policies", _HOUR),
 )
 
 

@@ -11,26 +11,28 @@ from assaymark.subjects.commits import CommitSubject, resolve
 from assaymark.subjects.compare import GitComparison
 from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.repository import Repository
+from assaymark.verdict.decide import NOTHING
+from assaymark.verdict.given import Given
 
 
-def against(repository: Repository, ends: Ends, context: Context) -> Verdict:
+def against(repository: Repository, ends: Ends, context: Context, given: Given = NOTHING) -> Verdict:
     """Did the head make security worse than the base?"""
     base, head = (CommitSubject(repository, resolve(repository, oid)) for oid in (ends.base, ends.head))
-    return assay(Request(GitComparison(repository, base, head)), context)
+    return assay(Request(GitComparison(repository, base, head), given=given), context)
 
 
-def known(repository: Repository, head: str, context: Context) -> Verdict:
+def known(repository: Repository, head: str, context: Context, given: Given = NOTHING) -> Verdict:
     """Everything in the head as what is known from now on: nothing of it is new, and nothing of it stops anybody.
 
     The same as `assay baseline write` and `assay check --baseline` one after the other; the second finds every fact remembered.
     """
     comparison = by_itself(repository, head)
-    return assay(Request(comparison, baseline=record(comparison, context)), context)
+    return assay(Request(comparison, baseline=record(comparison, context, given=given), given=given), context)
 
 
-def everything(repository: Repository, head: str, context: Context) -> Verdict:
+def everything(repository: Repository, head: str, context: Context, given: Given = NOTHING) -> Verdict:
     """All findings of the head, for an inventory."""
-    return assay(Request(by_itself(repository, head), whole=True), context)
+    return assay(Request(by_itself(repository, head), whole=True, given=given), context)
 
 
 def by_itself(repository: Repository, head: str) -> Comparison:

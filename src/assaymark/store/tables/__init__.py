@@ -11,6 +11,7 @@ from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import advisory_hit, advisory_snapshot, component, holding, package, package_set, unordered_component
+from assaymark.store.tables.items import image_base, issue, item, item_span, item_subject
 from assaymark.store.tables.people import (
     attempt,
     audit_event,
@@ -24,6 +25,7 @@ from assaymark.store.tables.people import (
     team,
     token,
 )
+from assaymark.store.tables.policies import policy_approval, policy_event, policy_outcome, policy_simulation, policy_source, policy_version
 from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
@@ -51,7 +53,12 @@ __all__ = [
     "group_mapping",
     "happening",
     "holding",
+    "image_base",
     "invitation",
+    "issue",
+    "item",
+    "item_span",
+    "item_subject",
     "job",
     "membership",
     "mention",
@@ -62,6 +69,12 @@ __all__ = [
     "package_set",
     "passkey",
     "person",
+    "policy_approval",
+    "policy_event",
+    "policy_outcome",
+    "policy_simulation",
+    "policy_source",
+    "policy_version",
     "posture",
     "progress",
     "ref_listing",

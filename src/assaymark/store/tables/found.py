@@ -35,6 +35,7 @@ occurrence = Table(
     instant("closed_at", nullable=True), ref("closed_by", "assessment", nullable=True),
     number("continued"),  # 1 when it was closed only because it goes on in another row: other path, severity, rule or waiver
     Column("since", BigInteger, nullable=False, server_default="0"),  # when the first of those rows was opened
+    ref("item", "item", nullable=True),  # what one repair removes together with it
 )  # fmt: skip
 # Lists are asked one severity at a time, newest first, so that an index gives their order (`store.findings`); what they are narrowed by
 # stands behind it, so that the rows themselves are only read for the page that is shown.
@@ -56,6 +57,12 @@ _is_decided = sa.text("decision IS NOT NULL")
 Index("ix_occurrence_decision", occurrence.c.decision, occurrence.c.closed_at, occurrence.c.id,
       sqlite_where=_is_decided, postgresql_where=_is_decided)  # fmt: skip
 Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
+_has_item = sa.text("item IS NOT NULL")
+Index("ix_occurrence_item", occurrence.c.item, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown,
+      sqlite_where=_has_item, postgresql_where=_has_item)  # fmt: skip
+_counts = sa.text("closed_at IS NULL AND waived = 0 AND item IS NOT NULL")
+Index("ix_occurrence_subject_item", occurrence.c.subject, occurrence.c.item, occurrence.c.severity, sqlite_where=_counts,
+      postgresql_where=_counts)  # fmt: skip
 
 posture = Table(
     "posture",  # how many stood open in a subject from then on, one row per change of that

@@ -10,7 +10,7 @@ connection = Table(
     "connection",
     metadata,
     id_(),
-    text("kind"),  # github, gitlab, gitea, bitbucket, git, registry, ci
+    text("kind"),  # github, gitlab, gitea, bitbucket, git, registry, ci, jira
     text("name"),
     text("web_url", default=""),
     text("api_url", default=""),

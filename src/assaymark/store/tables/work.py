@@ -31,6 +31,7 @@ assessment = Table(
     instant("finished_at", nullable=True),
     Column("superseded_by", ID, nullable=True),
     text("verdict", default=""),  # digest of the Verdict's JSON in `blobs`
+    text("grounds", default=""),  # digest of what it was judged by, likewise
     text("summary", default=""),  # one sentence; why it is unproven when there is no verdict
     number("new_findings"), number("fixed_findings"), number("attempts"),
     Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),

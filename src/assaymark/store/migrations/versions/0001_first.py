@@ -368,6 +368,26 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_passkey_person"), "passkey", ["person"], unique=False)
     op.create_table(
+        "policy_simulation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("policies", sa.Text(), nullable=False),
+        sa.Column("proposed", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("most", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=True),
+        sa.Column("last", sa.BigInteger(), nullable=True),
+        sa.Column("done", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("total", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("counts", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_simulation_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_simulation")),
+    )
+    op.create_table(
         "report_link",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -518,6 +538,51 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_repository_name"), "repository", ["name"], unique=False)
     op.create_index(op.f("ix_repository_team_id"), "repository", ["team", "id"], unique=False)
     op.create_table(
+        "item",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("rule_class", sa.Text(), nullable=False),
+        sa.Column("advice", sa.Text(), server_default="", nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner_source", sa.Text(), server_default="team", nullable=False),
+        sa.Column("basis", sa.Text(), server_default="", nullable=False),
+        sa.Column("untold", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("told_state", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_item_person")),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_item_repository")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_item_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
+        sa.UniqueConstraint("key", name=op.f("uq_item_key")),
+    )
+    op.create_index(op.f("ix_item_repository_id"), "item", ["repository", "id"], unique=False)
+    op.create_index(
+        "ix_item_untold", "item", ["id"], unique=False, sqlite_where=sa.text("untold = 1"), postgresql_where=sa.text("untold = 1")
+    )
+    op.create_table(
+        "policy_source",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("branch", sa.Text(), server_default="", nullable=False),
+        sa.Column("commit", sa.Text(), server_default="", nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["repository"], ["repository.id"], name=op.f("fk_policy_source_repository")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_source")),
+    )
+    op.create_index(op.f("ix_policy_source_repository"), "policy_source", ["repository"], unique=False)
+    op.create_table(
         "ref_listing",
         sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("refs", sa.Text(), nullable=False),
@@ -580,6 +645,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("superseded_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("verdict", sa.Text(), server_default="", nullable=False),
+        sa.Column("grounds", sa.Text(), server_default="", nullable=False),
         sa.Column("summary", sa.Text(), server_default="", nullable=False),
         sa.Column("new_findings", sa.Integer(), server_default="0", nullable=False),
         sa.Column("fixed_findings", sa.Integer(), server_default="0", nullable=False),
@@ -686,6 +752,138 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_holding_package_set_closed_at"), "holding", ["package_set", "closed_at"], unique=False)
     op.create_index(op.f("ix_holding_subject_closed_at"), "holding", ["subject", "closed_at"], unique=False)
+    op.create_table(
+        "image_base",
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("inherited", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_image_base_subject")),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_image_base")),
+    )
+    op.create_index(op.f("ix_image_base_chain"), "image_base", ["chain"], unique=False)
+    op.create_table(
+        "issue",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("connection", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("remote", sa.Text(), server_default="", nullable=False),
+        sa.Column("url", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), server_default="", nullable=False),
+        sa.Column("digest", sa.Text(), server_default="", nullable=False),
+        sa.Column("tried_at", sa.BigInteger(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["connection"], ["connection.id"], name=op.f("fk_issue_connection")),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_issue_item")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_issue")),
+        sa.UniqueConstraint("item", "connection", name=op.f("uq_issue_item_connection")),
+    )
+    op.create_table(
+        "item_span",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("owner_source", sa.Text(), server_default="", nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("findings", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("subjects", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("continued", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("since", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_item_span_item")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_item_span_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_item_span_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item_span")),
+    )
+    op.create_index("ix_item_span_item", "item_span", ["item", "id", "closed_at", "opened_at"], unique=False)
+    op.create_index(
+        "ix_item_span_open",
+        "item_span",
+        ["severity", "since", "id", "kind", "cause", "team", "person"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_item_span_person_worst",
+        "item_span",
+        ["person", "severity", "since", "id", "closed_at", "opened_at", "kind", "cause", "team"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_item_span_team_worst",
+        "item_span",
+        ["team", "severity", "since", "id", "closed_at", "opened_at", "kind", "cause", "person"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_item_span_worst",
+        "item_span",
+        ["severity", "since", "id", "closed_at", "opened_at", "kind", "cause", "team", "person"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_item_span_open",
+        "item_span",
+        ["item"],
+        unique=True,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_table(
+        "item_subject",
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("findings", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_item_subject_item")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_item_subject_subject")),
+        sa.PrimaryKeyConstraint("item", "subject", name=op.f("pk_item_subject")),
+    )
+    op.create_index(op.f("ix_item_subject_subject"), "item_subject", ["subject"], unique=False)
+    op.create_table(
+        "policy_approval",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_approval_person")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_policy_approval_subject")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_approval")),
+        sa.UniqueConstraint("subject", "head", "rule", name=op.f("uq_policy_approval_subject_head_rule")),
+    )
+    op.create_table(
+        "policy_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("source", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("path", sa.Text(), server_default="", nullable=False),
+        sa.Column("commit", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_version_person")),
+        sa.ForeignKeyConstraint(["source"], ["policy_source.id"], name=op.f("fk_policy_version_source")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_version")),
+        sa.UniqueConstraint("digest", name=op.f("uq_policy_version_digest")),
+        sa.UniqueConstraint("name", "version", name=op.f("uq_policy_version_name_version")),
+    )
+    op.create_index(op.f("ix_policy_version_name_id"), "policy_version", ["name", "id"], unique=False)
     op.create_table(
         "posture",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -832,8 +1030,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("closed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("continued", sa.Integer(), server_default="0", nullable=False),
         sa.Column("since", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(["closed_by"], ["assessment.id"], name=op.f("fk_occurrence_closed_by")),
         sa.ForeignKeyConstraint(["finding"], ["finding.id"], name=op.f("fk_occurrence_finding")),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_occurrence_item")),
         sa.ForeignKeyConstraint(["opened_by"], ["assessment.id"], name=op.f("fk_occurrence_opened_by")),
         sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_occurrence_subject")),
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_occurrence_team")),
@@ -848,6 +1048,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         postgresql_where=sa.text("decision IS NOT NULL"),
     )
     op.create_index("ix_occurrence_finding", "occurrence", ["finding", "id"], unique=False)
+    op.create_index(
+        "ix_occurrence_item",
+        "occurrence",
+        ["item", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
+        unique=False,
+        sqlite_where=sa.text("item IS NOT NULL"),
+        postgresql_where=sa.text("item IS NOT NULL"),
+    )
     op.create_index(
         "ix_occurrence_newest",
         "occurrence",
@@ -873,6 +1081,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         "occurrence",
         ["rule_class", "severity", "since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team"],
         unique=False,
+    )
+    op.create_index(
+        "ix_occurrence_subject_item",
+        "occurrence",
+        ["subject", "item", "severity"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL AND waived = 0 AND item IS NOT NULL"),
+        postgresql_where=sa.text("closed_at IS NULL AND waived = 0 AND item IS NOT NULL"),
     )
     op.create_index(
         "ix_occurrence_subject_worst",
@@ -918,6 +1134,49 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_outbox_state_due_at_id"), "outbox", ["state", "due_at", "id"], unique=False)
     op.create_index(op.f("ix_outbox_stream_id"), "outbox", ["stream", "id"], unique=False)
+    op.create_table(
+        "policy_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), server_default="", nullable=False),
+        sa.Column("weakens", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("exception", sa.Text(), server_default="", nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_event_person")),
+        sa.ForeignKeyConstraint(["version"], ["policy_version.id"], name=op.f("fk_policy_event_version")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_event")),
+    )
+    op.create_index(
+        "ix_policy_event_force",
+        "policy_event",
+        ["name", "id"],
+        unique=False,
+        sqlite_where=sa.text("kind IN ('activated', 'retired')"),
+        postgresql_where=sa.text("kind IN ('activated', 'retired')"),
+    )
+    op.create_index(op.f("ix_policy_event_name_id"), "policy_event", ["name", "id"], unique=False)
+    op.create_index(op.f("ix_policy_event_version_id"), "policy_event", ["version", "id"], unique=False)
+    op.create_table(
+        "policy_outcome",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("simulation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("was", sa.Text(), nullable=False),
+        sa.Column("would", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), server_default="{}", nullable=False),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_policy_outcome_assessment")),
+        sa.ForeignKeyConstraint(["simulation"], ["policy_simulation.id"], name=op.f("fk_policy_outcome_simulation")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_policy_outcome_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_outcome")),
+        sa.UniqueConstraint("simulation", "assessment", name=op.f("uq_policy_outcome_simulation_assessment")),
+    )
+    op.create_index(op.f("ix_policy_outcome_simulation_id"), "policy_outcome", ["simulation", "id"], unique=False)
     op.create_table(
         "progress",
         sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

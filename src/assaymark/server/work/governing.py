@@ -1,0 +1,105 @@
+"""Which policies of the organisation apply to what is judged: read when it is judged, from rows that only grow.
+
+Guarantees: what is in force at that moment and about this subject is added, nothing else; a document is parsed once per process, and one
+that this release cannot read any more stops the judgement instead of being left out.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from msgspec.structs import replace
+
+from assaymark.model.assessment import Instant
+from assaymark.model.trigger import SubjectKind
+from assaymark.server.service import Service
+from assaymark.store import policies
+from assaymark.store.tables import team
+from assaymark.verdict.decide import NOTHING
+from assaymark.verdict.given import Given
+from assaymark.verdict.organisation import OrganisationPolicy, in_force_for
+from assaymark.verdict.organisation_file import parse_one
+from assaymark.verdict.rules import About, Approval
+
+if TYPE_CHECKING:
+    from assaymark.server.work.cases import Case
+
+
+def given_for(service: Service, case: Case, head: str, given: Given = NOTHING) -> Given:
+    """What is given, with the policies that are in force for a case, and what was approved of its head.
+
+    Raises:
+        PolicyInvalid: when this release cannot read one of them.
+    """
+    with service.database.read() as link:
+        now = in_force(link, service.now())
+        if not now:
+            return given
+        about = about_case(link, case)
+        rules, floors = in_force_for(now, about)
+        approvals = tuple(Approval(each.rule, each.actor, each.reason) for each in policies.approvals(link, case.subject, head))
+    return replace(given, rules=rules, floors=floors, about=about, approvals=approvals)
+
+
+def floors_for(service: Service, subject: Any, repository: str, given: Given = NOTHING) -> Given:
+    """What is given, with the floors for a subject's row: an inventory brings no change that rules could be asked about."""
+    with service.database.read() as link:
+        now = in_force(link, service.now())
+        if not now:
+            return given
+        about = About(
+            kind=subject.kind, name=subject.name, repository=repository, team=slug_of(link, subject.team),
+            branch=_branch(subject.kind, subject.ref),
+        )  # fmt: skip
+    return replace(given, floors=in_force_for(now, about)[1], about=about)
+
+
+def in_force(link: sa.Connection, at: Instant) -> tuple[OrganisationPolicy, ...]:
+    """Every policy that is in force.
+
+    Raises:
+        PolicyInvalid: when this release cannot read one of them.
+    """
+    return tuple(parsed(version.document, f"policy {version.name} {version.version}") for version, _ in policies.in_force(link, at))
+
+
+@lru_cache(maxsize=1024)
+def parsed(document: str, name: str) -> OrganisationPolicy:
+    """The policy of a document.
+
+    Raises:
+        PolicyInvalid: when it is none.
+    """
+    return parse_one(document.encode(), name)
+
+
+def about_case(link: sa.Connection, case: Case) -> About:
+    """What rules may ask of a case beyond its content."""
+    trigger, request = case.trigger, case.trigger.merge_request
+    return About(
+        kind=case.kind.value,
+        name=case.name,
+        repository=case.repository.name if case.repository is not None else "",
+        team=slug_of(link, case.team),
+        branch=_short(request.base_ref) if request is not None else _branch(case.kind, case.ref or trigger.ref),
+        trigger=trigger.kind.value,
+        actor=trigger.actor,
+        program=trigger.bot,
+        merge_request=request.number if request is not None else 0,
+        title=request.title[:500] if request is not None else "",
+    )
+
+
+def slug_of(link: sa.Connection, number: int | None) -> str:
+    """Of a team; empty for none."""
+    return "" if number is None else str(link.execute(sa.select(team.c.slug).where(team.c.id == number)).scalar() or "")
+
+
+def _branch(kind: str, ref: str) -> str:
+    return _short(ref) if kind in (SubjectKind.BRANCH, SubjectKind.MERGE_REQUEST) and ref.startswith("refs/heads/") else ""
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/")
