@@ -22,13 +22,16 @@ from assaymark.model.severity import Confidence, Severity
 from assaymark.store import bulk, fulltext
 from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, Teams, behind, counted, ended, of_teams, standing, unled
 from assaymark.store.recording import Detail
-from assaymark.store.tables import finding, occurrence, repository, subject
+from assaymark.store.tables import finding, item, occurrence, person, repository, subject
 
 _WORST_FIRST = tuple(reversed(Severity))
 _CONFIDENCES = tuple(Confidence)
 _BY_RANK = tuple(Severity)
 _STRIDE, _STRIDES = 500, 10
 """How a list is read for words that many hold: so many rows at once, so many times."""
+NOBODY = "-"
+_FEW_ITEMS = 2_000
+"""Up to here an owner's findings are sorted; above it the list is walked in its order."""
 c = occurrence.c
 
 
@@ -67,6 +70,10 @@ class Filter(Struct, frozen=True):
     """Not in the subject before then."""
     came_until: Instant | None = None
     """In the subject by then."""
+    item: int | None = None
+    """What one repair removes."""
+    owner: str = ""
+    """Of its item: a login, or as CODEOWNERS names him or them; `NOBODY` for what is nobody's in particular."""
 
 
 class SubjectName(Struct, frozen=True):
@@ -165,7 +172,14 @@ def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> Narrowed
     """Everything but the severity."""
     found = of_teams(c.team, teams)
     found += standing(occurrence, asked.at) if asked.state is Standing.OPEN else [*ended(occurrence, asked.at), c.continued == 0]
-    exact = {c.rule: asked.rule, c.rule_class: asked.rule_class, c.team: asked.team, c.subject: asked.subject, c.finding: asked.finding}
+    exact = {
+        c.rule: asked.rule,
+        c.rule_class: asked.rule_class,
+        c.team: asked.team,
+        c.subject: asked.subject,
+        c.finding: asked.finding,
+        c.item: asked.item,
+    }
     found += [column == value for column, value in exact.items() if value not in ("", None)]
     if asked.kinds:
         found.append(c.kind.in_([kind.value for kind in asked.kinds]))
@@ -177,10 +191,24 @@ def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> Narrowed
     found += [c.since <= asked.came_until] if asked.came_until is not None else []
     if asked.repository is not None:
         found.append(c.subject.in_(sa.select(subject.c.id).where(subject.c.repository == asked.repository)))
+    few_items, owned = _owned(connection, asked.owner) if asked.owner else (False, [])
+    found += owned
     wording = fulltext.look(connection, asked.text) if asked.text else None
     if wording is not None and wording.is_few:
         return Narrowed([*found, wording.condition], is_few=True)
-    return Narrowed(found, asked.repository is not None or bool(asked.waived), wording)
+    return Narrowed(found, few_items or asked.repository is not None or bool(asked.waived), wording)
+
+
+def _owned(connection: sa.Connection, owner: str) -> tuple[bool, list[sa.ColumnElement[bool]]]:
+    """Whether the items of this owner are few, and the condition that a finding is of one of them."""
+    if owner == NOBODY:
+        mine = sa.select(item.c.id).where(item.c.owner == "", item.c.person.is_(None))
+        return False, [sa.or_(c.item.is_(None), unled(c.item).in_(mine))]
+    known = sa.select(person.c.id).where(person.c.login == owner).scalar_subquery()
+    mine = sa.union(sa.select(item.c.id).where(item.c.owner == owner), sa.select(item.c.id).where(item.c.person == known))
+    ids = list(connection.execute(mine.limit(_FEW_ITEMS + 1)).scalars())
+    few = len(ids) <= _FEW_ITEMS
+    return few, [bulk.among(connection, c.item, ids) if few else unled(c.item).in_(mine)]
 
 
 def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None) -> tuple[list[FindingRow], Place | None]:

@@ -35,6 +35,8 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
     state: Standing = Standing.OPEN,
     waived: bool | None = None,
     age: Age | None = None,
+    owner: str = "",
+    item: int | None = None,
     text: str = "",
     order: Order = Order.WORST,
     as_of: str = "",
@@ -58,6 +60,8 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
         state=state,
         waived=waived,
         age=age,
+        owner=owner,
+        item=item,
         text=text,
         as_of=as_of,
     ).filter(call.service.now())
@@ -88,6 +92,8 @@ def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
     state: Standing = Standing.OPEN,
     waived: bool | None = None,
     age: Age | None = None,
+    owner: str = "",
+    item: int | None = None,
     text: str = "",
     as_of: str = "",
 ) -> Facets:
@@ -105,6 +111,8 @@ def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
         state=state,
         waived=waived,
         age=age,
+        owner=owner,
+        item=item,
         text=text,
         as_of=as_of,
     ).filter(now)

@@ -13,13 +13,14 @@ from assaymark.model.severity import Severity
 from assaymark.server.api.sieve import Sieve
 from assaymark.store.ages import Age
 from assaymark.store.facets import Facets
-from assaymark.store.findings import Order
+from assaymark.store.findings import NOBODY, Order
 
 _AGES = {
     Age.WEEK: "up to 7 days", Age.MONTH: "8 to 30 days", Age.QUARTER: "31 to 90 days", Age.YEAR: "91 days to a year",
     Age.OLDER: "more than a year",
 }  # fmt: skip
 _WAIVED = {False: "stands against it", True: "let through"}
+_TITLES = {"rule_class": "class", "item": "cause", "text": "words", "as_of": "as of"}
 _DEFAULTS = dict(zip(Sieve.__struct_fields__, Sieve.__struct_defaults__, strict=True))
 
 
@@ -61,12 +62,17 @@ def facets(given: Sieve, counted: Facets, order: Order) -> tuple[Facet, ...]:
         ("Kind", "kind", [(each, each.value, counted.kind.get(each.value)) for each in Kind]),
         ("Layer", "layer", [(each, each.value, counted.layer.get(each.value)) for each in Layer]),
         ("Waived", "waived", [(each, _WAIVED[each], _waived(counted, value=each)) for each in (False, True)]),
+        ("Owner", "owner", [(name, _owner(name), many) for name, many in counted.owner.items()]),
         ("Class", "rule_class", [(name, name, many) for name, many in counted.rule_class.items()]),
         ("Team", "team", [(each.id, each.name, each.count) for each in counted.team]),
         ("Repository", "repository", [(each.id, each.name, each.count) for each in counted.repository]),
     )
     shown = (Facet(title, tuple(_choices(given, name, values, order))) for title, name, values in made)
     return tuple(facet for facet in shown if facet.choices)
+
+
+def _owner(name: str) -> str:
+    return "nobody in particular" if name == NOBODY else name
 
 
 def _waived(counted: Facets, *, value: bool) -> int:
@@ -94,6 +100,8 @@ def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
         "team": {each.id: each.name for each in counted.team},
         "repository": {each.id: each.name for each in counted.repository},
         "age": {age.value: label for age, label in _AGES.items()},
+        "owner": {NOBODY: _owner(NOBODY)},
+        "item": {each.id: each.name for each in counted.cause},
         "waived": _WAIVED,  # type: ignore[dict-item]
     }
     made: list[Chip] = []
@@ -101,7 +109,7 @@ def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
         present = getattr(given, name)
         rest = tuple(each for each in present if each != value) if isinstance(present, tuple) else _DEFAULTS[name]
         label = names.get(name, {}).get(value, str(value))
-        made.append(Chip(f"{name.replace('_', ' ')}: {label}", address(msgspec.structs.replace(given, **{name: rest}), order)))
+        made.append(Chip(f"{_TITLES.get(name, name)}: {label}", address(msgspec.structs.replace(given, **{name: rest}), order)))
     return tuple(made)
 
 

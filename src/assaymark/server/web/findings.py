@@ -26,7 +26,7 @@ from assaymark.store.narrowing import MOST_COUNTED
 from assaymark.store.views import Audience, ViewRow
 
 _OLD_NAMES = {"family": "rule_class", "words": "text"}
-_NOT_OF_THE_SIEVE = frozenset({"after", "order"})
+_NOT_OF_THE_SIEVE = frozenset({"after", "order", "group"})
 _TYPED = frozenset({"text", "as_of", "state"})
 _MOST_TEAMS = 200
 
