@@ -189,6 +189,7 @@ class Stage:
         words = Words(Thing(About.SUBJECT, number), self.own, self.victim(), MARK)
         with self.service.database.write() as connection:
             return number, comments.say(connection, words, self.now)
+
     def policy(self) -> str:
         """A version that was proposed and is not in force."""
         name = self.name()
@@ -404,6 +405,7 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    "get_trace": Entry(Access.SOMEWHERE, lambda _: Asked(query={"q": "nothing"})),
     # the queue of each reader
     "get_my_queue": Entry(Access.SOMEWHERE),
     "get_security_queue": Entry(Access.SOMEWHERE),

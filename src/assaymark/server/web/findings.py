@@ -63,6 +63,8 @@ def show_findings(visit: Visit) -> Response:
         complete=counted.complete,
         chips=facet.chips(given, counted, order),
         order=order.value,
+        causes=counted.cause if visit.asked("group") == "cause" else None,
+        with_items="/items/{number}" in visit.rooms or "/items/{item}" in visit.rooms,
         orders=[(each.value, facet.address(given, each)) for each in Order],
         views=[(view, view.query == given.query(), _may_forget(visit, view)) for view in kept],
         audiences=_audiences(visit, mine),

@@ -17,6 +17,7 @@ from assaymark.server.web import (
     start,
     subjects,
     talk,
+    trace,
 )
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
@@ -38,6 +39,7 @@ def screens() -> list[Screen]:
         *findings.SCREENS,
         *finding.SCREENS,
         *find.SCREENS,
+        *trace.SCREENS,
         *register.SCREENS,
         *talk.SCREENS,
         *channels.SCREENS,
