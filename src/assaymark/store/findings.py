@@ -205,10 +205,10 @@ def _owned(connection: sa.Connection, owner: str) -> tuple[bool, list[sa.ColumnE
         mine = sa.select(item.c.id).where(item.c.owner == "", item.c.person.is_(None))
         return False, [sa.or_(c.item.is_(None), unled(c.item).in_(mine))]
     known = sa.select(person.c.id).where(person.c.login == owner).scalar_subquery()
-    mine = sa.union(sa.select(item.c.id).where(item.c.owner == owner), sa.select(item.c.id).where(item.c.person == known))
-    ids = list(connection.execute(mine.limit(_FEW_ITEMS + 1)).scalars())
+    his = sa.union(sa.select(item.c.id).where(item.c.owner == owner), sa.select(item.c.id).where(item.c.person == known))
+    ids = list(connection.execute(his.limit(_FEW_ITEMS + 1)).scalars())
     few = len(ids) <= _FEW_ITEMS
-    return few, [bulk.among(connection, c.item, ids) if few else unled(c.item).in_(mine)]
+    return few, [bulk.among(connection, c.item, ids) if few else unled(c.item).in_(his)]
 
 
 def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None) -> tuple[list[FindingRow], Place | None]:

@@ -87,11 +87,10 @@ def _choices(given: Sieve, name: str, values: Iterable[tuple[object, str, int | 
         chosen = value in present if is_several else is_narrowed and value == present
         if not is_narrowed and not count:
             continue
+        others: object = _DEFAULTS[name] if chosen else value
         if is_several:
-            next_ = tuple(each for each in present if each != value) if chosen else (*present, value)
-        else:
-            next_ = _DEFAULTS[name] if chosen else value
-        yield Choice(label, count or None, address(msgspec.structs.replace(given, **{name: next_}), order), chosen)
+            others = tuple(each for each in present if each != value) if chosen else (*present, value)
+        yield Choice(label, count or None, address(msgspec.structs.replace(given, **{name: others}), order), chosen)
 
 
 def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
