@@ -4,7 +4,8 @@
     AssayError                     exit  code
     ├── UsageError                  2    usage            the request makes no sense as given
     │   ├── PolicyInvalid           2    policy-invalid   assay.toml does not say what it means
-    │   └── SubjectNotFound         2    subject-missing  no such commit, path, archive
+    │   ├── SubjectNotFound         2    subject-missing  no such commit, path, archive
+    │   └── SignatureInvalid        2    signature-invalid  no given key signed it, or it is no envelope
     ├── EngineMissing               3    engine-missing   a tool that a check needs is not installed
     ├── SubjectUnreadable           3    subject-broken   git or an archive cannot be read
     └── InternalError               4    internal         a defect of Assaymark
@@ -48,6 +49,10 @@ class PolicyInvalid(UsageError):
 
 class SubjectNotFound(UsageError):
     code = "subject-missing"
+
+
+class SignatureInvalid(UsageError):
+    code = "signature-invalid"
 
 
 class EngineMissing(AssayError):

@@ -16,8 +16,7 @@ from assaymark.model.identity import CURRENT
 from assaymark.model.subject import Comparison
 from assaymark.verdict.baseline import FORMAT, Baseline, Migration, Remembered, names_under, preview, remember
 from assaymark.verdict.compare import compare
-from assaymark.verdict.decide import NOTHING
-from assaymark.verdict.given import Given
+from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.policy import Policy
 from assaymark.verdict.rules import raised
 from assaymark.verdict.weight import weight

@@ -207,6 +207,14 @@ class Stage:
             t.policy_simulation, at=self.now, actor="ana", policies="[]", proposed="{}", state="waiting", most=10, counts="{}"
         )
 
+    def report_link(self, secret: str = "") -> int:
+        values = {"hash": credential.hashed(secret or self.name()), "hint": "h", "name": self.name(), "team": self.own}
+        return self.write(t.report_link, **values, person=self.victim(), created_at=self.now)
+
+    def report(self, state: str = "open", secret: str = "") -> int:
+        values = {"hash": credential.hashed(secret or self.name()), "what": MARK, "team": self.own, "link": self.report_link()}
+        return self.write(t.report, **values, state=state, at=self.now, changed_at=self.now)
+
     def event(self) -> None:
         """An entry of the trail."""
         action = Action(self.now, "somebody", "thing.done", "success", object=MARK, team=self.own)
@@ -454,6 +462,35 @@ ENTRIES: dict[str, Entry] = {
     "approve_head": Entry(
         Access.TEAM, lambda stage: Asked({"assessment": stage.assessment()}, body={"rule": "base/big", "reason": "seen"}), (409,)
     ),
+    # figures, what was promised, reports
+    "get_figures": Entry(Access.SOMEWHERE),
+    "get_trend": Entry(Access.SOMEWHERE),
+    "list_behind_figure": Entry(Access.LISTED, lambda stage: Asked({"figure": "open"}, {"severity": "high"} if stage.occurrence() else {})),
+    "get_promises": Entry(Access.SOMEWHERE),
+    "put_promise": Entry(Access.TEAM, _body(lambda stage: {"team": stage.own, "terms": {"critical": 3}})),
+    # reports
+    "look_at_report_link": Entry(Access.PUBLIC, on(link=lambda _: "x"), (404,)),
+    "report_something": Entry(Access.PUBLIC, lambda _: Asked({"link": "x"}, body={"what": "w"}), (404,)),
+    "follow_report": Entry(Access.PUBLIC, on(secret=lambda _: "x"), (404,)),
+    "answer_as_reporter": Entry(Access.PUBLIC, lambda _: Asked({"secret": "x"}, body={"text": "w"}), (404,)),
+    "list_report_links": Entry(Access.LISTED, listed(Stage.report_link)),
+    "create_report_link": Entry(Access.TEAM, _body(lambda stage: {"name": "n", "team": stage.own})),
+    "revoke_report_link": Entry(Access.TEAM, on(number=Stage.report_link)),
+    "list_reports": Entry(Access.LISTED, listed(Stage.report)),
+    "get_report": Entry(Access.TEAM, on(report=Stage.report)),
+    "answer_report": Entry(Access.TEAM, lambda stage: Asked({"report": stage.report()}, body={"text": "w"})),
+    "accept_report": Entry(
+        Access.TEAM,
+        lambda stage: Asked(
+            {"report": stage.report()}, body={"subject": stage.subject(), "rule_class": "data-exposure", "severity": "low"}
+        ),
+    ),
+    "merge_report": Entry(Access.TEAM, lambda stage: Asked({"report": stage.report()}, body={"finding": stage.occurrence()[0]})),
+    "refuse_report": Entry(Access.TEAM, lambda stage: Asked({"report": stage.report()}, body={"text": "w"})),
+    "repair_report": Entry(Access.TEAM, on(report=lambda stage: stage.report("accepted"))),
+    "get_security_txt": Entry(Access.EVERYWHERE, ok=(200, 404)),
+    "put_security_txt": Entry(Access.EVERYWHERE, _body(lambda _: {"contact": ["mailto:security@example.org"]})),
+    "remove_security_txt": Entry(Access.EVERYWHERE),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

@@ -79,14 +79,14 @@ def _finding(link: sa.Connection, who: Principal, thing: Thing) -> Topic | None:
 
 def _subject(link: sa.Connection, who: Principal, thing: Thing) -> Topic | None:
     row = subjects.one(link, thing.number)
-    return _of_team(who, thing, row and (row.name, row.team), Permission.SUBJECTS_READ, "subjects")
+    return _of_team(who, thing, None if row is None else (row.name, row.team), Permission.SUBJECTS_READ, "subjects")
 
 
 def _assessment(link: sa.Connection, who: Principal, thing: Thing) -> Topic | None:
     a = assessment.c
     query = sa.select(subject.c.name, a.team).join(subject, subject.c.id == a.subject).where(a.id == thing.number)
     row = link.execute(query).first()
-    return _of_team(who, thing, row and (row[0], row[1]), Permission.ASSESSMENTS_READ, "changes")
+    return _of_team(who, thing, None if row is None else (row[0], row[1]), Permission.ASSESSMENTS_READ, "changes")
 
 
 def _of_team(who: Principal, thing: Thing, found: tuple[str, TeamId | None] | None, permission: Permission, room: str) -> Topic | None:
@@ -111,8 +111,8 @@ def called(service: Service, link: sa.Connection, topic: Topic, row: CommentRow 
     del login
     if row is None:
         return []
-    found = [each for name in names_in(row.text) if (each := _reader(link, name, topic, row.team)) not in (None, row.person)]
-    return comments.call(link, row.id, [each for each in found if each is not None], service.now())
+    found = (_reader(link, name, topic, row.team) for name in names_in(row.text))
+    return comments.call(link, row.id, [each for each in found if each is not None and each != row.person], service.now())
 
 
 def _reader(link: sa.Connection, login: str, topic: Topic, team: TeamId | None) -> PersonId | None:

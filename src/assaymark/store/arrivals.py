@@ -16,6 +16,7 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, RepositoryId, SubjectId
 from assaymark.store.departures import depart
 from assaymark.store.new_rows import insert_new
+from assaymark.store.pasts import remember
 from assaymark.store.tables import assessment as table
 from assaymark.store.tables import subject
 
@@ -88,6 +89,8 @@ def settle(connection: sa.Connection, place: Place, at: Instant) -> SubjectRow:
             return SubjectRow(SubjectId(made), place.team, "{}", None)
         row = find(connection, place.kind, place.key)
     assert row is not None  # noqa: S101 - the insert waited for whoever made it
+    if row.ended_at is not None:
+        remember(connection, subject.c.id == row.id, at)
     changed: dict[str, Any] = {"name": place.name, "ref": place.ref, "ended_at": None}
     changed |= {"url": place.url} if place.url else {}
     changed |= {"details": place.details} if place.details != "{}" else {}

@@ -133,6 +133,7 @@ def _end(connection: sa.Connection, recording: Recording, counts: tuple[int, int
             summary=cut(recording.summary or (_sentence(verdict) if verdict else ""), _LONGEST_MESSAGE),
             head=sa.case((assessments.c.head == "", verdict.head.digest if verdict else ""), else_=assessments.c.head),
             new_findings=counts[0],
+            level=verdict.policy_level if verdict else "",
             fixed_findings=counts[1],
         )
         .returning(assessments.c.state, assessments.c.head, assessments.c.trigger)
@@ -279,6 +280,8 @@ class Detail(Struct, frozen=True, omit_defaults=True):
     notes: tuple[tuple[str, str], ...] = ()
     waiver: str = ""
     """Why it is let through, and by whom."""
+    waived_until: str = ""
+    """ISO date, inclusive; empty where it has no end."""
 
 
 def _detail(judged: Judged, decision: Decision | None) -> str:
@@ -296,6 +299,7 @@ def _detail(judged: Judged, decision: Decision | None) -> str:
         witnesses=tuple((plain(w.check), plain(w.rule)) for w in finding.witnesses),
         notes=tuple((plain(name), cut(text, _LONGEST_MESSAGE)) for name, text in finding.notes),
         waiver=waiver_text(waiver) if waiver else "",
+        waived_until=cut(waiver.until, 10) if waiver else "",
     )
     return msgspec.json.encode(made).decode()
 

@@ -18,8 +18,10 @@ from assaymark.errors import UsageError
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.trigger import RemoteRepository
+from assaymark.store import bulk
 from assaymark.store.departures import depart
 from assaymark.store.new_rows import insert_new
+from assaymark.store.pasts import remember
 from assaymark.store.tables import assessment, holding, occurrence, subject
 from assaymark.store.tables import repository as table
 
@@ -231,15 +233,32 @@ def resume(connection: sa.Connection, number: RepositoryId) -> None:
     connection.execute(table.update().where(table.c.id == number).values(ended_at=None))
 
 
-def give_to(connection: sa.Connection, number: RepositoryId, team: TeamId | None) -> None:
-    """Hand it to another team, with its subjects and what is open in them; what has ended stays with the team in whose time it was."""
+def give_to(connection: sa.Connection, number: RepositoryId, team: TeamId | None, at: Instant) -> None:
+    """Hand it to another team, with its subjects and what is open in them; what has ended stays with the team in whose time it was.
+
+    What stands open ends in rows of the old team and goes on in rows of the new one, so that as of yesterday it still is the old one's.
+    """
     connection.execute(table.update().where(table.c.id == number).values(team=team))
     mine = sa.select(subject.c.id).where(subject.c.repository == number).scalar_subquery()
+    remember(connection, subject.c.repository == number, at)
     connection.execute(subject.update().where(subject.c.repository == number).values(team=team))
-    for each in (occurrence, holding):
-        connection.execute(each.update().where(each.c.subject.in_(mine), each.c.closed_at.is_(None)).values(team=team))
+    _go_on(connection, mine, team, at)
+    connection.execute(holding.update().where(holding.c.subject.in_(mine), holding.c.closed_at.is_(None)).values(team=team))
     waiting = assessment.c.state.in_(("queued", "running"))
     connection.execute(assessment.update().where(assessment.c.subject.in_(mine), waiting).values(team=team))
+
+
+def _go_on(connection: sa.Connection, mine: sa.ScalarSelect[int], team: TeamId | None, at: Instant) -> None:
+    c = occurrence.c
+    ids = [row[0] for row in connection.execute(sa.select(c.id).where(c.subject.in_(mine), c.closed_at.is_(None)).order_by(c.id))]
+    names = [column.name for column in c if column.name not in {"id", "closed_at", "closed_by", "continued"}]
+    changed = {"team": sa.literal(team, c.team.type), "opened_at": sa.literal(at, c.opened_at.type)}
+    for portion in bulk.portions(ids):
+        chosen = bulk.among(connection, c.id, portion)
+        # The old rows first: nothing reads in between, and no rule of the database may see both open.
+        connection.execute(occurrence.update().where(chosen).values(closed_at=at, continued=1))
+        copy = sa.select(*(changed.get(name, c[name]) for name in names)).where(chosen).order_by(c.id)
+        connection.execute(occurrence.insert().from_select(names, copy))
 
 
 def get(connection: sa.Connection, number: int) -> RepositoryRow | None:

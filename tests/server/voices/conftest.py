@@ -47,7 +47,7 @@ class House(World):
         shared: dict[str, Any] = {"kind": "code", "layer": "application", "rule_class": "sql-injection", "rule": "r"}
         number = self.write(t.finding, **shared, fingerprint=name, title=name, core="[]", first_seen_at=now)
         for team in places:
-            place = {"severity": 3, "confidence": 2, "path": "app.py", "message": name, "opened_at": now, "since": now}
+            place = {"severity": 3, "confidence": 2, "path": "app.py", "message": name, "opened_at": now, "since": now, "checks": "code"}
             self.write(t.occurrence, **shared, **place, finding=number, subject=self.subject(team), team=team)
         return number
 

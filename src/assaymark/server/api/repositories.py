@@ -134,7 +134,7 @@ def change_repository(call: Call, repository: int, body: RepositoryChange) -> Re
         if body.team is not UNSET and body.team != row.team:
             team = None if body.team is None else TeamId(body.team)
             call.need(Permission.SUBJECTS_WRITE, team)
-            repositories.give_to(link, row.id, team)
+            repositories.give_to(link, row.id, team, call.service.now())
             told["team"] = str(body.team)
         if body.default_branch is not UNSET:
             repositories.describe(link, row.id, default_branch=_branch(body.default_branch))

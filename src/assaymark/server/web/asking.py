@@ -24,8 +24,15 @@ def as_of(visit: Visit) -> Instant | None:
         ApiError: when it is no day.
     """
     text = visit.asked("as_of")
-    if not text:
-        return None
+    return day_end(text) if text else None
+
+
+def day_end(text: str) -> Instant:
+    """The last microsecond of a day, in UTC.
+
+    Raises:
+        ApiError: when it is no day.
+    """
     try:
         day = dt.date.fromisoformat(text)
     except ValueError as error:

@@ -13,7 +13,9 @@ from assaymark.server.web import (
     find,
     finding,
     findings,
+    posture,
     register,
+    reports,
     start,
     subjects,
     talk,
@@ -32,17 +34,19 @@ def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
         Screen("GET", "/keys", show_keys, None),
-        *entrance.SCREENS,
-        *start.SCREENS,
         *changes.SCREENS,
-        *subjects.SCREENS,
-        *findings.SCREENS,
-        *finding.SCREENS,
-        *find.SCREENS,
-        *trace.SCREENS,
-        *register.SCREENS,
-        *talk.SCREENS,
         *channels.SCREENS,
+        *entrance.SCREENS,
+        *find.SCREENS,
+        *finding.SCREENS,
+        *findings.SCREENS,
+        *posture.SCREENS,
+        *register.SCREENS,
+        *reports.SCREENS,
+        *start.SCREENS,
+        *subjects.SCREENS,
+        *talk.SCREENS,
+        *trace.SCREENS,
     ]
 
 

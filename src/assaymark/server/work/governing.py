@@ -17,8 +17,7 @@ from assaymark.model.trigger import SubjectKind
 from assaymark.server.service import Service
 from assaymark.store import policies
 from assaymark.store.tables import team
-from assaymark.verdict.decide import NOTHING
-from assaymark.verdict.given import Given
+from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.organisation import OrganisationPolicy, in_force_for
 from assaymark.verdict.organisation_file import parse_one
 from assaymark.verdict.rules import About, Approval

@@ -33,6 +33,8 @@ HANDLERS: Mapping[str, str] = {
     "read-policies": "assaymark.server.work.policy_sources:read",
     "read-all-policies": "assaymark.server.work.policy_sources:read_all",
     "simulate-policy": "assaymark.server.work.simulate:simulate",
+    "sum-up-days": "assaymark.server.work.figures:sum_up_days",
+    "issue-reports": "assaymark.server.work.reports:issue_reports",
     "deliver": "assaymark.server.work.deliver:deliver",
     "deliver-channel": "assaymark.server.work.channels:deliver_channel",
     "look-after-channels": "assaymark.server.work.channels:look_after_channels",

@@ -21,6 +21,9 @@ _ALL = (
     Schedule("look-after-channels", "look-after-channels", _HOUR // 4),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
     Schedule("read-policies", "read-all-policies", _HOUR),
+    Schedule("issue-reports", "issue-reports", _HOUR),
+    Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
+    Schedule("sum-up-days", "sum-up-days", _HOUR),
 )
 
 

@@ -11,8 +11,7 @@ from assaymark.subjects.commits import CommitSubject, resolve
 from assaymark.subjects.compare import GitComparison
 from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.repository import Repository
-from assaymark.verdict.decide import NOTHING
-from assaymark.verdict.given import Given
+from assaymark.verdict.given import NOTHING, Given
 
 
 def against(repository: Repository, ends: Ends, context: Context, given: Given = NOTHING) -> Verdict:

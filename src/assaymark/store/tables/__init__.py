@@ -9,6 +9,7 @@ from __future__ import annotations
 from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
+from assaymark.store.tables.figures import figure_day, issued_report, issued_report_link, promise, signing_key, subject_past
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import advisory_hit, advisory_snapshot, component, holding, package, package_set, unordered_component
 from assaymark.store.tables.items import image_base, issue, item, item_span, item_subject
@@ -49,6 +50,7 @@ __all__ = [
     "delivery",
     "digest",
     "federated_identity",
+    "figure_day",
     "finding",
     "group_mapping",
     "happening",
@@ -56,6 +58,8 @@ __all__ = [
     "image_base",
     "invitation",
     "issue",
+    "issued_report",
+    "issued_report_link",
     "item",
     "item_span",
     "item_subject",
@@ -77,6 +81,7 @@ __all__ = [
     "policy_version",
     "posture",
     "progress",
+    "promise",
     "ref_listing",
     "remembered_answer",
     "report",
@@ -88,7 +93,9 @@ __all__ = [
     "schedule",
     "session",
     "setting",
+    "signing_key",
     "subject",
+    "subject_past",
     "subscription",
     "team",
     "token",

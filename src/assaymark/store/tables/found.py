@@ -56,6 +56,11 @@ Index("ix_occurrence_waived", occurrence.c.severity, occurrence.c.since, occurre
 _is_decided = sa.text("decision IS NOT NULL")
 Index("ix_occurrence_decision", occurrence.c.decision, occurrence.c.closed_at, occurrence.c.id,
       sqlite_where=_is_decided, postgresql_where=_is_decided)  # fmt: skip
+# What began and what ended within a span, for figures: both only ever grow at their end, which costs a writer little.
+_counted = tuple(occurrence.c[name] for name in ("subject", "team", "layer", "severity", "kind", "waived", "since"))
+Index("ix_occurrence_begun", occurrence.c.opened_at, *_counted)
+Index("ix_occurrence_over", occurrence.c.closed_at, occurrence.c.continued, occurrence.c.closed_by, occurrence.c.id, *_counted,
+      sqlite_where=sa.text("closed_at IS NOT NULL"), postgresql_where=sa.text("closed_at IS NOT NULL"))  # fmt: skip
 Index("ix_occurrence_finding", occurrence.c.finding, occurrence.c.id)
 _has_item = sa.text("item IS NOT NULL")
 Index("ix_occurrence_item", occurrence.c.item, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown,

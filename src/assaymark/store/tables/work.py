@@ -34,8 +34,10 @@ assessment = Table(
     text("grounds", default=""),  # digest of what it was judged by, likewise
     text("summary", default=""),  # one sentence; why it is unproven when there is no verdict
     number("new_findings"), number("fixed_findings"), number("attempts"),
+    text("level", default=""),  # risk level of the policy by which it was judged
     Index(None, "subject", "id"), Index(None, "team", "id"), Index(None, "state", "id"), Index(None, "head"), Index(None, "finished_at"),
     Index(None, "subject", "finished_at", "id"), Index(None, "verdict"), Index(None, "actor", "id"),
+    Index(None, "trigger", "subject", "queued_at"), Index(None, "state", "finished_at"), Index(None, "team", "state", "finished_at"),
 )  # fmt: skip
 
 progress = Table(

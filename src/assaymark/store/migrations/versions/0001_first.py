@@ -46,6 +46,15 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
     op.create_table(
+        "figure_day",
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("counted", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("team", "layer", "day", name=op.f("pk_figure_day")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "finding",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
@@ -174,6 +183,17 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_setting")),
+    )
+    op.create_table(
+        "signing_key",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("keyid", sa.Text(), nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_key")),
+        sa.UniqueConstraint("keyid", name=op.f("uq_signing_key_keyid")),
     )
     op.create_table(
         "team",
@@ -339,6 +359,25 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_invitation_expires_at"), "invitation", ["expires_at"], unique=False)
     op.create_index(op.f("ix_invitation_person"), "invitation", ["person"], unique=False)
     op.create_table(
+        "issued_report",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("issued_at", sa.BigInteger(), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("pdf", sa.Text(), server_default="", nullable=False),
+        sa.Column("figures", sa.Text(), nullable=False),
+        sa.Column("envelope", sa.Text(), nullable=False),
+        sa.Column("keyid", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_issued_report_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_issued_report_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_issued_report")),
+    )
+    op.create_index(op.f("ix_issued_report_as_of"), "issued_report", ["as_of"], unique=False)
+    op.create_index(op.f("ix_issued_report_team_as_of"), "issued_report", ["team", "as_of"], unique=False)
+    op.create_table(
         "membership",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -387,6 +426,18 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_policy_simulation_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_simulation")),
     )
+    op.create_table(
+        "promise",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("terms", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_promise_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_promise_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promise")),
+    )
+    op.create_index(op.f("ix_promise_at_id"), "promise", ["at", "id"], unique=False)
     op.create_table(
         "report_link",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -503,6 +554,21 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("connection", "delivery", name=op.f("uq_delivery_connection_delivery")),
     )
     op.create_index(op.f("ix_delivery_received_at"), "delivery", ["received_at"], unique=False)
+    op.create_table(
+        "issued_report_link",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("report", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_issued_report_link_person")),
+        sa.ForeignKeyConstraint(["report"], ["issued_report.id"], name=op.f("fk_issued_report_link_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_issued_report_link")),
+        sa.UniqueConstraint("hash", name=op.f("uq_issued_report_link_hash")),
+    )
+    op.create_index(op.f("ix_issued_report_link_report_id"), "issued_report_link", ["report", "id"], unique=False)
     op.create_table(
         "mention",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -652,6 +718,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("new_findings", sa.Integer(), server_default="0", nullable=False),
         sa.Column("fixed_findings", sa.Integer(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("level", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["delivery"], ["delivery.id"], name=op.f("fk_assessment_delivery")),
         sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_assessment_subject")),
         sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_assessment_team")),
@@ -660,10 +727,13 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_assessment_actor_id"), "assessment", ["actor", "id"], unique=False)
     op.create_index(op.f("ix_assessment_finished_at"), "assessment", ["finished_at"], unique=False)
     op.create_index(op.f("ix_assessment_head"), "assessment", ["head"], unique=False)
+    op.create_index(op.f("ix_assessment_state_finished_at"), "assessment", ["state", "finished_at"], unique=False)
     op.create_index(op.f("ix_assessment_state_id"), "assessment", ["state", "id"], unique=False)
     op.create_index(op.f("ix_assessment_subject_finished_at_id"), "assessment", ["subject", "finished_at", "id"], unique=False)
     op.create_index(op.f("ix_assessment_subject_id"), "assessment", ["subject", "id"], unique=False)
     op.create_index(op.f("ix_assessment_team_id"), "assessment", ["team", "id"], unique=False)
+    op.create_index(op.f("ix_assessment_team_state_finished_at"), "assessment", ["team", "state", "finished_at"], unique=False)
+    op.create_index(op.f("ix_assessment_trigger_subject_queued_at"), "assessment", ["trigger", "subject", "queued_at"], unique=False)
     op.create_index(op.f("ix_assessment_verdict"), "assessment", ["verdict"], unique=False)
     op.create_table(
         "decision",
@@ -928,6 +998,19 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_report_state_id"), "report", ["state", "id"], unique=False)
     op.create_index(op.f("ix_report_team_state_id"), "report", ["team", "state", "id"], unique=False)
     op.create_table(
+        "subject_past",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_subject_past_subject")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_subject_past_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subject_past")),
+    )
+    op.create_index(op.f("ix_subject_past_subject_until"), "subject_past", ["subject", "until"], unique=False)
+    op.create_index(op.f("ix_subject_past_until"), "subject_past", ["until"], unique=False)
+    op.create_table(
         "advisory_hit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("snapshot", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1042,6 +1125,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_occurrence")),
     )
     op.create_index(
+        "ix_occurrence_begun", "occurrence", ["opened_at", "subject", "team", "layer", "severity", "kind", "waived", "since"], unique=False
+    )
+    op.create_index(
         "ix_occurrence_decision",
         "occurrence",
         ["decision", "closed_at", "id"],
@@ -1071,6 +1157,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         unique=False,
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_occurrence_over",
+        "occurrence",
+        ["closed_at", "continued", "closed_by", "id", "subject", "team", "layer", "severity", "kind", "waived", "since"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NOT NULL"),
+        postgresql_where=sa.text("closed_at IS NOT NULL"),
     )
     op.create_index(
         "ix_occurrence_rule",

@@ -1,0 +1,57 @@
+"""in-toto Statement v1: what is said of which bytes, as the payload of an envelope."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.errors import SignatureInvalid
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+TYPE = "https://in-toto.io/Statement/v1"
+
+
+class Named(Struct, frozen=True):
+    """Bytes, by their digest."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class Statement(Struct, frozen=True, rename="camel"):
+    subject: tuple[Named, ...]
+    predicate_type: str
+    predicate: Any
+    type: str = msgspec.field(default=TYPE, name="_type")
+
+
+def statement(subjects: Mapping[str, bytes], predicate_type: str, predicate: Any) -> bytes:
+    """As JSON; the same input gives the same bytes."""
+    named = tuple(Named(name, {"sha256": hashlib.sha256(data).hexdigest()}) for name, data in subjects.items())
+    return msgspec.json.encode(Statement(named, predicate_type, predicate), order="deterministic")
+
+
+def read(payload: bytes) -> Statement:
+    """A statement, of which nothing is believed yet but who signed it.
+
+    Raises:
+        SignatureInvalid: when it is none.
+    """
+    try:
+        found = msgspec.json.decode(payload, type=Statement)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SignatureInvalid("the envelope holds no in-toto statement", why=str(error)) from error
+    if found.type != TYPE or not found.subject:
+        raise SignatureInvalid("the envelope holds no in-toto statement", why=f"its type is {found.type[:100]!r}")
+    return found
+
+
+def names_of(said: Statement, data: bytes) -> list[str]:
+    """Under which names these very bytes stand in the statement; empty when they do not."""
+    digest = hashlib.sha256(data).hexdigest()
+    return [each.name for each in said.subject if hmac.compare_digest(each.digest.get("sha256", "").encode(), digest.encode())]

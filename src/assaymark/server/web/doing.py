@@ -1,0 +1,50 @@
+"""What pages that do something share: the API's call for a visit, and values out of a form. What makes no sense is said with its field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from assaymark.server.api.route import Call
+from assaymark.server.problem import ApiError, invalid
+from assaymark.server.web.screen import Visit
+
+Chosen = TypeVar("Chosen", bound=StrEnum)
+
+
+def call_of(visit: Visit) -> Call:
+    """The visit as a call of the API, which does the work."""
+    return Call(visit.service, visit.request, visit.principal)
+
+
+def number_in(form: Mapping[str, str], name: str) -> int:
+    """A whole number of a form.
+
+    Raises:
+        ApiError: 400, naming the field.
+    """
+    text = form.get(name, "").strip()
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise invalid(f"{name}={text[:40]!r} is no number")
+    return int(text)
+
+
+def chosen(form: Mapping[str, str], name: str, among: type[Chosen]) -> Chosen:
+    """One of an enumeration's values.
+
+    Raises:
+        ApiError: 400, naming the field.
+    """
+    text = form.get(name, "")
+    try:
+        return among(text)
+    except ValueError as error:
+        raise invalid(f"{name}={text[:40]!r} is unknown", f"known are {', '.join(each.value for each in among)}") from error
+
+
+def status_of(error: Exception | None) -> int:
+    """Of a page that shows why something was not done."""
+    if error is None:
+        return 200
+    return error.status if isinstance(error, ApiError) else 400
