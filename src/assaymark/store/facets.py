@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from assaymark.model.assessment import Instant
 from assaymark.store import bulk
-from assaymark.store.ages import Age, age_of
+from assaymark.store.ages import DAY, Age, age_of
 from assaymark.store.findings import NOBODY, By, Filter, Order, narrowed, severities
 from assaymark.store.narrowing import Teams
+from assaymark.store.promises import NEVER, in_force
 from assaymark.store.tables import item, occurrence, person, repository, subject, team
 
 SAMPLE = 500
@@ -51,6 +52,8 @@ class Facets(Struct, frozen=True):
     repository: tuple[Named, ...]
     owner: dict[str, int]
     """By whose their items are; `findings.NOBODY` for what is nobody's in particular."""
+    late: int
+    """Longer there than was promised for their severity."""
     cause: tuple[Named, ...]
     """What one repair removes, with how many of these findings it removes."""
     complete: bool
@@ -76,6 +79,7 @@ def facets(connection: sa.Connection, teams: Teams, asked: Filter, *, now: Insta
         team=_named(connection, team, owners),
         repository=_named(connection, repository, _of_repositories(connection, places)),
         owner=owner,
+        late=_late(connection, rows, at),
         cause=cause,
         complete=complete,
     )
@@ -95,6 +99,12 @@ def _sample(connection: sa.Connection, teams: Teams, asked: Filter) -> tuple[lis
         shown = (c.severity, c.kind, c.layer, c.rule_class, c.waived, c.since, c.team, c.subject, c.item)
         rows += connection.execute(sa.select(*shown).where(bulk.among(connection, c.id, ids))).all() if ids else []
     return rows, complete
+
+
+def _late(connection: sa.Connection, rows: Sequence[Any], at: Instant) -> int:
+    promises, today = in_force(connection, at), at // DAY
+    terms = ((promises.days(row.team, row.severity), row.since // DAY) for row in rows)
+    return sum(days != NEVER and today - came > days for days, came in terms)
 
 
 def _of_repositories(connection: sa.Connection, places: Counter[int]) -> Counter[int]:

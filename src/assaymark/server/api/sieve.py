@@ -40,6 +40,7 @@ class Sieve(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     state: Standing = Standing.OPEN
     waived: bool | None = None
     age: Age | None = None
+    late: bool | None = None
     owner: str = ""
     item: int | None = None
     text: str = ""
@@ -68,6 +69,8 @@ class Sieve(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
             at=at,
             came_from=begin,
             came_until=end,
+            late=self.late,
+            late_at=now if at is None else at,
             item=self.item,
             owner=self.owner,
         )

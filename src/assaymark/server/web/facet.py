@@ -19,6 +19,7 @@ _AGES = {
     Age.WEEK: "up to 7 days", Age.MONTH: "8 to 30 days", Age.QUARTER: "31 to 90 days", Age.YEAR: "91 days to a year",
     Age.OLDER: "more than a year",
 }  # fmt: skip
+_LATE = {True: "late", False: "in time"}
 _WAIVED = {False: "stands against it", True: "let through"}
 _TITLES = {"rule_class": "class", "item": "cause", "text": "words", "as_of": "as of"}
 _DEFAULTS = dict(zip(Sieve.__struct_fields__, Sieve.__struct_defaults__, strict=True))
@@ -59,6 +60,7 @@ def facets(given: Sieve, counted: Facets, order: Order) -> tuple[Facet, ...]:
     made = (
         ("Severity", "severity", [(each, each.value, counted.severity.get(each.value)) for each in reversed(Severity)]),
         ("Age", "age", [(each, _AGES[each], counted.age.get(each.value)) for each in Age]),
+        ("Promised time", "late", [(each, _LATE[each], _late(counted, value=each)) for each in (True, False)]),
         ("Kind", "kind", [(each, each.value, counted.kind.get(each.value)) for each in Kind]),
         ("Layer", "layer", [(each, each.value, counted.layer.get(each.value)) for each in Layer]),
         ("Waived", "waived", [(each, _WAIVED[each], _waived(counted, value=each)) for each in (False, True)]),
@@ -69,6 +71,10 @@ def facets(given: Sieve, counted: Facets, order: Order) -> tuple[Facet, ...]:
     )
     shown = (Facet(title, tuple(_choices(given, name, values, order))) for title, name, values in made)
     return tuple(facet for facet in shown if facet.choices)
+
+
+def _late(counted: Facets, *, value: bool) -> int:
+    return counted.late if value else sum(counted.severity.values()) - counted.late
 
 
 def _owner(name: str) -> str:
@@ -101,6 +107,7 @@ def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
         "age": {age.value: label for age, label in _AGES.items()},
         "owner": {NOBODY: _owner(NOBODY)},
         "item": {each.id: each.name for each in counted.cause},
+        "late": _LATE,  # type: ignore[dict-item]
         "waived": _WAIVED,  # type: ignore[dict-item]
     }
     made: list[Chip] = []
