@@ -439,6 +439,7 @@ ENTRIES: dict[str, Entry] = {
     "update_now": Entry(Access.EVERYWHERE),
     "set_sources": Entry(Access.EVERYWHERE, _body(lambda _: {"origin": "folder", "ecosystems": ["PyPI"]})),
     "find": Entry(Access.SOMEWHERE, _body(lambda _: {"text": "nothing"})),
+    "get_trace": Entry(Access.SOMEWHERE, lambda _: Asked(query={"q": "nothing"})),
     # the queue of each reader
     "get_my_queue": Entry(Access.SOMEWHERE),
     "get_security_queue": Entry(Access.SOMEWHERE),

@@ -24,8 +24,9 @@ from assaymark.store.figure_sums import ALL, BANDS, day_of
 from assaymark.store.figures import WINDOW_DAYS, WORST_FIRST, Scope
 from assaymark.store.findings import FindingRow
 from assaymark.store.findings import rows_of as finding_rows
+from assaymark.store.lateness import late
 from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, behind, counted
-from assaymark.store.promises import DAY, NEVER, Ledger
+from assaymark.store.promises import DAY
 from assaymark.store.subjects import SubjectRow
 from assaymark.store.subjects import rows_of as subject_rows
 from assaymark.store.tables import assessment, occurrence, subject
@@ -168,7 +169,7 @@ def conditions(connection: sa.Connection, asked: Asked) -> list[sa.ColumnElement
         return [*found, c.waived == sa.literal_column("1")]
     found += [c.waived == 0, IS_GAP if asked.figure is Named.UNCHECKED else ~IS_GAP]
     if asked.figure is Named.LATE:
-        found.append(_late(connection, asked.at))
+        found.append(late(connection, asked.at))
     return [*found, *_aged(asked)]
 
 
@@ -191,19 +192,6 @@ def _aged(asked: Asked) -> list[sa.ColumnElement[bool]]:
     if asked.band > 0:
         found.append(c.since < (today - BANDS[asked.band - 1]) * DAY)
     return found
-
-
-def _late(connection: sa.Connection, at: Instant) -> sa.ColumnElement[bool]:
-    promises, today = Ledger(connection).at(at), day_of(at)
-    parts: list[sa.ColumnElement[bool]] = []
-    for team in (None, *promises.own):
-        others = sa.or_(c.team.is_(None), c.team.not_in(list(promises.own))) if promises.own else sa.true()
-        whose = others if team is None else c.team == team
-        for severity in Severity:
-            days = promises.days(team, severity.rank)
-            if days != NEVER:
-                parts.append(sa.and_(whose, c.severity == severity.rank, c.since < (today - days) * DAY))
-    return sa.or_(*parts) if parts else sa.false()
 
 
 # --- subjects and verdicts -------------------------------------------------------------------------------------------

@@ -16,13 +16,42 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.model.access import TeamId
-from assaymark.model.assessment import AssessmentId, Instant, RepositoryId, SubjectId
+from assaymark.model.assessment import AssessmentId, Instant, SubjectId
 from assaymark.model.finding import Kind, Layer
 from assaymark.model.severity import Confidence, Severity
-from assaymark.store import bulk, fulltext
-from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, Teams, behind, counted, ended, of_teams, standing, unled
+from assaymark.store import bulk
+from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, Teams, behind, counted, of_teams, unled
 from assaymark.store.recording import Detail
+from assaymark.store.sieving import NOBODY, Filter, Narrowed, Standing, narrowed
 from assaymark.store.tables import finding, occurrence, repository, subject
+
+__all__ = [
+    "NOBODY",
+    "By",
+    "Filter",
+    "FindingInfo",
+    "FindingRow",
+    "Narrowed",
+    "OccurrenceInfo",
+    "Order",
+    "Part",
+    "Place",
+    "Standing",
+    "SubjectName",
+    "by_fingerprint",
+    "by_id",
+    "count",
+    "counted_page",
+    "everywhere",
+    "may_see",
+    "narrowed",
+    "occurrence_of",
+    "page",
+    "repository_name",
+    "rows_of",
+    "severities",
+]
+
 
 _WORST_FIRST = tuple(reversed(Severity))
 _CONFIDENCES = tuple(Confidence)
@@ -32,41 +61,10 @@ _STRIDE, _STRIDES = 500, 10
 c = occurrence.c
 
 
-class Standing(StrEnum):
-    """Which part of the history."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-
-
 class Order(StrEnum):
     WORST = "worst"
     """Most severe first, then newest."""
     NEWEST = "newest"
-
-
-class Filter(Struct, frozen=True):
-    """What is asked for; everything is joined by "and"."""
-
-    kinds: tuple[Kind, ...] = ()
-    severities: tuple[Severity, ...] = ()
-    layer: Layer | None = None
-    rule: str = ""
-    rule_class: str = ""
-    team: TeamId | None = None
-    subject: SubjectId | None = None
-    repository: RepositoryId | None = None
-    finding: int | None = None
-    state: Standing = Standing.OPEN
-    waived: bool | None = None
-    text: str = ""
-    """Words, all of which stand in its path, rule, title or message; the last one may be unfinished."""
-    at: Instant | None = None
-    """As of when; None is now."""
-    came_from: Instant | None = None
-    """Not in the subject before then."""
-    came_until: Instant | None = None
-    """In the subject by then."""
 
 
 class SubjectName(Struct, frozen=True):
@@ -145,42 +143,6 @@ class OccurrenceInfo(Struct, frozen=True):
     closed_by: AssessmentId | None
     continued: bool
     """It did not end there: it went on with another path, severity, rule or waiver."""
-
-
-class Narrowed(Struct, frozen=True):
-    """What is asked, as conditions, and what is known of how much it is."""
-
-    where: list[sa.ColumnElement[bool]]
-    is_few: bool = False
-    """Few enough to be sorted; otherwise an index gives the order."""
-    wording: fulltext.Wording | None = None
-    """Words that many occurrences hold."""
-
-    @property
-    def all(self) -> list[sa.ColumnElement[bool]]:
-        return [*self.where, self.wording.condition] if self.wording else self.where
-
-
-def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> Narrowed:
-    """Everything but the severity."""
-    found = of_teams(c.team, teams)
-    found += standing(occurrence, asked.at) if asked.state is Standing.OPEN else [*ended(occurrence, asked.at), c.continued == 0]
-    exact = {c.rule: asked.rule, c.rule_class: asked.rule_class, c.team: asked.team, c.subject: asked.subject, c.finding: asked.finding}
-    found += [column == value for column, value in exact.items() if value not in ("", None)]
-    if asked.kinds:
-        found.append(c.kind.in_([kind.value for kind in asked.kinds]))
-    if asked.layer is not None:
-        found.append(c.layer == asked.layer.value)
-    if asked.waived is not None:
-        found.append(c.waived == sa.literal_column(str(int(asked.waived))))  # as a literal, which the index of the waived ones asks for
-    found += [c.since >= asked.came_from] if asked.came_from is not None else []
-    found += [c.since <= asked.came_until] if asked.came_until is not None else []
-    if asked.repository is not None:
-        found.append(c.subject.in_(sa.select(subject.c.id).where(subject.c.repository == asked.repository)))
-    wording = fulltext.look(connection, asked.text) if asked.text else None
-    if wording is not None and wording.is_few:
-        return Narrowed([*found, wording.condition], is_few=True)
-    return Narrowed(found, asked.repository is not None or bool(asked.waived), wording)
 
 
 def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | None = None) -> tuple[list[FindingRow], Place | None]:

@@ -40,6 +40,9 @@ class Sieve(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     state: Standing = Standing.OPEN
     waived: bool | None = None
     age: Age | None = None
+    late: bool | None = None
+    owner: str = ""
+    item: int | None = None
     text: str = ""
     as_of: str = ""
 
@@ -66,6 +69,10 @@ class Sieve(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
             at=at,
             came_from=begin,
             came_until=end,
+            late=self.late,
+            late_at=now if at is None else at,
+            item=self.item,
+            owner=self.owner,
         )
 
     def query(self) -> str:
@@ -76,7 +83,7 @@ class Sieve(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 
 
 _SEVERAL = frozenset({"kind", "severity"})
-_NUMBERS = frozenset({"team", "subject", "repository"})
+_NUMBERS = frozenset({"team", "subject", "repository", "item"})
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> Sieve:

@@ -13,13 +13,15 @@ from assaymark.model.severity import Severity
 from assaymark.server.api.sieve import Sieve
 from assaymark.store.ages import Age
 from assaymark.store.facets import Facets
-from assaymark.store.findings import Order
+from assaymark.store.findings import NOBODY, Order
 
 _AGES = {
     Age.WEEK: "up to 7 days", Age.MONTH: "8 to 30 days", Age.QUARTER: "31 to 90 days", Age.YEAR: "91 days to a year",
     Age.OLDER: "more than a year",
 }  # fmt: skip
+_LATE = {True: "late", False: "in time"}
 _WAIVED = {False: "stands against it", True: "let through"}
+_TITLES = {"rule_class": "class", "item": "cause", "text": "words", "as_of": "as of"}
 _DEFAULTS = dict(zip(Sieve.__struct_fields__, Sieve.__struct_defaults__, strict=True))
 
 
@@ -58,15 +60,25 @@ def facets(given: Sieve, counted: Facets, order: Order) -> tuple[Facet, ...]:
     made = (
         ("Severity", "severity", [(each, each.value, counted.severity.get(each.value)) for each in reversed(Severity)]),
         ("Age", "age", [(each, _AGES[each], counted.age.get(each.value)) for each in Age]),
+        ("Promised time", "late", [(each, _LATE[each], _late(counted, value=each)) for each in (True, False)]),
         ("Kind", "kind", [(each, each.value, counted.kind.get(each.value)) for each in Kind]),
         ("Layer", "layer", [(each, each.value, counted.layer.get(each.value)) for each in Layer]),
         ("Waived", "waived", [(each, _WAIVED[each], _waived(counted, value=each)) for each in (False, True)]),
+        ("Owner", "owner", [(name, _owner(name), many) for name, many in counted.owner.items()]),
         ("Class", "rule_class", [(name, name, many) for name, many in counted.rule_class.items()]),
         ("Team", "team", [(each.id, each.name, each.count) for each in counted.team]),
         ("Repository", "repository", [(each.id, each.name, each.count) for each in counted.repository]),
     )
     shown = (Facet(title, tuple(_choices(given, name, values, order))) for title, name, values in made)
     return tuple(facet for facet in shown if facet.choices)
+
+
+def _late(counted: Facets, *, value: bool) -> int:
+    return counted.late if value else sum(counted.severity.values()) - counted.late
+
+
+def _owner(name: str) -> str:
+    return "nobody in particular" if name == NOBODY else name
 
 
 def _waived(counted: Facets, *, value: bool) -> int:
@@ -81,11 +93,10 @@ def _choices(given: Sieve, name: str, values: Iterable[tuple[object, str, int | 
         chosen = value in present if is_several else is_narrowed and value == present
         if not is_narrowed and not count:
             continue
+        others: object = _DEFAULTS[name] if chosen else value
         if is_several:
-            next_ = tuple(each for each in present if each != value) if chosen else (*present, value)
-        else:
-            next_ = _DEFAULTS[name] if chosen else value
-        yield Choice(label, count or None, address(msgspec.structs.replace(given, **{name: next_}), order), chosen)
+            others = tuple(each for each in present if each != value) if chosen else (*present, value)
+        yield Choice(label, count or None, address(msgspec.structs.replace(given, **{name: others}), order), chosen)
 
 
 def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
@@ -94,6 +105,9 @@ def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
         "team": {each.id: each.name for each in counted.team},
         "repository": {each.id: each.name for each in counted.repository},
         "age": {age.value: label for age, label in _AGES.items()},
+        "owner": {NOBODY: _owner(NOBODY)},
+        "item": {each.id: each.name for each in counted.cause},
+        "late": _LATE,  # type: ignore[dict-item]
         "waived": _WAIVED,  # type: ignore[dict-item]
     }
     made: list[Chip] = []
@@ -101,7 +115,7 @@ def chips(given: Sieve, counted: Facets, order: Order) -> tuple[Chip, ...]:
         present = getattr(given, name)
         rest = tuple(each for each in present if each != value) if isinstance(present, tuple) else _DEFAULTS[name]
         label = names.get(name, {}).get(value, str(value))
-        made.append(Chip(f"{name.replace('_', ' ')}: {label}", address(msgspec.structs.replace(given, **{name: rest}), order)))
+        made.append(Chip(f"{_TITLES.get(name, name)}: {label}", address(msgspec.structs.replace(given, **{name: rest}), order)))
     return tuple(made)
 
 

@@ -26,7 +26,7 @@ from assaymark.store.narrowing import MOST_COUNTED
 from assaymark.store.views import Audience, ViewRow
 
 _OLD_NAMES = {"family": "rule_class", "words": "text"}
-_NOT_OF_THE_SIEVE = frozenset({"after", "order"})
+_NOT_OF_THE_SIEVE = frozenset({"after", "order", "group"})
 _TYPED = frozenset({"text", "as_of", "state"})
 _MOST_TEAMS = 200
 
@@ -63,6 +63,8 @@ def show_findings(visit: Visit) -> Response:
         complete=counted.complete,
         chips=facet.chips(given, counted, order),
         order=order.value,
+        causes=counted.cause if visit.asked("group") == "cause" else None,
+        with_items="/items/{number}" in visit.rooms or "/items/{item}" in visit.rooms,
         orders=[(each.value, facet.address(given, each)) for each in Order],
         views=[(view, view.query == given.query(), _may_forget(visit, view)) for view in kept],
         audiences=_audiences(visit, mine),

@@ -21,6 +21,7 @@ from assaymark.server.web import (
     start,
     subjects,
     talk,
+    trace,
 )
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
@@ -49,6 +50,7 @@ def screens() -> list[Screen]:
         *start.SCREENS,
         *subjects.SCREENS,
         *talk.SCREENS,
+        *trace.SCREENS,
     ]
 
 

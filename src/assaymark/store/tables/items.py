@@ -20,7 +20,7 @@ item = Table(
     instant("created_at"),
     UniqueConstraint("key"),
     Index("ix_item_untold", "id", sqlite_where=sa.text("untold = 1"), postgresql_where=sa.text("untold = 1")),
-    Index(None, "repository", "id"),
+    Index(None, "repository", "id"), Index(None, "owner", "id"), Index(None, "person", "id"),
 )  # fmt: skip
 
 item_subject = Table(

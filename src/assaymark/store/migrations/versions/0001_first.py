@@ -629,6 +629,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
         sa.UniqueConstraint("key", name=op.f("uq_item_key")),
     )
+    op.create_index(op.f("ix_item_owner_id"), "item", ["owner", "id"], unique=False)
+    op.create_index(op.f("ix_item_person_id"), "item", ["person", "id"], unique=False)
     op.create_index(op.f("ix_item_repository_id"), "item", ["repository", "id"], unique=False)
     op.create_index(
         "ix_item_untold", "item", ["id"], unique=False, sqlite_where=sa.text("untold = 1"), postgresql_where=sa.text("untold = 1")

@@ -1,0 +1,28 @@
+"""The trace of something: from what runs to the checks, the commit and the people behind it, and back."""
+
+from __future__ import annotations
+
+from assaymark.model.access import Permission
+from assaymark.server.api.route import Call, Router
+from assaymark.server.problem import invalid
+from assaymark.store.trace import LONGEST, Asker, Trace, trace
+
+router = Router("trace")
+
+
+@router.add("GET", "/trace", Permission.SUBJECTS_READ)
+def get_trace(call: Call, q: str) -> Trace:
+    """What hangs together with a digest, a commit, an image, a host, an environment, an address, or somebody.
+
+    `q` stands in the address: ask for a value that is secret by `POST /search`.
+    """
+    if not q.strip() or len(q) > LONGEST:
+        raise invalid(f"`q` is empty or longer than {LONGEST} characters", "name what you look for")
+    return look(call, q)
+
+
+def look(call: Call, text: str) -> Trace:
+    """The same for pages."""
+    asker = Asker(call.who.teams_with(Permission.SUBJECTS_READ), call.who.teams_with(Permission.ASSESSMENTS_READ))
+    with call.service.database.read() as connection:
+        return trace(connection, text, asker)
