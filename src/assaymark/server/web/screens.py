@@ -6,7 +6,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, channels, entrance, find, finding, findings, posture, register, reports, start, subjects, talk
+from assaymark.server.web import (
+    changes,
+    channels,
+    entrance,
+    find,
+    finding,
+    findings,
+    posture,
+    register,
+    reports,
+    settings,
+    start,
+    subjects,
+    talk,
+)
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -29,6 +43,7 @@ def screens() -> list[Screen]:
         *posture.SCREENS,
         *register.SCREENS,
         *reports.SCREENS,
+        *settings.SCREENS,
         *start.SCREENS,
         *subjects.SCREENS,
         *talk.SCREENS,
