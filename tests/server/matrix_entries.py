@@ -189,6 +189,7 @@ class Stage:
         words = Words(Thing(About.SUBJECT, number), self.own, self.victim(), MARK)
         with self.service.database.write() as connection:
             return number, comments.say(connection, words, self.now)
+
     def policy(self) -> str:
         """A version that was proposed and is not in force."""
         name = self.name()
