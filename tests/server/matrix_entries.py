@@ -290,6 +290,7 @@ ENTRIES: dict[str, Entry] = {
     "health": Entry(Access.PUBLIC),
     "describe_api": Entry(Access.PUBLIC),
     "me": Entry(Access.KNOWN),
+    "describe_server": Entry(Access.EVERYWHERE),
     # work
     "list_jobs": Entry(Access.EVERYWHERE),
     "get_job": Entry(Access.EVERYWHERE, on(job=Stage.job)),
@@ -396,6 +397,7 @@ ENTRIES: dict[str, Entry] = {
     "change_connection": Entry(Access.TEAM, lambda stage: Asked({"connection": stage.connection()}, body={"name": stage.name()})),
     "rotate_secret": Entry(Access.TEAM, lambda stage: Asked({"connection": stage.connection()}, body={})),
     "end_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
+    "try_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
     "list_deliveries": Entry(Access.TEAM, on(connection=Stage.connection)),
     "discover_repositories": Entry(Access.TEAM, on(connection=Stage.connection), (202, 409)),
     "list_channels": Entry(Access.LISTED, listed(Stage.channel)),
