@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, entrance, find, register, standing, subjects
+from assaymark.server.web import changes, entrance, find, policies, register, simulations, standing, subjects
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -26,6 +26,8 @@ def screens() -> list[Screen]:
         *standing.SCREENS,
         *find.SCREENS,
         *register.SCREENS,
+        *simulations.SCREENS,
+        *policies.SCREENS,
     ]
 
 
