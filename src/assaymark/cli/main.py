@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "advisories": ("advisories", "Fetch, compile and tell what is known of other people's packages."),
     "sbom": ("sbom", "Write what the lock files name as a bill of materials."),
     "rules": ("rules", "List checks, rules and their families."),
+    "policy": ("policy", "Check, test and simulate policies of an organisation."),
     "init": ("init", "Write a commented policy file and install the hooks."),
     "hook": ("hooks", "Install or take out git hooks."),
     "doctor": ("doctor", "Tell whether everything that the checks need is here, and prepare it."),
