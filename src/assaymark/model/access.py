@@ -28,6 +28,8 @@ class Permission(StrEnum):
     FINDINGS_READ = "findings:read"
     FINDINGS_IMPORT = "findings:import"
     FINDINGS_DECIDE = "findings:decide"
+    FINDINGS_ASK = "findings:ask"
+    """Ask somebody who may decide for a decision about a finding."""
     COMMENTS_WRITE = "comments:write"
     """Say something about what may be read."""
     ADVISORIES_READ = "advisories:read"
@@ -58,7 +60,7 @@ class Role(StrEnum):
 
 
 _READ = frozenset({Permission.SUBJECTS_READ, Permission.ASSESSMENTS_READ, Permission.FINDINGS_READ, Permission.ADVISORIES_READ})
-_VIEWER = _READ | {Permission.COMMENTS_WRITE}
+_VIEWER = _READ | {Permission.COMMENTS_WRITE, Permission.FINDINGS_ASK}
 _DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT}
 _MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
 _SECURITY = _MAINTAINER | {Permission.FINDINGS_DECIDE, Permission.ADVISORIES_WRITE, Permission.JOBS_WRITE, Permission.PEOPLE_READ}

@@ -11,6 +11,7 @@ from assaymark.server.api import (
     bills,
     comments,
     connections,
+    decisions,
     deployments,
     events,
     findings,
@@ -29,9 +30,12 @@ from assaymark.server.api import (
     teams,
     tokens,
     trail,
+    triage,
     triggers,
     verdicts,
+    vex,
     views,
+    wishes,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -54,6 +58,7 @@ def operations() -> list[Operation]:
         bills.router,
         comments.router,
         connections.router,
+        decisions.router,
         deployments.router,
         events.router,
         findings.router,
@@ -70,6 +75,9 @@ def operations() -> list[Operation]:
         teams.router,
         tokens.router,
         trail.router,
+        triage.router,
+        vex.router,
+        wishes.router,
         triggers.router,
         verdicts.router,
         views.router,

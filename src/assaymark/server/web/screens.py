@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
-from assaymark.server.web import changes, entrance, find, register, standing, subjects, talk
+from assaymark.server.web import changes, decisions, entrance, find, register, standing, subjects, talk
 from assaymark.server.web.layout import static
 from assaymark.server.web.screen import Identify, Screen, Visit, routes
 
@@ -24,6 +24,7 @@ def screens() -> list[Screen]:
         *changes.SCREENS,
         *subjects.SCREENS,
         *standing.SCREENS,
+        *decisions.SCREENS,
         *find.SCREENS,
         *register.SCREENS,
         *talk.SCREENS,
