@@ -9,6 +9,7 @@ from assaymark.server.service import Service
 from assaymark.server.web import (
     changes,
     channels,
+    decisions,
     entrance,
     find,
     finding,
@@ -40,6 +41,7 @@ def screens() -> list[Screen]:
         Screen("GET", "/", show_start, None),
         *changes.SCREENS,
         *channels.SCREENS,
+        *decisions.SCREENS,
         *entrance.SCREENS,
         *find.SCREENS,
         *finding.SCREENS,
