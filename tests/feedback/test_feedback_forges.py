@@ -110,18 +110,21 @@ def test_a_place_does_not_print_its_token() -> None:
 
 
 @pytest.mark.parametrize("state", AssessmentState)
-def test_every_state_has_its_mark_or_none(state: AssessmentState) -> None:
+def test_every_state_has_its_mark(state: AssessmentState) -> None:
     mark = status(state, "x" * 500, "https://assay.example/changes/1")
-    if state in (AssessmentState.SUPERSEDED, AssessmentState.CANCELLED):
-        assert mark is None
-    else:
-        assert mark is not None
-        assert len(mark.description) == 140
+    assert len(mark.description) == 140
+    assert (mark.state is StatusState.SUCCESS) is (state is AssessmentState.PASS)
+
+
+def test_what_was_cancelled_is_no_success_in_any_forge_s_words() -> None:
+    for forge in FORGES.values():
+        ask = forge.status(TARGET, Status(StatusState.CANCELLED, "assessment 9 covers it", "u"))
+        assert ask.body is not None
+        assert ask.body["state"] in ("error", "canceled", "STOPPED")
 
 
 def test_unproven_is_an_error_and_never_a_success() -> None:
     mark = status(AssessmentState.UNPROVEN, "", "u")
-    assert mark is not None
     assert mark.state is StatusState.ERROR
 
 

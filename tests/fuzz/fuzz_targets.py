@@ -17,6 +17,7 @@ from msgspec import Struct
 from tests.fuzz.fuzz_advisories import advisory_targets
 from tests.fuzz.fuzz_deliveries import delivery_targets
 from tests.fuzz.fuzz_images import CONFIG, FILES, image_targets
+from tests.fuzz.fuzz_imports import import_targets
 from tests.lockfiles.lock_samples import SAMPLES
 from tests.lockfiles.manifest_samples import ASKING
 
@@ -71,6 +72,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **_lock_files(),
         **{name: Fuzzed(run, seeds) for name, (run, seeds) in advisory_targets(_zip()).items()},
         **{name: Fuzzed(run, seeds) for name, (run, seeds) in delivery_targets().items()},
+        **{name: Fuzzed(run, seeds) for name, (run, seeds) in import_targets().items()},
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "kubernetes": Fuzzed(_check("kubernetes", "kubernetes", settings), (_KUBERNETES, _CHART, *_TEXTS)),

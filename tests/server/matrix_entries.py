@@ -183,6 +183,16 @@ class Stage:
             place["since"] = self.now
         return finding, self.write(t.occurrence, **shared, **place, finding=finding, subject=self.subject(), team=self.own)
 
+    def item(self) -> int:
+        """Open, over nothing."""
+        name = self.name()
+        shared: dict[str, Any] = {"kind": "code", "cause": "rule", "layer": "application", "team": self.own}
+        number = self.write(t.item, **shared, key=name, title=name, rule_class="c", created_at=self.now)
+        self.write(
+            t.item_span, **shared, item=number, owner_source="team", severity=3, findings=1, subjects=1, opened_at=self.now, since=self.now
+        )
+        return number
+
     def comment(self) -> tuple[int, int]:
         """Somebody's, on a subject: (subject, comment)."""
         number = self.subject()
@@ -360,6 +370,10 @@ ENTRIES: dict[str, Entry] = {
     "list_places": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
     "list_history": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
     "get_code": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1]), (404,)),
+    "list_items": Entry(Access.LISTED, listed(Stage.item)),
+    "get_item": Entry(Access.TEAM, on(item=Stage.item)),
+    "list_item_findings": Entry(Access.TEAM, on(item=Stage.item)),
+    "assign_item": Entry(Access.TEAM, lambda stage: Asked({"item": stage.item()}, body={"name": stage.name()})),
     "get_occurrence": Entry(Access.TEAM, on(occurrence=lambda stage: stage.occurrence()[1])),
     "list_connections": Entry(Access.LISTED, listed(Stage.connection)),
     "get_connection": Entry(Access.TEAM, on(connection=Stage.connection)),

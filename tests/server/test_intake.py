@@ -353,7 +353,7 @@ def test_handing_a_repository_to_another_team_takes_its_open_work_along(service:
     finish(service, done)
     take(service, push(B, C), source)
     with service.database.write() as link:
-        repositories.give_to(link, rows(service, repository)[0].id, ours)
+        repositories.give_to(link, rows(service, repository)[0].id, ours, service.now())
     assert [row.team for row in rows(service)] == [None, ours]
     assert [row.team for row in rows(service, subject)] == [ours]
     assert len(take(service, push(C, D), source)) == 1

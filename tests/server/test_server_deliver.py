@@ -10,11 +10,14 @@ import sqlalchemy as sa
 
 from assaymark.errors import AssayError, SubjectUnreadable, UsageError
 from assaymark.feedback.forges.send import NotUnderstood
-from assaymark.model.assessment import AssessmentId, AssessmentState
-from assaymark.model.trigger import MergeRequest, Trigger, TriggerKind
+from assaymark.jobs.job import clock
+from assaymark.model.assessment import SECOND, AssessmentId, AssessmentState, Instant
+from assaymark.model.trigger import MergeRequest, RemoteRepository, Trigger, TriggerKind
 from assaymark.server.service import Service
 from assaymark.server.work import deliver as module
+from assaymark.server.work.cases import end_cancelled
 from assaymark.server.work.deliver import announce, deliver
+from assaymark.server.work.intake import Source, accept
 from assaymark.store.outbox import MessageState
 from assaymark.store.tables import assessment, connection, job, outbox, repository, subject
 
@@ -120,7 +123,7 @@ def test_a_forge_that_is_down_is_asked_again_later(service: Service, forge: Forg
     assert _states(service)[0] == MessageState.WAITING
     if service.database.is_sqlite:
         with service.database.read() as link:
-            assert link.execute(sa.select(job.c.id).where(job.c.key == "deliver-later", job.c.due_at > 0)).first()
+            assert link.execute(sa.select(job.c.id).where(job.c.key.startswith("deliver:"), job.c.due_at > 0)).first()
 
 
 def test_a_forge_that_forbids_is_not_asked_again(service: Service, forge: Forge) -> None:
@@ -203,3 +206,84 @@ def test_of_two_requests_to_merge_one_commit_the_worse_verdict_is_the_mark(servi
         announce(service, link, AssessmentId(link.execute(assessment.insert().returning(assessment.c.id), row).scalar_one()))
     deliver(service, {}, Attempt())
     assert [body["description"] for _, url, body in forge.asked if "/statuses/" in url] == ["worse"]
+
+
+def _marks(forge: Forge) -> list[tuple[str, str, str]]:
+    return [(url.rpartition("/")[2][:1], body["state"], body["context"]) for _, url, body in forge.asked if "/statuses/" in url]
+
+
+def _push(service: Service, head: str, ref: str = "refs/heads/x", **more: Any) -> AssessmentId:
+    """As a forge's delivery brings it."""
+    with service.database.write() as link:
+        if not link.execute(sa.select(connection.c.id)).first():
+            sealed = service.vault.seal("connection:1:token", "t0ken")
+            row = {"id": 1, "kind": "github", "name": "forge", "api_url": "https://forge.example/api", "token": sealed, "created_at": 0}
+            link.execute(connection.insert(), row)
+        remote = RemoteRepository("team/app", "https://forge.example/team/app.git", default_branch="main")
+        trigger = Trigger(**{"kind": TriggerKind.PUSH, "repository": remote, "ref": ref, "after": head * 40} | more)
+        (number,) = accept(service, link, trigger, source=Source(connection_id=1))
+    return number
+
+
+def _later(service: Service, seconds: int = 3) -> Service:
+    return msgspec.structs.replace(service, now=lambda: Instant(clock() + seconds * SECOND))
+
+
+def test_before_there_is_a_verdict_the_commit_is_called_pending(service: Service, forge: Forge) -> None:
+    _push(service, "a")
+    deliver(service, {}, Attempt())
+    assert _marks(forge) == []  # a verdict may come sooner
+    deliver(_later(service), {}, Attempt())
+    assert _marks(forge) == [("a", "pending", "assaymark/push")]
+
+
+def test_a_verdict_that_comes_at_once_is_the_only_word(service: Service, forge: Forge) -> None:
+    number = _push(service, "a")
+    with service.database.write() as link:
+        link.execute(assessment.update().where(assessment.c.id == number).values(state="pass"))
+        announce(service, link, number)
+    deliver(_later(service), {}, Attempt())
+    assert _marks(forge) == [("a", "success", "assaymark/push")]
+
+
+def test_a_commit_that_a_newer_one_overtook_is_said_to_be_that(service: Service, forge: Forge) -> None:
+    _push(service, "a")
+    deliver(_later(service), {}, Attempt())
+    _push(service, "b", before="a" * 40)
+    deliver(_later(service), {}, Attempt())
+    assert sorted(_marks(forge)[1:]) == [("a", "error", "assaymark/push"), ("b", "pending", "assaymark/push")]
+
+
+def test_a_nightly_look_calls_nothing_pending(service: Service, forge: Forge) -> None:
+    _push(service, "a", kind=TriggerKind.SCHEDULE)
+    deliver(_later(service), {}, Attempt())
+    assert _marks(forge) == []
+
+
+def test_what_somebody_cancelled_is_said_to_be_that(service: Service, forge: Forge) -> None:
+    number = _push(service, "a")
+    with service.database.write() as link:
+        assert end_cancelled(service, link, number, "ada cancelled it")
+    deliver(_later(service), {}, Attempt())
+    assert [body["description"] for _, _, body in forge.asked] == ["ada cancelled it"]
+
+
+def test_a_branch_that_ends_does_not_speak_for_another_at_the_same_commit(service: Service, forge: Forge) -> None:
+    first = _push(service, "a", "refs/heads/main")
+    _push(service, "a", "refs/heads/copy")
+    with service.database.write() as link:
+        link.execute(assessment.update().where(assessment.c.id == first).values(state="pass", summary="nothing new"))
+    with service.database.write() as link:
+        remote = RemoteRepository("team/app", "https://forge.example/team/app.git", default_branch="main")
+        accept(service, link, Trigger(TriggerKind.ENDED, remote, ref="refs/heads/copy"), source=Source(connection_id=1))
+    deliver(_later(service), {}, Attempt())
+    assert _marks(forge) == [("a", "success", "assaymark/push")]
+
+
+def test_the_same_push_twice_makes_no_second_comment(service: Service, forge: Forge) -> None:
+    for _ in range(2):
+        _assessment(service, AssessmentState.UNPROVEN)
+        deliver(service, {}, Attempt())
+    said = [(method, url.rpartition("/")[2]) for method, url, _ in forge.asked if "/comments" in url]
+    assert said[0] == ("POST", "comments")
+    assert set(said[1:]) <= {("PATCH", "5")}  # its link leads to the newest verdict

@@ -50,6 +50,11 @@ class Groups:
         return found
 
 
+def speaking(ids: Iterable[str]) -> str:
+    """Of the ids of one vulnerability the one that speaks for all."""
+    return min(ids, key=_rank)
+
+
 def _rank(name: str) -> tuple[int, tuple[int, ...], str]:
     """Malice before CVE before the databases; of one kind the oldest."""
     kind = next((rank for rank, prefix in enumerate(_ORDER) if name.startswith(prefix)), len(_ORDER))

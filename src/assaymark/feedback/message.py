@@ -16,6 +16,7 @@ from assaymark.views.options import Options
 
 CONTEXT = "assaymark"
 """Name of the status, by which a forge's branch protection asks for it."""
+_UNSAID = {AssessmentState.QUEUED: "it waits to be judged", AssessmentState.RUNNING: "it is being judged"}
 _LONGEST = 140
 """Characters of a description: GitHub refuses more."""
 
@@ -28,6 +29,8 @@ class StatusState(StrEnum):
     FAILURE = "failure"
     ERROR = "error"
     """Not known to be good, and not known to be bad: it does not let a change through."""
+    CANCELLED = "cancelled"
+    """It is judged no more: a newer commit covers it, or somebody stopped it. Does not let a change through either."""
 
 
 class Status(Struct, frozen=True):
@@ -59,8 +62,8 @@ def context_of(kind: SubjectKind, trigger: TriggerKind) -> str:
     return f"{CONTEXT}/{'tag' if kind is SubjectKind.TAG else 'push'}"
 
 
-def status(state: AssessmentState, summary: str, url: str, context: str = CONTEXT) -> Status | None:
-    """The mark; None where nobody looks at the commit any more."""
+def status(state: AssessmentState, summary: str, url: str, context: str = CONTEXT) -> Status:
+    """The mark."""
     match state:
         case AssessmentState.QUEUED | AssessmentState.RUNNING:
             found = StatusState.PENDING
@@ -71,8 +74,8 @@ def status(state: AssessmentState, summary: str, url: str, context: str = CONTEX
         case AssessmentState.UNPROVEN:
             found = StatusState.ERROR
         case AssessmentState.SUPERSEDED | AssessmentState.CANCELLED:
-            return None
-    return Status(found, _short(summary or state.value), url, context)
+            found = StatusState.CANCELLED
+    return Status(found, _short(summary or _UNSAID.get(state, state.value)), url, context)
 
 
 def comment(verdict: Verdict | None, summary: str, url: str, *, nonce: str) -> Comment:

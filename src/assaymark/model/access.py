@@ -28,6 +28,8 @@ class Permission(StrEnum):
     FINDINGS_READ = "findings:read"
     FINDINGS_IMPORT = "findings:import"
     FINDINGS_DECIDE = "findings:decide"
+    ITEMS_ASSIGN = "items:assign"
+    """Give an item to somebody."""
     COMMENTS_WRITE = "comments:write"
     """Say something about what may be read."""
     POLICIES_READ = "policies:read"
@@ -70,7 +72,7 @@ _READ = frozenset(
     }
 )
 _VIEWER = _READ | {Permission.COMMENTS_WRITE}
-_DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT}
+_DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT, Permission.ITEMS_ASSIGN}
 _MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
 _SECURITY = _MAINTAINER | {
     Permission.FINDINGS_DECIDE,

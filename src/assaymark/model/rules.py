@@ -70,6 +70,7 @@ TOOLS = (
     "dockerfile",
     "github-scripts",
     "gitlab-ci",
+    "gitleaks",
     "go",
     "image",
     "java",
@@ -81,8 +82,11 @@ TOOLS = (
     "ruff",
     "secrets",
     "semgrep",
+    "sonarqube",
     "tekton",
     "terraform",
+    "trivy",
+    "zap",
     "zizmor",
 )
 """Tools whose rules are mapped; one file each in ``rule_data``."""

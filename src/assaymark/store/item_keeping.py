@@ -26,7 +26,7 @@ from assaymark.model.cause import Base, Cause, Home, cause_of, is_gap
 from assaymark.model.finding import Finding
 from assaymark.model.trigger import SubjectKind
 from assaymark.store import bulk
-from assaymark.store.tables import image_base, item, item_span, item_subject, occurrence, repository
+from assaymark.store.tables import finding, image_base, item, item_span, item_subject, occurrence, repository
 from assaymark.store.tables import subject as subjects
 from assaymark.store.texts import cut, plain
 
@@ -101,6 +101,24 @@ def _item_row(subject: Mapping[str, Any], cause: Cause, finding: Finding, at: In
         cause.key, cause.kind.value, plain(cause.title), finding.core.kind.value, finding.layer.value, plain(finding.core.rule_class),
         cut(finding.fix.advice, _LONGEST) if finding.fix else "", subject["team"], subject["repository"], at,
     )  # fmt: skip
+
+
+def relink(connection: sa.Connection, number: int, found: Sequence[Finding], at: Instant) -> None:
+    """After a subject's causes changed, as an image got another base: what stands in it goes on in rows of the items it is of now."""
+    c = occurrence.c
+    subject = next((row._asdict() for row in connection.execute(sa.select(subjects).where(subjects.c.id == number))), None)
+    if subject is None:
+        return
+    mine = identify(connection, subject, found, at)
+    wanted = {(found[position].fingerprint, plain(found[position].place.path)): of for position, of in mine.items()}
+    asked = sa.select(occurrence, finding.c.fingerprint).join(finding, finding.c.id == c.finding)
+    rows = connection.execute(asked.where(c.subject == number, c.closed_at.is_(None))).all()
+    moved = [row for row in rows if wanted.get((row.fingerprint, row.path), row.item) != row.item]
+    names = [column.name for column in occurrence.c if column.name not in {"id", "closed_at", "closed_by", "continued"}]
+    bulk.change_all(connection, occurrence, (row.id for row in moved), {"closed_at": at, "continued": 1})
+    again = (row._asdict() | {"item": wanted[row.fingerprint, row.path], "opened_at": at, "opened_by": None} for row in moved)
+    bulk.add(connection, occurrence, names, (tuple(values[name] for name in names) for values in again))
+    settle(connection, number, at)
 
 
 # --- how it stands ---------------------------------------------------------------------------------------------------

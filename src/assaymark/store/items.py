@@ -195,6 +195,11 @@ def advice(connection: sa.Connection, number: int) -> str:
     return str(connection.execute(sa.select(item.c.advice).where(item.c.id == number)).scalar() or "")
 
 
+def forget_basis(connection: sa.Connection, number: int) -> None:
+    """Let it be asked again whose it is."""
+    connection.execute(item.update().where(item.c.id == number).values(basis=""))
+
+
 def subjects_of(connection: sa.Connection, teams: Teams, number: int, *, at: Instant | None = None, limit: int = 50) -> list[SubjectPart]:
     """Where it stands, in the order in which these subjects came."""
     c = occurrence.c

@@ -48,12 +48,12 @@ class Note(Struct, frozen=True):
     assessment: AssessmentId | None = None
 
 
-def write(connection: sa.Connection, note: Note, *, at: Instant) -> int:
-    """Put into the outbox, within the caller's transaction; what still waits in the stream is overtaken."""
+def write(connection: sa.Connection, note: Note, *, at: Instant, due_at: Instant | None = None) -> int:
+    """Put into the outbox, within the caller's transaction; what still waits in the stream is overtaken. Sent at once, or at `due_at`."""
     waits = (table.c.stream == note.stream, table.c.kind == note.kind, table.c.state == MessageState.WAITING)
     connection.execute(table.update().where(*waits).values(state=MessageState.OVERTAKEN, sent_at=at))
     row: dict[str, object] = {"kind": note.kind, "stream": note.stream, "message": note.message, "assessment": note.assessment}
-    row |= {"created_at": at, "due_at": at, "state": MessageState.WAITING, "attempts": 0}
+    row |= {"created_at": at, "due_at": at if due_at is None else due_at, "state": MessageState.WAITING, "attempts": 0}
     return int(connection.execute(table.insert().returning(table.c.id), row).scalar_one())
 
 

@@ -20,6 +20,7 @@ from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.trigger import RemoteRepository
 from assaymark.store import bulk
 from assaymark.store.departures import depart
+from assaymark.store.item_keeping import hand_over
 from assaymark.store.new_rows import insert_new
 from assaymark.store.pasts import remember
 from assaymark.store.tables import assessment, holding, occurrence, subject
@@ -246,6 +247,7 @@ def give_to(connection: sa.Connection, number: RepositoryId, team: TeamId | None
     connection.execute(holding.update().where(holding.c.subject.in_(mine), holding.c.closed_at.is_(None)).values(team=team))
     waiting = assessment.c.state.in_(("queued", "running"))
     connection.execute(assessment.update().where(assessment.c.subject.in_(mine), waiting).values(team=team))
+    hand_over(connection, list(connection.execute(sa.select(subject.c.id).where(subject.c.repository == number)).scalars()), team, at)
 
 
 def _go_on(connection: sa.Connection, mine: sa.ScalarSelect[int], team: TeamId | None, at: Instant) -> None:

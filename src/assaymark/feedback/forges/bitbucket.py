@@ -14,6 +14,7 @@ _STATE = {
     StatusState.SUCCESS: "SUCCESSFUL",
     StatusState.FAILURE: "FAILED",
     StatusState.ERROR: "FAILED",
+    StatusState.CANCELLED: "STOPPED",
 }
 
 

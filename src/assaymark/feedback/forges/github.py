@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from assaymark.feedback.forges.ask import Ask, Said, Target
-from assaymark.feedback.message import Status
+from assaymark.feedback.message import Status, StatusState
 
 
 class GitHub:
@@ -15,7 +15,8 @@ class GitHub:
         return {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
     def status(self, target: Target, status: Status) -> Ask:
-        body = {"state": status.state.value, "target_url": status.url, "description": status.description, "context": status.context}
+        state = StatusState.ERROR if status.state is StatusState.CANCELLED else status.state  # it has no word for that
+        body = {"state": state.value, "target_url": status.url, "description": status.description, "context": status.context}
         return Ask("POST", f"/repos/{_path(target)}/statuses/{quote(target.commit, safe='')}", body)
 
     def comments(self, target: Target, page: int) -> Ask:

@@ -14,6 +14,7 @@ _STATE = {
     StatusState.SUCCESS: "success",
     StatusState.FAILURE: "failed",
     StatusState.ERROR: "failed",
+    StatusState.CANCELLED: "canceled",
 }
 
 

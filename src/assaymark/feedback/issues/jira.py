@@ -20,7 +20,7 @@ from assaymark.feedback.issues.tracker import Filed, Home, Send
 
 LABEL = "assaymark"
 _DONE = "done"
-_WIKI = re.compile(r"([\\{}\[\]*_+^~?!|#&<>-])")
+_WIKI = re.compile(r"([\\{}\[\]*_+^~?!|#-])")
 
 
 class Jira:

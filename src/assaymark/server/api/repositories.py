@@ -16,6 +16,7 @@ from assaymark.server.outgoing import parse
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.webhooks.receive import need_home
 from assaymark.server.work.intake import Source, end_repository
+from assaymark.server.work.items import follow
 from assaymark.server.work.register import poll_job, register
 from assaymark.store import connections, repositories, trail
 from assaymark.store.repositories import RepositoryRow
@@ -135,6 +136,7 @@ def change_repository(call: Call, repository: int, body: RepositoryChange) -> Re
             team = None if body.team is None else TeamId(body.team)
             call.need(Permission.SUBJECTS_WRITE, team)
             repositories.give_to(link, row.id, team, call.service.now())
+            follow(call.service, link, actor=call.who.login)
             told["team"] = str(body.team)
         if body.default_branch is not UNSET:
             repositories.describe(link, row.id, default_branch=_branch(body.default_branch))

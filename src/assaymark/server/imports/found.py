@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from assaymark.checks.application.dependencies.packages import PackageSet
+from assaymark.checks.application.secrets.keys import Key
 from assaymark.model.digest import Digest, sha256
 from assaymark.model.finding import CheckId, Layer, RuleId, Sighting, UncheckedSite
 from assaymark.model.identity import Seen
@@ -28,9 +29,51 @@ class Ask(Struct, frozen=True):
 
     category: str = ""
     """Which of several reports of one tool this is: a report replaces the one before it of the same category."""
-    layer: Layer = Layer.APPLICATION
+    chosen: Layer | None = None
+    """The layer that was asked for; without it each finding stands on that of its kind."""
     complete: bool = True
     """The report says everything that the tool sees: what it says no longer is gone."""
+
+    @property
+    def layer(self) -> Layer:
+        """Of reports that do not tell layers apart."""
+        return self.chosen or Layer.APPLICATION
+
+    def on(self, natural: Layer) -> Layer:
+        """The layer of a finding whose kind has one of its own."""
+        return self.chosen or natural
+
+
+def _nothing_at_hand(_paths: Sequence[str]) -> Mapping[str, bytes]:
+    return {}
+
+
+def _no_names(_ids: Sequence[str]) -> Mapping[str, str]:
+    return {}
+
+
+class World(Struct, frozen=True):
+    """What the server knows beside the document."""
+
+    contents: Contents = _nothing_at_hand
+    naming: Callable[[Sequence[str]], Mapping[str, str]] = _no_names
+    """Of these ids of vulnerabilities, the canonical ones of their groups as the server's advisories have them."""
+    key: Key | None = None
+    """The installation's, under which secrets are named."""
+
+
+class Said(Struct, frozen=True):
+    """One statement of a VEX document."""
+
+    ids: tuple[str, ...]
+    """Of the vulnerability, whichever it is known by."""
+    products: tuple[str, ...]
+    """Package URLs; empty for all."""
+    status: str
+    """``not-affected``, ``false-positive``, ``fixed``, ``accepted``, ``affected``, ``under-investigation``."""
+    reason: str = ""
+    author: str = ""
+    at: str = ""
 
 
 class Spoken(Struct, frozen=True):
@@ -42,6 +85,8 @@ class Spoken(Struct, frozen=True):
     checks: tuple[tuple[CheckId, Layer], ...] = ()
     """Who looked at everything."""
     sets: dict[str, tuple[Digest, PackageSet]] = {}
+    statements: tuple[Said, ...] = ()
+    """What somebody says of vulnerabilities (VEX): matter of the decisions, no finding."""
     notes: tuple[str, ...] = ()
 
 

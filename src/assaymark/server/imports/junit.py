@@ -16,7 +16,7 @@ from assaymark.model.finding import CheckId, HostSite, RuleId, Sighting, Span
 from assaymark.model.identity import Seen
 from assaymark.model.severity import Confidence, Severity
 from assaymark.server.imports.found import Ask, Spoken, check_of, gap, slug
-from assaymark.server.imports.sarif import path_of
+from assaymark.server.imports.places import path_of
 
 _LONGEST = 300
 

@@ -17,7 +17,7 @@ from assaymark.model.trigger import SubjectKind, Trigger
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work.bases import Ends
-from assaymark.server.work.deliver import announce
+from assaymark.server.work.deliver import announce, announce_progress
 from assaymark.server.work.items import follow
 from assaymark.server.work.telling import tell_change
 from assaymark.store import progress, repositories
@@ -99,6 +99,7 @@ def end_cancelled(service: Service, link: sa.Connection, number: AssessmentId, w
     if not link.execute(alive.values(values)).rowcount:
         return False
     progress.forget(link, number)
+    announce_progress(service, link, number)
     return True
 
 

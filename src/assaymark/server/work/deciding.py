@@ -27,6 +27,7 @@ from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
 from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
+from assaymark.server.work.items import follow
 from assaymark.store import arrivals, deciding, decisions, trail
 from assaymark.store.arrivals import Arrival
 from assaymark.store.decisions import Draft, Said, Step
@@ -193,6 +194,7 @@ def spread_decision(service: Service, arguments: Mapping[str, Any], _attempt: At
 def _judge_later(service: Service, link: sa.Connection, subjects: Iterable[SubjectId]) -> None:
     for number in sorted(subjects):
         put_judging(service, link, number)
+    follow(service, link)  # items open and close with what a decision lets through or opens again
 
 
 def put_judging(service: Service, link: sa.Connection, number: SubjectId) -> None:

@@ -22,9 +22,9 @@ from assaymark.feedback.forges.ask import Target
 from assaymark.feedback.forges.send import Client, Place, Refused, is_spoken, say, set_status
 from assaymark.feedback.message import comment, context_of, status
 from assaymark.jobs.job import Job, Priority
-from assaymark.model.assessment import AssessmentId, AssessmentState, RepositoryId, SubjectId
+from assaymark.model.assessment import SECOND, AssessmentId, AssessmentState, Instant, RepositoryId, SubjectId
 from assaymark.model.digest import Digest
-from assaymark.model.trigger import SubjectKind, Trigger
+from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.outgoing import client as outgoing_client
 from assaymark.server.service import Service
@@ -36,6 +36,10 @@ from assaymark.store.tables import assessment, connection, repository, subject
 _AT_ONCE = 50
 _AGAINST = (AssessmentState.PASS, AssessmentState.QUEUED, AssessmentState.RUNNING, AssessmentState.UNPROVEN, AssessmentState.FAIL)
 """How much a state speaks against a merge, the least first."""
+_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.ADVISORY, TriggerKind.IMPORT})
+_ENDED = (AssessmentState.SUPERSEDED, AssessmentState.CANCELLED)
+_MOMENT = 2 * SECOND
+"""What is judged sooner is never called pending: it would be two requests where one says all."""
 _log = structlog.get_logger("assaymark.feedback")
 
 
@@ -61,6 +65,11 @@ class Told(Struct, frozen=True):
     subject_kind: SubjectKind
 
     @property
+    def mark(self) -> str:
+        """Stream of the mark, of which only the latest word is said."""
+        return f"commit:{self.connection}:{self.home}:{self.head}:{self.context}"
+
+    @property
     def context(self) -> str:
         """Name of the mark at the commit."""
         return context_of(self.subject_kind, self.trigger.kind)
@@ -72,12 +81,30 @@ def announce(service: Service, link: sa.Connection, assessment_id: AssessmentId)
     if told is None or not is_spoken(told.kind, told.api_url) or told.token is None or not told.head:
         return
     now = service.now()
-    message = msgspec.json.encode({"assessment": assessment_id}).decode()
-    mark = f"commit:{told.connection}:{told.home}:{told.head}:{told.context}"
-    outbox.write(link, outbox.Note("status", mark, message, assessment_id), at=now)
+    message = _message(assessment_id)
+    outbox.write(link, outbox.Note("status", told.mark, message, assessment_id), at=now)
     if told.trigger.merge_request is not None and told.state in (AssessmentState.PASS, AssessmentState.FAIL, AssessmentState.UNPROVEN):
         outbox.write(link, outbox.Note("comment", f"subject:{told.subject}", message, assessment_id), at=now)
     service.queue.put(link, Job("deliver", {}, key="deliver", lock="deliver", priority=Priority.FEEDBACK, seconds=120))
+
+
+def announce_progress(service: Service, link: sa.Connection, assessment_id: AssessmentId) -> None:
+    """Within the caller's transaction: let it be told that this assessment waits, or that it ended without a verdict.
+
+    It is told after a moment, by the worker's slot for scheduled work, so that nobody's verdict waits for it: a verdict that comes sooner
+    is told in its place. What judges a state once more tells nothing: a commit that passed does not become doubtful every night.
+    """
+    told = _told(link, assessment_id)
+    if told is None or told.trigger.kind in _AGAIN or not is_spoken(told.kind, told.api_url) or told.token is None or not told.head:
+        return
+    due = Instant(service.now() + _MOMENT)
+    outbox.write(link, outbox.Note("status", told.mark, _message(assessment_id), assessment_id), at=service.now(), due_at=due)
+    job = Job("deliver", {}, key=f"deliver:{due // SECOND}", lock="deliver", priority=Priority.SCHEDULE, seconds=120, due_at=due)
+    service.queue.put(link, job)
+
+
+def _message(number: AssessmentId) -> str:
+    return msgspec.json.encode({"assessment": number}).decode()
 
 
 def deliver(service: Service, _arguments: Mapping[str, Any], attempt: Attempt) -> None:
@@ -98,7 +125,9 @@ def _come_back(service: Service) -> None:
     with service.database.write() as link:
         next_at = outbox.next_due(link)
         if next_at is not None:
-            later = Job("deliver", {}, key="deliver-later", priority=Priority.FEEDBACK, lock="deliver", seconds=120, due_at=next_at)
+            later = Job(
+                "deliver", {}, key=f"deliver:{next_at // SECOND}", priority=Priority.FEEDBACK, lock="deliver", seconds=120, due_at=next_at
+            )
             service.queue.put(link, later)
 
 
@@ -138,12 +167,9 @@ def _settle(service: Service, message: outbox.Message, error: str = "", *, may_p
 
 
 def _status(service: Service, client: Client, told: Told) -> None:
-    if told.subject_kind is SubjectKind.MERGE_REQUEST:
-        with service.database.read() as link:
-            told = _worst(link, told)
-    mark = status(told.state, told.summary, _page(service, told), told.context)
-    if mark is not None:
-        set_status(client, _place(service, told), mark)
+    with service.database.read() as link:
+        told = _worst(link, told) if told.subject_kind is SubjectKind.MERGE_REQUEST else _instead(link, told)
+    set_status(client, _place(service, told), status(told.state, told.summary, _page(service, told), told.context))
 
 
 def _worst(link: sa.Connection, told: Told) -> Told:
@@ -158,11 +184,22 @@ def _worst(link: sa.Connection, told: Told) -> Told:
             subject.c.kind == SubjectKind.MERGE_REQUEST,
             subject.c.ended_at.is_(None),
         )
-        .where(a.state.not_in((AssessmentState.SUPERSEDED, AssessmentState.CANCELLED)))
+        .where(a.state.not_in(_ENDED))
         .group_by(a.subject)
     )
     others = [found for number in link.execute(latest).scalars() if (found := _told(link, number)) is not None]
     return max([told, *others], key=lambda each: (_AGAINST.index(each.state) if each.state in _AGAINST else -1, each is told))
+
+
+def _instead(link: sa.Connection, told: Told) -> Told:
+    """What was or is judged at this commit under the same mark, when this ended without a verdict: another branch may be there as well."""
+    if told.state not in _ENDED:
+        return told
+    a = assessment.c
+    same = (a.head == told.head, subject.c.repository == told.home, subject.c.kind == told.subject_kind, a.state.not_in(_ENDED))
+    newest = sa.select(sa.func.max(a.id)).join(subject, subject.c.id == a.subject).where(*same)
+    found = _told(link, link.execute(newest).scalar())
+    return told if found is None or found.context != told.context else found
 
 
 def _comment(service: Service, client: Client, told: Told, message: outbox.Message) -> None:

@@ -1,8 +1,8 @@
 """A report that somebody sent, taken in: read, given our identities, recorded like a verdict, in an assessment of trigger ``import``.
 
 Guarantees: an import closes only what an import of the same tool and category brought before; it is no verdict of the subject, whose state
-stays; what is sent is kept by its digest until it is recorded, so that a worker that dies loses nothing. Small ones are recorded before the
-answer, large ones by a job.
+stays; what is sent is kept by its digest until it is recorded and no longer, because it may hold secrets in clear. Small ones are recorded
+before the answer and never kept, large ones by a job, so that a worker that dies loses nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 import assaymark
 from assaymark.checks.application.dependencies.matching.index import Index
+from assaymark.checks.application.secrets.keys import Key
 from assaymark.errors import AssayError, EngineMissing, UsageError
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.access import PersonId
@@ -27,9 +28,9 @@ from assaymark.model.rules import catalogue
 from assaymark.model.subject import SubjectRef
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.model.verdict import CheckRun, Judged, Outcome, Posture, State, Verdict, WaiverRef
-from assaymark.server.imports import bill, junit, sarif, verdicts
-from assaymark.server.imports.found import Ask, Contents, Spoken
-from assaymark.server.imports.kinds import DocumentKind, kind_of
+from assaymark.server.imports.found import Ask, Contents, Spoken, World
+from assaymark.server.imports.kinds import BILLS, DocumentKind, kind_of
+from assaymark.server.imports.readers import read
 from assaymark.server.imports.unpacking import Document, unpack
 from assaymark.server.service import Service
 from assaymark.server.work import owners
@@ -55,9 +56,12 @@ class Order(Struct, frozen=True, omit_defaults=True):
 
     blob: str
     category: str = ""
-    layer: str = Layer.APPLICATION.value
+    layer: str = ""
+    """Empty: each finding stands on the layer of its kind."""
     complete: str = "yes"
     commit: str = ""
+    format: str = ""
+    """What kind of document it is, where it does not say so itself; empty lets it speak."""
 
 
 class By(Struct, frozen=True):
@@ -78,6 +82,8 @@ class Outline(Struct, frozen=True):
     opened: int = 0
     closed: int = 0
     components: int = 0
+    statements: int = 0
+    """Of VEX: they are no findings; see the notes for what became of them."""
     notes: tuple[str, ...] = ()
 
 
@@ -89,9 +95,10 @@ def take(service: Service, number: SubjectId, data: bytes, order: Order, by: By)
     """
     documents = unpack(data)
     for document in documents:
-        kind_of(document.data)  # so that what cannot be read is said at once
-    order = msgspec.structs.replace(order, blob=str(service.blobs.put(data)))
+        _kind(document, order)  # so that what cannot be read is said at once
     is_small = sum(len(document.data) for document in documents) <= AT_ONCE
+    if not is_small:
+        order = msgspec.structs.replace(order, blob=str(service.blobs.put(data)))
     made = _begin(service, number, order, by, is_small=is_small)
     if not is_small:
         return Outline(made, AssessmentState.RUNNING.value)
@@ -148,6 +155,17 @@ def import_report(service: Service, arguments: Mapping[str, Any], attempt: Attem
         return
     order = msgspec.convert(msgspec.json.decode(row.trigger_details, type=Trigger).details, Order)
     _finish(service, number, unpack(service.blobs.get(Digest(order.blob))), order, raises=False)
+    _forget(service, order)
+
+
+def _forget(service: Service, order: Order) -> None:
+    """What was sent may hold secrets in clear: it goes as soon as no import needs it."""
+    a = assessment.c
+    waiting = sa.select(a.trigger_details).where(a.trigger == TriggerKind.IMPORT.value, a.state.in_(_ALIVE))
+    with service.database.read() as link:
+        still = any(order.blob in text for text in link.execute(waiting).scalars())
+    if not still:
+        service.blobs.remove(Digest(order.blob))
 
 
 def _finish(service: Service, number: AssessmentId, documents: Sequence[Document], order: Order, *, raises: bool = True) -> Outline:
@@ -182,7 +200,10 @@ def _finish(service: Service, number: AssessmentId, documents: Sequence[Document
         counts = link.execute(sa.select(assessment).where(assessment.c.id == number)).one()
     held = sum(len(packages.packages) for _, packages in spoken.sets.values())
     found = len(verdict.findings)
-    return Outline(number, counts.state, found, counts.new_findings, counts.fixed_findings, held, spoken.notes)
+    notes, said = spoken.notes, len(spoken.statements)
+    if said:
+        notes += (f"{said} statements (VEX) decide nothing by being imported: take them over as decisions",)
+    return Outline(number, counts.state, found, counts.new_findings, counts.fixed_findings, held, said, notes)
 
 
 def abandon(service: Service, arguments: Mapping[str, Any], _attempt: Attempt) -> None:
@@ -201,11 +222,12 @@ def _refuse(service: Service, number: AssessmentId, of: SubjectId, error: AssayE
 
 
 def _spoken(service: Service, documents: Sequence[Document], order: Order, contents: Contents) -> Spoken:
-    ask = Ask(order.category, Layer(order.layer), order.complete == "yes")
+    ask = Ask(order.category, Layer(order.layer) if order.layer else None, order.complete == "yes")
     parts: list[Spoken] = []
-    for at, document in enumerate(documents):
+    for document in documents:
         try:
-            parts.append(_one(service, document, _apart(ask, documents, at), contents))
+            kind = _kind(document, order)
+            parts.append(_one(service, (document.data, kind), _apart(ask, document, kind, len(documents)), contents))
         except UsageError as error:
             if len(documents) > 1:
                 raise UsageError(f"{document.name[:100]}: {error.what}", why=error.why, advice=error.advice) from error
@@ -215,28 +237,26 @@ def _spoken(service: Service, documents: Sequence[Document], order: Order, conte
         judged=tuple(row for part in parts for row in part.judged),
         checks=tuple(dict.fromkeys(check for part in parts for check in part.checks)),
         sets={path: held for part in parts for path, held in part.sets.items()},
+        statements=tuple(said for part in parts for said in part.statements),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 
-def _apart(ask: Ask, documents: Sequence[Document], at: int) -> Ask:
+def _kind(document: Document, order: Order) -> DocumentKind:
+    return DocumentKind(order.format) if order.format else kind_of(document.data)
+
+
+def _apart(ask: Ask, document: Document, kind: DocumentKind, of: int) -> Ask:
     """Several bills of materials in one archive are told apart by their names."""
-    if len(documents) == 1 or kind_of(documents[at].data) not in (DocumentKind.CYCLONEDX, DocumentKind.SPDX):
-        return ask
-    return msgspec.structs.replace(ask, category=f"{ask.category} {documents[at].name}".strip())
+    return msgspec.structs.replace(ask, category=f"{ask.category} {document.name}".strip()) if of > 1 and kind in BILLS else ask
 
 
-def _one(service: Service, document: Document, ask: Ask, contents: Contents) -> Spoken:
-    kind = kind_of(document.data)
-    if kind is DocumentKind.SARIF:
-        return sarif.read(document.data, ask, contents)
-    if kind is DocumentKind.JUNIT:
-        return junit.read(document.data, ask)
-    if kind is DocumentKind.VERDICT:
-        return verdicts.read(document.data, ask)
+def _one(service: Service, document: tuple[bytes, DocumentKind], ask: Ask, contents: Contents) -> Spoken:
+    data, kind = document
     index = _advisories(service)
     try:
-        return bill.read(document.data, kind, ask, index)
+        world = World(contents, (lambda _ids: {}) if index is None else index.named, Key(configuration(service).key))
+        return read(data, kind, (ask, world), index)
     finally:
         if index is not None:
             index.close()

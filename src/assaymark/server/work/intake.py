@@ -22,6 +22,7 @@ from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, R
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.server.service import Service
 from assaymark.server.work import policy_jobs
+from assaymark.server.work.deliver import announce_progress
 from assaymark.server.work.subject_names import place_of
 from assaymark.store import arrivals, repositories
 from assaymark.store.arrivals import Arrival, Earlier, SubjectRow
@@ -125,7 +126,10 @@ def _end(step: _Step, repository: RepositoryRow | None) -> None:
     place = place_of(trigger, repository, step.source.team)
     subject = arrivals.find(connection, place.kind, place.key)
     if subject is not None and (step.source.team is None or subject.team == place.team):
-        step.cancel(arrivals.end(connection, subject.id, step.at))
+        cancelled = arrivals.end(connection, subject.id, step.at)
+        step.cancel(cancelled)
+        for each in cancelled:
+            announce_progress(step.service, connection, each)
 
 
 def _queue(step: _Step, subject: SubjectRow) -> AssessmentId:
@@ -141,6 +145,8 @@ def _queue(step: _Step, subject: SubjectRow) -> AssessmentId:
     number = arrivals.insert(connection, _arrival(step, subject, base, head))
     ended = arrivals.supersede(connection, subject.id, number, step.at)
     step.cancel([each.id for each in ended])
+    for each in ended:
+        announce_progress(step.service, connection, each.id)
     covered = [each for each in ended if each.trigger not in _AGAIN]
     if covered and trigger.subject_kind in _CONTINUES and (covered[0].base or trigger.ref != step.default_ref):
         arrivals.rebase(connection, number, covered[0].base)
@@ -155,6 +161,7 @@ def _queue(step: _Step, subject: SubjectRow) -> AssessmentId:
             priority=max([own, *(priority_of(each.trigger) for each in ended)]),
         ),
     )
+    announce_progress(step.service, connection, number)
     return number
 
 
@@ -197,6 +204,7 @@ def _folded(step: _Step, arrival: Arrival, newest: Earlier) -> AssessmentId:
     """A push that was overtaken by the one after it, or a question that what waits will answer: that one covers it."""
     more = {"state": AssessmentState.SUPERSEDED, "superseded_by": newest.id, "finished_at": step.at}
     number = arrivals.insert(step.connection, arrival, summary=f"assessment {newest.id} covers it", **more)
+    announce_progress(step.service, step.connection, number)
     if newest.base == arrival.head and step.trigger.kind not in _AGAIN:
         arrivals.rebase(step.connection, newest.id, arrival.base)
     return number

@@ -18,8 +18,9 @@ from assaymark.model.assessment import SubjectId
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import governing, holdings, owners
+from assaymark.server.work import beginnings, governing, holdings, owners
 from assaymark.server.work.assess import is_damaged
+from assaymark.server.work.beginnings import Beginning
 from assaymark.server.work.deciding import put_judging
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.images import Image, open_image, with_tag
@@ -29,6 +30,7 @@ from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
 from assaymark.server.work.whole import by_itself, everything
 from assaymark.store import decisions, repositories
+from assaymark.store.item_keeping import relink
 from assaymark.store.recording import Recording, record
 from assaymark.store.repositories import RepositoryRow
 from assaymark.store.tables import subject
@@ -54,6 +56,7 @@ class Seen(Struct, frozen=True):
     head: str
     verdict: Verdict
     looked: holdings.Looked
+    beginning: Beginning | None = None
 
 
 def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> None:
@@ -74,7 +77,7 @@ def inventory(service: Service, arguments: Mapping[str, Any], attempt: Attempt) 
         context = surroundings(service, watch)
         if row.kind == SubjectKind.IMAGE:
             image = Image(with_tag(row.ref.partition("@")[0] or row.name, ""), row.team, head)
-            seen = _image(service, image, _Run(context, watch, governing.floors_for(service, row, "")))
+            seen = _image(service, number, image, _Run(context, watch, governing.floors_for(service, row, "")))
         elif repository is not None:
             run = _Run(context, watch, governing.floors_for(service, row, repository.name))
             seen = _commit(service, repository, Want(head, row.ref), run)
@@ -104,17 +107,20 @@ def _commit(service: Service, repository: RepositoryRow, want: Want, run: _Run) 
     return Seen(head, verdict, holdings.look(by_itself(mirror.repository, head).head, since))
 
 
-def _image(service: Service, image: Image, run: _Run) -> Seen:
+def _image(service: Service, number: SubjectId, image: Image, run: _Run) -> Seen:
     since = service.now()
     head, files = open_image(service, image, image.head, run.watch)
     verdict = assay(Request(ListingComparison(EmptySubject(), files), whole=True, given=run.given), run.context)
-    return Seen(head, verdict, holdings.look(files, since))
+    return Seen(head, verdict, holdings.look(files, since), beginnings.look(service, number, files))
 
 
 def _write(service: Service, number: SubjectId, seen: Seen) -> None:
     with service.database.write() as link:
         if link.execute(sa.select(subject.c.head).where(subject.c.id == number)).scalar() == seen.head:
+            moved = seen.beginning is not None and beginnings.note(link, number, seen.beginning, service.now())
             record(link, Recording(None, number, seen.verdict, "", whole=True, at=service.now()))
+            if moved:
+                relink(link, number, [each.finding for each in seen.verdict.findings], service.now())
             holdings.note(service, link, number, seen.looked)
             if decisions.is_any(link):
                 put_judging(service, link, number)  # what was decided between the verdict and this reads in the verdict as well

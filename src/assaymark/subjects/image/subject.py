@@ -12,8 +12,11 @@ Entries besides plain files: the image's own facts (`assaymark.subjects.image.de
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+
+from msgspec.structs import replace
 
 from assaymark.errors import SubjectUnreadable
 from assaymark.model.subject import Entry, ReaderSpec, SubjectRef
@@ -46,6 +49,7 @@ class ImageSubject:
             SubjectUnreadable: when it is damaged, hostile, or not what it says of itself.
         """
         self._memory = Remembered(cache)
+        self._path = path
         self._policies = policies
         self._prepared = False
         self._spools: tuple[SpoolFile | None, ...] | None = None
@@ -58,6 +62,20 @@ class ImageSubject:
     def entries(self) -> Iterator[Entry]:
         """See `assaymark.model.subject.Subject`."""
         return iter(self._listing.entries)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Ids of its layers, the lowest first."""
+        return tuple(layer.diff_id for layer in self._layout.layers)
+
+    def beginning(self, count: int) -> ImageSubject:
+        """The image as far as its lowest layers go, e.g. those of the image that it was built on."""
+        made = copy.copy(self)
+        made._layout = replace(self._layout, layers=self._layout.layers[:count])  # noqa: SLF001 - another of its own kind
+        read = indexes(made._layout, self._path, self._memory)  # noqa: SLF001
+        made._listing, made._places = survey(read, made._layout.config, printable_name(self._path))  # noqa: SLF001
+        made._spools, made._prepared = None, True  # noqa: SLF001
+        return made
 
     def buried(self) -> Sequence[Entry]:
         """See `assaymark.model.subject.Buries`: files of earlier layers that a later one deleted or replaced."""

@@ -1,0 +1,84 @@
+"""The page of one item: what one repair removes, whose it is, where it stands, the issues that tell of it; and giving it to somebody."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from starlette.responses import RedirectResponse, Response
+
+from assaymark.errors import UsageError
+from assaymark.model.access import Permission
+from assaymark.server.api import cursor
+from assaymark.server.people.accounts import By
+from assaymark.server.people.session import origin
+from assaymark.server.problem import not_found
+from assaymark.server.web import asking
+from assaymark.server.web.screen import Screen, Visit
+from assaymark.server.work.assigning import To, assign, release
+from assaymark.store import findings, items, people
+from assaymark.store.items import ItemRow, Part, Place
+
+_READ = Permission.FINDINGS_READ
+
+
+def show_item(visit: Visit) -> Response:
+    """The findings of it, the worst first."""
+    number, at = visit.number("number"), asking.as_of(visit)
+    teams = visit.who.teams_with(_READ)
+    key = asking.after(visit, (int, int, int))
+    with visit.service.database.read() as link:
+        found = items.one(link, number, at)
+        if found is None or not visit.who.may(_READ, found.team):
+            raise not_found("this item")
+        ids, end = items.occurrences_of(link, teams, number, Part(Place(*key) if key else None), at=at)
+        rows = findings.rows_of(link, ids, at)
+        subjects = items.subjects_of(link, teams, number, at=at)
+        issues = items.issues_of(link, number)
+        history = items.history(link, number, at=at, limit=20)
+        advice = items.advice(link, number)
+    onward = asking.address(visit, {"after": cursor.encode((end.severity, end.since, end.id))}) if end else None
+    return visit.page(
+        "item.html",
+        item=found,
+        rows=rows,
+        onward=onward,
+        subjects=subjects,
+        issues=[each for each in issues if each.url.startswith(("https://", "http://"))],
+        history=history,
+        advice=advice,
+        may_assign=at is None and visit.who.may(Permission.ITEMS_ASSIGN, found.team),
+        is_mine=found.person == visit.who.person,
+        as_of=visit.asked("as_of"),
+    )
+
+
+def give_item(visit: Visit) -> Response:
+    """To oneself, to somebody by login or name, or back to whoever the repository says."""
+    number = visit.number("number")
+    by = By(visit.who.login, visit.who.person, origin(visit.request))
+    with visit.service.database.write() as link:
+        found = items.one(link, number)
+        if found is None or not visit.who.may(_READ, found.team):
+            raise not_found("this item")
+        visit.need(Permission.ITEMS_ASSIGN, found.team)
+        match visit.form.get("to", ""):
+            case "me":
+                assign(visit.service, link, found, by, To(visit.who.person))
+            case "nobody":
+                release(visit.service, link, found, by)
+            case _:
+                _give(visit, link, found, by)
+    return RedirectResponse(f"/items/{number}", 303)
+
+
+def _give(visit: Visit, link: sa.Connection, found: ItemRow, by: By) -> None:
+    name = visit.form.get("name", "").strip()
+    if not name:
+        raise UsageError("nobody is named", advice="write a login")
+    known = people.by_login(link, name.removeprefix("@").lower())
+    assign(visit.service, link, found, by, To(known.id if known is not None else None, name[:200]))
+
+
+SCREENS = [
+    Screen("GET", "/items/{number}", show_item, _READ),
+    Screen("POST", "/items/{number}/owner", give_item, Permission.ITEMS_ASSIGN),
+]
