@@ -417,6 +417,7 @@ ENTRIES: dict[str, Entry] = {
     "watch_all": Entry(Access.SOMEWHERE),
     "list_findings": Entry(Access.LISTED, listed(Stage.occurrence)),
     "get_facets": Entry(Access.SOMEWHERE),
+    "export_findings": Entry(Access.LISTED, listed(Stage.occurrence, format="json")),
     "get_finding": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
     "list_places": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),
     "list_history": Entry(Access.TEAM, on(finding=lambda stage: stage.occurrence()[0])),

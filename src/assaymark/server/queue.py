@@ -14,12 +14,13 @@ from msgspec import Struct
 from assaymark.model.access import Permission, Principal, Role
 from assaymark.model.assessment import AssessmentState, Instant
 from assaymark.model.severity import Severity
-from assaymark.store import assessments, findings, mine, subjects
+from assaymark.store import assessments, figures, findings, items, mine, promises, subjects
 from assaymark.store.ages import DAY
 from assaymark.store.assessments import AssessmentRow
+from assaymark.store.figures import Figures, Scope
 from assaymark.store.findings import Filter, FindingRow, Order, Part
-from assaymark.store.mine import Speed
-from assaymark.store.subjects import Posture
+from assaymark.store.items import ItemRow
+from assaymark.store.narrowing import Teams
 
 SHOWN = 8
 """Rows of each list."""
@@ -51,11 +52,27 @@ class Changes(Struct, frozen=True):
     at_least: int
 
 
+class Items(Struct, frozen=True):
+    """Some items, and how many there are, counted up to a bound."""
+
+    rows: tuple[ItemRow, ...]
+    at_least: int
+
+
+class Findings(Struct, frozen=True):
+    """Some findings, and how many there are, counted up to a bound."""
+
+    rows: tuple[FindingRow, ...]
+    at_least: int
+
+
 class Developer(Struct, frozen=True):
     """What waits on me?"""
 
     changes: tuple[AssessmentRow, ...]
     """The last verdict of each change that I caused: what stops first."""
+    items: Items
+    """What I own, worst first."""
 
 
 class Manager(Struct, frozen=True):
@@ -66,31 +83,49 @@ class Manager(Struct, frozen=True):
     unproven: Changes
     newest: tuple[FindingRow, ...]
     """Critical and high findings that came last and that nobody let through."""
+    overdue: Findings
+    """Longer there than was promised, worst first."""
+    unowned: Items
+    """Critical and high items that are nobody's in particular."""
 
 
 class Stakeholder(Struct, frozen=True):
     """Where do we stand against what we chose, did it get weaker, where does it go, how fast are we?"""
 
-    now: Posture
-    before: Posture
+    level: str
+    """That was chosen for all; empty when nobody chose one."""
+    now: Figures
+    before: Figures
     """`TREND_DAYS` ago."""
-    before_at: Instant
     failing: int
     """Subjects whose last verdict stops them, at least."""
     unproven: int
-    speed: Speed
 
 
 def developer(connection: sa.Connection, who: Principal) -> Developer:
     """For this person."""
-    return Developer(tuple(mine.changes(connection, who.teams_with(Permission.ASSESSMENTS_READ), who.person, SHOWN)))
+    changes = mine.changes(connection, who.teams_with(Permission.ASSESSMENTS_READ), who.person, SHOWN)
+    return Developer(tuple(changes), _items(connection, who, items.Filter(person=who.person)))
 
 
-def manager(connection: sa.Connection, who: Principal) -> Manager:
+def manager(connection: sa.Connection, who: Principal, now: Instant) -> Manager:
     """For what he may see."""
-    asked = Filter(severities=(Severity.CRITICAL, Severity.HIGH), waived=False)
-    rows, _ = findings.page(connection, who.teams_with(Permission.FINDINGS_READ), asked, Part(Order.NEWEST, limit=SHOWN))
-    return Manager(_last(connection, who, AssessmentState.FAIL), _last(connection, who, AssessmentState.UNPROVEN), tuple(rows))
+    teams, worst = who.teams_with(Permission.FINDINGS_READ), (Severity.CRITICAL, Severity.HIGH)
+    newest, _ = findings.page(connection, teams, Filter(severities=worst, waived=False), Part(Order.NEWEST, limit=SHOWN))
+    late, _, many = findings.counted_page(connection, teams, Filter(late=True, late_at=now, waived=False), Part(limit=SHOWN))
+    return Manager(
+        stops=_last(connection, who, AssessmentState.FAIL),
+        unproven=_last(connection, who, AssessmentState.UNPROVEN),
+        newest=tuple(newest),
+        overdue=Findings(tuple(late), many),
+        unowned=_items(connection, who, items.Filter(least=Severity.HIGH, unowned=True)),
+    )
+
+
+def _items(connection: sa.Connection, who: Principal, asked: items.Filter) -> Items:
+    teams = who.teams_with(Permission.FINDINGS_READ)
+    rows, _ = items.page(connection, teams, asked, items.Part(limit=SHOWN))
+    return Items(tuple(rows), items.count(connection, teams, asked, MOST))
 
 
 def _last(connection: sa.Connection, who: Principal, state: AssessmentState) -> Changes:
@@ -103,12 +138,21 @@ def _last(connection: sa.Connection, who: Principal, state: AssessmentState) -> 
 
 def stakeholder(connection: sa.Connection, who: Principal, now: Instant) -> Stakeholder:
     """For what he may see."""
-    teams, before = who.teams_with(Permission.SUBJECTS_READ), Instant(now - TREND_DAYS * DAY)
+    scope, teams = Scope(teams_of(who)), who.teams_with(Permission.SUBJECTS_READ)
+    chosen = promises.in_force(connection, now).all.level
     return Stakeholder(
-        now=subjects.summed(connection, teams, subjects.Filter()),
-        before=subjects.summed(connection, teams, subjects.Filter(at=before)),
-        before_at=before,
+        level=chosen.value if chosen is not None else "",
+        now=figures.figures(connection, scope, now),
+        before=figures.figures(connection, scope, Instant(max(0, now - TREND_DAYS * DAY))),
         failing=subjects.count(connection, teams, subjects.Filter(state=AssessmentState.FAIL.value), MOST),
         unproven=subjects.count(connection, teams, subjects.Filter(state=AssessmentState.UNPROVEN.value), MOST),
-        speed=mine.speed(connection, who.teams_with(Permission.ASSESSMENTS_READ)),
     )
+
+
+def teams_of(who: Principal) -> Teams:
+    """Teams whose figures he may see: figures tell of findings, subjects and verdicts alike."""
+    found = who.teams_with(Permission.FINDINGS_READ)
+    for permission in (Permission.SUBJECTS_READ, Permission.ASSESSMENTS_READ):
+        more = who.teams_with(permission)
+        found = more if found is None else found if more is None else found & more
+    return found

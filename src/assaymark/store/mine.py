@@ -1,4 +1,4 @@
-"""What waits on somebody: the changes that he caused, with the last verdict of each, and how long verdicts take.
+"""What waits on somebody: the changes that he caused, with the last verdict of each.
 
 Guarantees: bounded, by indexes, whatever there is. A change is somebody's when its forge, or the caller, named him as this server knows
 him: by login, e-mail or name. Who goes by another name there is not found; a mapping of names is not kept here.
@@ -7,7 +7,6 @@ him: by login, e-mail or name. Who goes by another name there is not found; a ma
 from __future__ import annotations
 
 import sqlalchemy as sa
-from msgspec import Struct
 
 from assaymark.model.access import PersonId
 from assaymark.model.assessment import AssessmentState
@@ -18,9 +17,6 @@ from assaymark.store.tables import assessment, person
 
 _LOOKED_THROUGH = 60
 """The newest of each of his names."""
-SPEED_OVER = 200
-"""Verdicts that speed is told of."""
-_VERDICTS = (AssessmentState.PASS.value, AssessmentState.FAIL.value, AssessmentState.UNPROVEN.value)
 _URGENCY = {state: place for place, state in enumerate(("fail", "unproven", "running", "queued", "pass", "cancelled"))}
 a = assessment.c
 
@@ -42,22 +38,3 @@ def changes(connection: sa.Connection, teams: Teams, who: PersonId, limit: int) 
         if row.state != AssessmentState.SUPERSEDED:
             last.setdefault(row.subject, row)
     return sorted(last.values(), key=lambda row: (_URGENCY.get(row.state, len(_URGENCY)), -row.id))[:limit]
-
-
-class Speed(Struct, frozen=True):
-    """From being asked to the verdict, of the last ones."""
-
-    verdicts: int
-    p50: int | None
-    """Microseconds."""
-    p95: int | None
-
-
-def speed(connection: sa.Connection, teams: Teams) -> Speed:
-    """Over the last `SPEED_OVER` verdicts."""
-    where = (a.finished_at.is_not(None), a.state.in_(_VERDICTS), *of_teams(unled(a.team), teams))
-    query = sa.select(a.finished_at - a.queued_at).where(*where).order_by(a.finished_at.desc()).limit(SPEED_OVER)
-    taken = sorted(connection.execute(query).scalars())
-    if not taken:
-        return Speed(0, None, None)
-    return Speed(len(taken), taken[(len(taken) - 1) // 2], taken[(95 * len(taken) - 1) // 100])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
 from assaymark.model.access import Permission
 from assaymark.model.finding import Kind, Layer
 from assaymark.model.severity import Severity
@@ -9,6 +12,7 @@ from assaymark.server.api import cursor
 from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.api.sieve import Sieve
+from assaymark.server.export import KINDS, Format, Wanted, written
 from assaymark.server.problem import not_found
 from assaymark.server.work.excerpt import Excerpt, excerpt
 from assaymark.store import findings
@@ -122,6 +126,53 @@ def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
     ).filter(now)
     with call.service.database.read() as connection:
         return facets(connection, call.who.teams_with(_READ), asked, now=now)
+
+
+@router.add("GET", "/findings/export", _READ, produces="application/octet-stream")
+def export_findings(  # noqa: PLR0913, PLR0917 - one per filter
+    call: Call,
+    format: Format,  # noqa: A002 - as others call it
+    kind: tuple[Kind, ...] = (),
+    severity: tuple[Severity, ...] = (),
+    layer: Layer | None = None,
+    rule: str = "",
+    rule_class: str = "",
+    team: int | None = None,
+    subject: int | None = None,
+    repository: int | None = None,
+    state: Standing = Standing.OPEN,
+    waived: bool | None = None,
+    age: Age | None = None,
+    late: bool | None = None,
+    owner: str = "",
+    item: int | None = None,
+    text: str = "",
+    as_of: str = "",
+) -> Response:
+    """All findings of a list as a file: CSV, JSON or SARIF, as of the instant of the question or of `as_of`."""
+    now = call.service.now()
+    asked = Sieve(
+        kind=kind,
+        severity=severity,
+        layer=layer,
+        rule=rule,
+        rule_class=rule_class,
+        team=team,
+        subject=subject,
+        repository=repository,
+        state=state,
+        waived=waived,
+        age=age,
+        late=late,
+        owner=owner,
+        item=item,
+        text=text,
+        as_of=as_of,
+    ).filter(now)
+    wanted = Wanted(asked if asked.at is not None else msgspec.structs.replace(asked, at=now), now=asked.at is None)
+    parts = written(call.service, call.who.teams_with(_READ), wanted, format)
+    headers = {"Content-Disposition": f'attachment; filename="findings.{format.value}"', "Cache-Control": "private, no-store"}
+    return StreamingResponse(parts, headers=headers, media_type=KINDS[format])
 
 
 @router.add("GET", "/findings/{finding}", _READ)

@@ -21,7 +21,7 @@ def get_my_queue(call: Call) -> Developer:
 def get_security_queue(call: Call) -> Manager:
     """What is new and stops, what is overdue, what asks for a decision, what is unproven, which decisions end soon."""
     with call.service.database.read() as connection:
-        return queue.manager(connection, call.who)
+        return queue.manager(connection, call.who, call.service.now())
 
 
 @router.add("GET", "/queue/stakeholder", Permission.SUBJECTS_READ)

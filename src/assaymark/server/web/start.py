@@ -20,7 +20,7 @@ def show_start(visit: Visit) -> Response:
         if reader is Reader.DEVELOPER:
             answer: object = queue.developer(connection, who)
         elif reader is Reader.MANAGER:
-            answer = queue.manager(connection, who)
+            answer = queue.manager(connection, who, visit.service.now())
         else:
             answer = queue.stakeholder(connection, who, visit.service.now())
     tabs = [(each.value, name, each is reader) for each, name in _NAMES.items()]
