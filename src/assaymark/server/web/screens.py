@@ -9,6 +9,7 @@ from assaymark.server.service import Service
 from assaymark.server.web import (
     changes,
     channels,
+    decisions,
     entrance,
     find,
     finding,
@@ -39,6 +40,7 @@ def screens() -> list[Screen]:
         *changes.SCREENS,
         *channels.SCREENS,
         *entrance.SCREENS,
+        *decisions.SCREENS,
         *find.SCREENS,
         *finding.SCREENS,
         *findings.SCREENS,
