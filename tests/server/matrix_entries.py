@@ -271,6 +271,40 @@ class Stage:
         _, row = self.occurrence()
         return {"kind": "waive", "reason": "not now", "until": self.soon, "name": self.name(), "ids": [row]}
 
+    def decision(self) -> int:
+        """About a thing of the team, by somebody else."""
+        number = self.subject()
+        scope = Scope(rule="r", subject=SubjectId(number))
+        until = decisions.day_of(self.now + 30 * DAY)
+        draft = decisions.Draft(DecisionKind.WAIVE, scope, MARK, MARK, until, decisions.By(MARK), self.own)
+        with self.service.database.write() as connection:
+            made = decisions.add(connection, draft, self.now)
+        assert made is not None
+        return made
+
+    def request(self) -> int:
+        """For a decision, of somebody else."""
+        finding, _ = self.occurrence()
+        scope = Scope(finding=MARK, subject=SubjectId(self.subject()))
+        until = decisions.day_of(self.now + 30 * DAY)
+        wish = wishes.Wish(DecisionKind.WAIVE, scope, MARK, until, decisions.By(MARK), self.own, finding)
+        with self.service.database.write() as connection:
+            return wishes.add(connection, wish, self.now)
+
+    @property
+    def soon(self) -> str:
+        """A last day."""
+        return decisions.day_of(self.now + 30 * DAY).isoformat()
+
+    def wish(self) -> Asked:
+        finding, _ = self.occurrence()
+        body = {"kind": "waive", "reason": "not now", "until": self.soon, "subject": self.subject()}
+        return Asked({"finding": finding}, body=body)
+
+    def triage(self) -> Any:
+        _, row = self.occurrence()
+        return {"kind": "waive", "reason": "not now", "until": self.soon, "name": self.name(), "ids": [row]}
+
     def event(self) -> None:
         """An entry of the trail."""
         action = Action(self.now, "somebody", "thing.done", "success", object=MARK, team=self.own)

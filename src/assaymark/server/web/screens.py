@@ -43,6 +43,7 @@ def screens() -> list[Screen]:
         *channels.SCREENS,
         *decisions.SCREENS,
         *entrance.SCREENS,
+        *decisions.SCREENS,
         *find.SCREENS,
         *finding.SCREENS,
         *findings.SCREENS,
