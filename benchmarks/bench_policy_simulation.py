@@ -176,15 +176,13 @@ def main() -> None:
             found["postgresql"] = measured(url, folder, options.verdicts, options.findings)
     found["one_judgement"] = one_judgement(5000)
     for name in ("sqlite", "postgresql"):
-        if name in found:
-            case = found[name]
-            print(
-                f"  {name}: {case['judged']} verdicts in {case['seconds']} s ({case['cpu_seconds']} s CPU), {case['stopped']} would be stopped"
-            )
+        case = found.get(name, {})
+        if case:
+            said = f"{case['judged']} verdicts in {case['seconds']} s ({case['cpu_seconds']} s CPU)"
+            print(f"  {name}: {said}, {case['stopped']} would be stopped")
     single = found["one_judgement"]
-    print(
-        f"  one judgement of {single['findings']} findings: {single['ms_without']} ms, with {single['rules']} rules {single['ms_with']} ms"
-    )
+    said = f"{single['cpu_ms_without']} ms CPU, with {single['rules']} rules {single['cpu_ms_with']} ms"
+    print(f"  one judgement of {single['findings']} findings: {said}")
     if not options.dry:
         measure.write("policy_simulation", facts, found)
 
