@@ -189,6 +189,7 @@ class Stage:
         words = Words(Thing(About.SUBJECT, number), self.own, self.victim(), MARK)
         with self.service.database.write() as connection:
             return number, comments.say(connection, words, self.now)
+
     def policy(self) -> str:
         """A version that was proposed and is not in force."""
         name = self.name()
@@ -260,6 +261,7 @@ def _policy(name: str) -> str:
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
 
+_PROJECTS = b'[{"uuid": "a", "name": "shop", "version": "1"}]'
 _SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
 
 ENTRIES: dict[str, Entry] = {
@@ -402,6 +404,7 @@ ENTRIES: dict[str, Entry] = {
     "record_deployment": Entry(
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
+    "migrate_from": Entry(Access.EVERYWHERE, lambda _: Asked({"origin": "dependency-track"}, body=_PROJECTS)),
     "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
     "get_bill": Entry(Access.TEAM, on(subject=Stage.subject)),
     "list_components": Entry(Access.SOMEWHERE, lambda _: Asked(query={"name": "nothing"})),

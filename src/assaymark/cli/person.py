@@ -23,14 +23,14 @@ def command() -> None:
     """Invite, list, close and reset accounts of the server on this machine."""
 
 
-def _of_server(run: Callable[..., Any]) -> Callable[..., Any]:
+def of_server(run: Callable[..., Any]) -> Callable[..., Any]:
     run = click.option("--url", default="", help="How people reach the server; it stands in links.")(run)
     run = click.option("--database", default="", help="URL of PostgreSQL; SQLite in the data folder without it.")(run)
     return click.option("--data", default="", help="Folder of the server's data.")(run)
 
 
 @contextmanager
-def _service(data: str, database: str, url: str) -> Iterator[Service]:
+def opened(data: str, database: str, url: str) -> Iterator[Service]:
     try:
         from assaymark.server.service import open_service
     except ModuleNotFoundError as error:
@@ -53,12 +53,12 @@ def _service(data: str, database: str, url: str) -> Iterator[Service]:
 @click.option("--name", default="", help="Full name.")
 @click.option("--role", "role", default="viewer", show_default=True, type=_ROLES, help="The first role.")
 @click.option("--team", default="", help="Slug of the team in which it holds; everywhere without it.")
-@_of_server
+@of_server
 def invite_command(login: str, name: str, role: str, team: str, data: str, database: str, url: str) -> None:
     """Make an account and print the link by which its owner chooses a password, once, within seven days."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with opened(data, database, url) as service:
         click.echo(desk.invite(service, login, name, ((Role(role), team),)))
 
 
@@ -66,24 +66,24 @@ def invite_command(login: str, name: str, role: str, team: str, data: str, datab
 @click.argument("login")
 @click.argument("role", type=_ROLES)
 @click.option("--team", default="", help="Slug of the team in which it holds; everywhere without it.")
-@_of_server
+@of_server
 def give_command(login: str, role: str, team: str, data: str, database: str, url: str) -> None:
     """Let somebody hold a role, e.g. when nobody is administrator any more."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with opened(data, database, url) as service:
         done = desk.give(service, login, Role(role), team)
     click.echo(f"{login} holds {role} {f'in {team}' if team else 'everywhere'}{'' if done else ', as before'}")
 
 
 @command.command("list")
-@_of_server
+@of_server
 def list_command(data: str, database: str, url: str) -> None:
     """List accounts with their roles."""
     from assaymark.server.people import desk
     from assaymark.store import teams
 
-    with _service(data, database, url) as service:
+    with opened(data, database, url) as service:
         found = desk.everybody(service)
         with service.database.read() as connection:
             slugs = {each.id: each.slug for each in teams.page(connection, after="", limit=10_000, teams=None)}
@@ -95,34 +95,34 @@ def list_command(data: str, database: str, url: str) -> None:
 
 @command.command("disable")
 @click.argument("login")
-@_of_server
+@of_server
 def disable_command(login: str, data: str, database: str, url: str) -> None:
     """Close an account: its sessions and tokens end at once."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with opened(data, database, url) as service:
         done = desk.disable(service, login)
     click.echo(f"{login} is closed{'' if done else ', as before'}")
 
 
 @command.command("enable")
 @click.argument("login")
-@_of_server
+@of_server
 def enable_command(login: str, data: str, database: str, url: str) -> None:
     """Open an account again."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with opened(data, database, url) as service:
         done = desk.enable(service, login)
     click.echo(f"{login} is open{'' if done else ', as before'}")
 
 
 @command.command("reset")
 @click.argument("login")
-@_of_server
+@of_server
 def reset_command(login: str, data: str, database: str, url: str) -> None:
     """Print a link by which somebody chooses a password anew, once, within a day."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with opened(data, database, url) as service:
         click.echo(desk.reset(service, login))

@@ -20,6 +20,7 @@ from assaymark.server.api import (
     jobs,
     layer,
     meta,
+    migrations,
     oidc,
     outside,
     passkeys,
@@ -58,6 +59,7 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        migrations.router,
         advisories.router,
         assessments.router,
         bills.router,
