@@ -237,39 +237,6 @@ class Stage:
         report = self.issued()
         row = {"hash": self.name(), "report": report, "created_at": self.now, "expires_at": self.now + DAY}
         return report, self.write(t.issued_report_link, **row)
-    def decision(self) -> int:
-        """About a thing of the team, by somebody else."""
-        number = self.subject()
-        scope = Scope(rule="r", subject=SubjectId(number))
-        until = decisions.day_of(self.now + 30 * DAY)
-        draft = decisions.Draft(DecisionKind.WAIVE, scope, MARK, MARK, until, decisions.By(MARK), self.own)
-        with self.service.database.write() as connection:
-            made = decisions.add(connection, draft, self.now)
-        assert made is not None
-        return made
-
-    def request(self) -> int:
-        """For a decision, of somebody else."""
-        finding, _ = self.occurrence()
-        scope = Scope(finding=MARK, subject=SubjectId(self.subject()))
-        until = decisions.day_of(self.now + 30 * DAY)
-        wish = wishes.Wish(DecisionKind.WAIVE, scope, MARK, until, decisions.By(MARK), self.own, finding)
-        with self.service.database.write() as connection:
-            return wishes.add(connection, wish, self.now)
-
-    @property
-    def soon(self) -> str:
-        """A last day."""
-        return decisions.day_of(self.now + 30 * DAY).isoformat()
-
-    def wish(self) -> Asked:
-        finding, _ = self.occurrence()
-        body = {"kind": "waive", "reason": "not now", "until": self.soon, "subject": self.subject()}
-        return Asked({"finding": finding}, body=body)
-
-    def triage(self) -> Any:
-        _, row = self.occurrence()
-        return {"kind": "waive", "reason": "not now", "until": self.soon, "name": self.name(), "ids": [row]}
 
     def decision(self) -> int:
         """About a thing of the team, by somebody else."""
@@ -355,6 +322,7 @@ _VEX = {
     "@context": "https://openvex.dev/ns/v0.2.0", "author": "a", "timestamp": "2026-01-01T00:00:00Z",
     "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "products": [], "status": "under_investigation"}],
 }  # fmt: skip
+_PROJECTS = b'[{"uuid": "a", "name": "shop", "version": "1"}]'
 _SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
 
 ENTRIES: dict[str, Entry] = {
@@ -504,6 +472,7 @@ ENTRIES: dict[str, Entry] = {
     "record_deployment": Entry(
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
+    "migrate_from": Entry(Access.EVERYWHERE, lambda _: Asked({"origin": "dependency-track"}, body=_PROJECTS)),
     "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
     "get_bill": Entry(Access.TEAM, on(subject=Stage.subject)),
     "list_components": Entry(Access.SOMEWHERE, lambda _: Asked(query={"name": "nothing"})),
