@@ -38,12 +38,12 @@ REPORT_SECONDS = 5.0
 """A report is issued by a job or by somebody who waits for it."""
 
 
-def _day(chance: random.Random) -> str:
+def some_day(chance: random.Random) -> str:
     at = (NOW - int(chance.random() * YEARS * 365 * DAY)) // 1_000_000
     return f"as_of={time.strftime('%Y-%m-%d', time.gmtime(at))}"
 
 
-def _instant(chance: random.Random) -> str:
+def some_instant(chance: random.Random) -> str:
     at = (NOW - int(chance.random() * YEARS * 365 * DAY)) // 1_000_000
     return f"as_of={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))}"
 
@@ -65,11 +65,11 @@ def cases(_known: Known) -> Iterator[Case]:
     for path in (f"{_API}/figures", f"{_API}/figures/trend", "/posture"):
         for who in ("admin", "three teams"):
             yield Case(f"{path} of {who}", asks(path), who=who)
-            yield Case(f"{path} of {who}, as of a day", asks(path, _day), who=who)
-            yield Case(f"{path} of {who}, as of an instant", asks(path, _instant if path != "/posture" else _day), who=who)
-        yield Case(f"{path} of a team", asks(path, _team, _day))
-        yield Case(f"{path} of a repository", asks(path, _repository, _day))
-        yield Case(f"{path} of a layer", asks(path, lambda _: "layer=platform", _day))
+            yield Case(f"{path} of {who}, as of a day", asks(path, some_day), who=who)
+            yield Case(f"{path} of {who}, as of an instant", asks(path, some_instant if path != "/posture" else some_day), who=who)
+        yield Case(f"{path} of a team", asks(path, _team, some_day))
+        yield Case(f"{path} of a repository", asks(path, _repository, some_day))
+        yield Case(f"{path} of a layer", asks(path, lambda _: "layer=platform", some_day))
     yield Case(f"{_API}/figures/trend over five years", asks(f"{_API}/figures/trend", lambda _: "days=1825"))
     for name in (
         "late",
@@ -85,8 +85,8 @@ def cases(_known: Known) -> Iterator[Case]:
         "failed",
         "stopped",
     ):
-        yield Case(f"list of {name}, as of a day", asks(f"{_API}/figures/{name}/list", _day))
-    yield Case("list of open, as of a day", asks(f"{_API}/figures/open/list", _figure, _day))
+        yield Case(f"list of {name}, as of a day", asks(f"{_API}/figures/{name}/list", some_day))
+    yield Case("list of open, as of a day", asks(f"{_API}/figures/open/list", _figure, some_day))
     yield Case("list of open of a team", asks(f"{_API}/figures/open/list", _team, _figure))
     yield Case("list of late of three teams", asks(f"{_API}/figures/late/list"), who="three teams")
     yield Case("page of reports", asks("/report"))
