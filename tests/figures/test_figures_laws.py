@@ -133,7 +133,7 @@ def length(link: sa.Connection, asked: Asked) -> int:
     after = None
     while True:
         part = figure_lists.page(link, asked, after=after, limit=2)
-        seen_ids += [row.id for row in (*part.findings, *part.subjects, *part.assessments)]
+        seen_ids += [row.id for row in part.findings] + [row.id for row in part.subjects] + [row.id for row in part.assessments]
         after = part.end
         if after is None:
             break

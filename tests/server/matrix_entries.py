@@ -225,6 +225,18 @@ class Stage:
         values = {"hash": credential.hashed(secret or self.name()), "what": MARK, "team": self.own, "link": self.report_link()}
         return self.write(t.report, **values, state=state, at=self.now, changed_at=self.now)
 
+    def issued(self) -> int:
+        """A report of the team; its files are one."""
+        blob = str(self.service.blobs.put(MARK.encode()))
+        files = dict.fromkeys(("html", "pdf", "figures", "envelope"), blob)
+        return self.write(t.issued_report, issued_at=self.now, as_of=self.now, team=self.own, keyid="SHA256:x", **files)
+
+    def issued_link(self) -> tuple[int, int]:
+        """(report, link)."""
+        report = self.issued()
+        row = {"hash": self.name(), "report": report, "created_at": self.now, "expires_at": self.now + DAY}
+        return report, self.write(t.issued_report_link, **row)
+
     def event(self) -> None:
         """An entry of the trail."""
         action = Action(self.now, "somebody", "thing.done", "success", object=MARK, team=self.own)
@@ -278,6 +290,7 @@ ENTRIES: dict[str, Entry] = {
     "health": Entry(Access.PUBLIC),
     "describe_api": Entry(Access.PUBLIC),
     "me": Entry(Access.KNOWN),
+    "describe_server": Entry(Access.EVERYWHERE),
     # work
     "list_jobs": Entry(Access.EVERYWHERE),
     "get_job": Entry(Access.EVERYWHERE, on(job=Stage.job)),
@@ -385,6 +398,7 @@ ENTRIES: dict[str, Entry] = {
     "change_connection": Entry(Access.TEAM, lambda stage: Asked({"connection": stage.connection()}, body={"name": stage.name()})),
     "rotate_secret": Entry(Access.TEAM, lambda stage: Asked({"connection": stage.connection()}, body={})),
     "end_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
+    "try_connection": Entry(Access.TEAM, on(connection=Stage.connection)),
     "list_deliveries": Entry(Access.TEAM, on(connection=Stage.connection)),
     "discover_repositories": Entry(Access.TEAM, on(connection=Stage.connection), (202, 409)),
     "list_channels": Entry(Access.LISTED, listed(Stage.channel)),
@@ -482,6 +496,16 @@ ENTRIES: dict[str, Entry] = {
     "get_trend": Entry(Access.SOMEWHERE),
     "list_behind_figure": Entry(Access.LISTED, lambda stage: Asked({"figure": "open"}, {"severity": "high"} if stage.occurrence() else {})),
     "get_promises": Entry(Access.SOMEWHERE),
+    "list_issued": Entry(Access.SOMEWHERE),
+    "issue_report": Entry(Access.TEAM, _body(lambda stage: {"team": stage.own})),
+    "get_issued": Entry(Access.TEAM, on(report=Stage.issued)),
+    "get_issued_file": Entry(Access.TEAM, lambda stage: Asked({"report": stage.issued(), "form": "html"})),
+    "list_signing_keys": Entry(Access.PUBLIC),
+    "share_issued": Entry(Access.TEAM, lambda stage: Asked({"report": stage.issued()}, body={"days": 3})),
+    "list_issued_links": Entry(Access.TEAM, on(report=Stage.issued)),
+    "end_issued_link": Entry(Access.TEAM, lambda stage: Asked(dict(zip(("report", "link"), stage.issued_link(), strict=True)))),
+    "get_issue_schedule": Entry(Access.EVERYWHERE),
+    "put_issue_schedule": Entry(Access.EVERYWHERE, _body(lambda _: {"every": "week"})),
     "put_promise": Entry(Access.TEAM, _body(lambda stage: {"team": stage.own, "terms": {"critical": 3}})),
     # reports
     "look_at_report_link": Entry(Access.PUBLIC, on(link=lambda _: "x"), (404,)),

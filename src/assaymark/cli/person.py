@@ -30,7 +30,8 @@ def _of_server(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _service(data: str, database: str, url: str) -> Iterator[Service]:
+def of_machine(data: str, database: str, url: str) -> Iterator[Service]:
+    """The service of the server on this machine, which may run or not."""
     try:
         from assaymark.server.service import open_service
     except ModuleNotFoundError as error:
@@ -58,7 +59,7 @@ def invite_command(login: str, name: str, role: str, team: str, data: str, datab
     """Make an account and print the link by which its owner chooses a password, once, within seven days."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         click.echo(desk.invite(service, login, name, ((Role(role), team),)))
 
 
@@ -71,7 +72,7 @@ def give_command(login: str, role: str, team: str, data: str, database: str, url
     """Let somebody hold a role, e.g. when nobody is administrator any more."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         done = desk.give(service, login, Role(role), team)
     click.echo(f"{login} holds {role} {f'in {team}' if team else 'everywhere'}{'' if done else ', as before'}")
 
@@ -83,7 +84,7 @@ def list_command(data: str, database: str, url: str) -> None:
     from assaymark.server.people import desk
     from assaymark.store import teams
 
-    with _service(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         found = desk.everybody(service)
         with service.database.read() as connection:
             slugs = {each.id: each.slug for each in teams.page(connection, after="", limit=10_000, teams=None)}
@@ -100,7 +101,7 @@ def disable_command(login: str, data: str, database: str, url: str) -> None:
     """Close an account: its sessions and tokens end at once."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         done = desk.disable(service, login)
     click.echo(f"{login} is closed{'' if done else ', as before'}")
 
@@ -112,7 +113,7 @@ def enable_command(login: str, data: str, database: str, url: str) -> None:
     """Open an account again."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         done = desk.enable(service, login)
     click.echo(f"{login} is open{'' if done else ', as before'}")
 
@@ -124,5 +125,5 @@ def reset_command(login: str, data: str, database: str, url: str) -> None:
     """Print a link by which somebody chooses a password anew, once, within a day."""
     from assaymark.server.people import desk
 
-    with _service(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         click.echo(desk.reset(service, login))

@@ -12,15 +12,20 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.model.access import GRANTS, Grant, Permission, PersonId, Principal, TeamId
+from assaymark.model.assessment import SubjectId
+from assaymark.model.happening import Happening, HappeningKind
 from assaymark.server.problem import invalid, not_found
 from assaymark.server.service import Service
-from assaymark.store import comments, findings, people, subjects, teams
+from assaymark.server.work.publish import publish
+from assaymark.store import comments, findings, items, people, subjects, teams
 from assaymark.store.comments import About, CommentRow, Thing
 from assaymark.store.narrowing import Teams, of_teams
 from assaymark.store.tables import assessment, occurrence, subject
+from assaymark.store.texts import cut
 from assaymark.views.prose import names_in
 
 _MOST_TEAMS = 200
+_LONGEST_TITLE = 300
 
 
 class Topic(Struct, frozen=True):
@@ -59,7 +64,7 @@ def topic_of(link: sa.Connection, who: Principal, thing: Thing) -> Topic:
     Raises:
         ApiError: 404 when it is not there for this reader.
     """
-    found = _FINDERS[thing.about](link, who, thing) if thing.about in _FINDERS else None
+    found = _FINDERS[thing.about](link, who, thing)
     if found is None:
         raise not_found(f"this {thing.about.value}")
     return found
@@ -89,6 +94,11 @@ def _assessment(link: sa.Connection, who: Principal, thing: Thing) -> Topic | No
     return _of_team(who, thing, None if row is None else (row[0], row[1]), Permission.ASSESSMENTS_READ, "changes")
 
 
+def _item(link: sa.Connection, who: Principal, thing: Thing) -> Topic | None:
+    row = items.one(link, thing.number)
+    return _of_team(who, thing, None if row is None else (row.title, row.team), Permission.FINDINGS_READ, "items")
+
+
 def _of_team(who: Principal, thing: Thing, found: tuple[str, TeamId | None] | None, permission: Permission, room: str) -> Topic | None:
     """A thing that belongs to one team: whoever may see it reads all that is said about it."""
     if found is None or not who.may(permission, found[1]):
@@ -100,19 +110,36 @@ _FINDERS: Mapping[About, Callable[[sa.Connection, Principal, Thing], Topic | Non
     About.FINDING: _finding,
     About.SUBJECT: _subject,
     About.ASSESSMENT: _assessment,
+    About.ITEM: _item,
 }
 
 
 # --- calling somebody ------------------------------------------------------------------------------------------------
 
 
-def called(service: Service, link: sa.Connection, topic: Topic, row: CommentRow | None, login: str) -> list[PersonId]:
+def called(service: Service, link: sa.Connection, topic: Topic, row: CommentRow, login: str) -> list[PersonId]:
     """Note and tell, in the caller's transaction, who is named in a comment for the first time; who may not read it is not."""
-    del login
-    if row is None:
-        return []
     found = (_reader(link, name, topic, row.team) for name in names_in(row.text))
-    return comments.call(link, row.id, [each for each in found if each is not None and each != row.person], service.now())
+    fresh = comments.call(link, row.id, [each for each in found if each is not None and each != row.person], service.now())
+    if fresh or row.edited_at is None:
+        publish(service, link, _happening(link, topic, row, login, fresh))
+    return fresh
+
+
+def _happening(link: sa.Connection, topic: Topic, row: CommentRow, login: str, fresh: list[PersonId]) -> Happening:
+    thing = topic.thing
+    named = [person.login for each in fresh if (person := people.get(link, each)) is not None]
+    data = {"comment": str(row.id), thing.about.value: str(thing.number)} | ({"mentioned": " ".join(named)} if named else {})
+    return Happening(
+        HappeningKind.COMMENT_MADE,
+        at=row.edited_at or row.at,
+        team=row.team,
+        title=cut(f"{login} commented on {topic.title}", _LONGEST_TITLE),
+        path=f"{topic.path}#comment-{row.id}",
+        subject=SubjectId(thing.number) if thing.about is About.SUBJECT else None,
+        actor=login,
+        data=data,
+    )
 
 
 def _reader(link: sa.Connection, login: str, topic: Topic, team: TeamId | None) -> PersonId | None:

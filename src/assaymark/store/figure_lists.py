@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -19,7 +20,7 @@ from assaymark.store import bulk, figure_rows, figure_verdicts, figures
 from assaymark.store.assessments import AssessmentRow
 from assaymark.store.assessments import rows_of as assessment_rows
 from assaymark.store.figure_rows import IS_GAP
-from assaymark.store.figure_sums import BANDS, day_of
+from assaymark.store.figure_sums import ALL, BANDS, day_of
 from assaymark.store.figures import WINDOW_DAYS, WORST_FIRST, Scope
 from assaymark.store.findings import FindingRow
 from assaymark.store.findings import rows_of as finding_rows
@@ -69,6 +70,7 @@ class Asked(Struct, frozen=True):
     """Of open ones: index of the age band."""
 
 
+Columns = tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]
 Place = tuple[int, int]
 """Where a page ended."""
 
@@ -88,19 +90,19 @@ def page(connection: sa.Connection, asked: Asked, *, after: Place | None = None,
     limit = max(1, min(limit, MOST_ROWS))
     if asked.figure in OF_SUBJECTS:
         return _subjects(connection, asked, after, limit)
+    query: sa.Select[Any]
+    columns: Columns = (assessment.c.finished_at, assessment.c.id)
     if asked.figure in OF_VERDICTS:
-        query, columns = _verdicts(connection, asked), (assessment.c.finished_at, assessment.c.id)
+        query = _verdicts(connection, asked)
     else:
-        query, columns = sa.select(c.id).where(*_conditions(connection, asked)), _order(asked)
+        query, columns = sa.select(c.id).where(*conditions(connection, asked)), _order(asked)
         if asked.figure not in _FLOWS and asked.severity is None:
             return _by_severity(connection, asked, after, limit)
     found = _walk(connection, query, columns, after, limit)
     return _told(connection, asked, found, limit)
 
 
-def _walk(
-    connection: sa.Connection, query: sa.Select[tuple[int]], columns: Sequence[sa.ColumnElement[int]], after: Place | None, limit: int
-) -> list[tuple[int, int]]:
+def _walk(connection: sa.Connection, query: sa.Select[Any], columns: Columns, after: Place | None, limit: int) -> list[tuple[int, int]]:
     query = query.with_only_columns(*columns)
     if after is not None:
         query = query.where(behind(columns, after, descending=True))
@@ -123,7 +125,7 @@ def _by_severity(connection: sa.Connection, asked: Asked, after: Place | None, l
         if len(found) > limit or (after is not None and severity.rank > after[0] // _RANK):
             continue
         place = (after[0] % _RANK, after[1]) if after is not None and after[0] // _RANK == severity.rank else None
-        query = sa.select(c.id).where(*_conditions(connection, asked), c.severity == severity.rank)
+        query: sa.Select[Any] = sa.select(c.id).where(*conditions(connection, asked), c.severity == severity.rank)
         found += [(severity.rank * _RANK + since, number) for since, number in _walk(connection, query, _order(asked), place, limit)]
     return _told(connection, asked, found[: limit + 1], limit)
 
@@ -132,7 +134,7 @@ _RANK = 10**18
 """More than any instant."""
 
 
-def _order(asked: Asked) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+def _order(asked: Asked) -> Columns:
     return (c.closed_at, c.id) if asked.figure in _FLOWS else (c.since, c.id)
 
 
@@ -140,14 +142,17 @@ def how_many(connection: sa.Connection, asked: Asked) -> int:
     """Counted up to `MOST_COUNTED`."""
     if asked.figure in OF_SUBJECTS:
         return len(_chosen(connection, asked))
-    query = _verdicts(connection, asked) if asked.figure in OF_VERDICTS else sa.select(c.id).where(*_conditions(connection, asked))
+    query: sa.Select[Any] = (
+        _verdicts(connection, asked) if asked.figure in OF_VERDICTS else sa.select(c.id).where(*conditions(connection, asked))
+    )
     return counted(connection, query, MOST_COUNTED)
 
 
 # --- findings --------------------------------------------------------------------------------------------------------
 
 
-def _conditions(connection: sa.Connection, asked: Asked) -> list[sa.ColumnElement[bool]]:
+def conditions(connection: sa.Connection, asked: Asked) -> list[sa.ColumnElement[bool]]:
+    """What an occurrence has to be."""
     exists = sa.select(subject.c.id).where(subject.c.id == c.subject, figure_rows.EXISTS).exists()
     found: list[sa.ColumnElement[bool]] = [exists, *_scoped(connection, asked.scope)]
     if asked.severity is not None:
@@ -173,7 +178,7 @@ def _scoped(connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bo
     if scope.repository is not None:
         return [*found, bulk.among(connection, c.subject, figures.members(connection, scope))]
     teams = scope.cells
-    if teams == [figures.ALL]:
+    if teams == [ALL]:
         return found
     return [*found, c.team == teams[0] if teams and len(teams) == 1 else c.team.in_(teams or [])]
 
@@ -210,7 +215,7 @@ def _subjects(connection: sa.Connection, asked: Asked, after: Place | None, limi
     return Listed(subjects=tuple(subject_rows(connection, ids[:limit], asked.at)), end=end)
 
 
-def _verdicts(connection: sa.Connection, asked: Asked) -> sa.Select[tuple[int]]:
+def _verdicts(connection: sa.Connection, asked: Asked) -> sa.Select[Any]:
     a = assessment.c
     ids = figures.members(connection, asked.scope)
     found = figure_verdicts.in_span(asked.at - WINDOW_DAYS * DAY, asked.at, *figures.of_scope(asked.scope, ids))

@@ -66,7 +66,8 @@ class Counted(Struct, array_like=True):
 
     @classmethod
     def nothing(cls) -> Counted:
-        return cls(_zeros(RANKS * BAND_COUNT), *(_zeros(RANKS) for _ in range(2)), 0, *(_zeros(RANKS) for _ in range(6)))
+        late, waived, came, fixed, seconds, in_time, promised, gone = (_zeros(RANKS) for _ in range(8))
+        return cls(_zeros(RANKS * BAND_COUNT), late, waived, 0, came, fixed, seconds, in_time, promised, gone)
 
     def add(self, other: Counted, sign: int = 1) -> None:
         for name in self.__struct_fields__:

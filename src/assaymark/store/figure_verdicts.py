@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
+from assaymark.model.access import TeamId
 from assaymark.model.assessment import SECOND, AssessmentState, Instant, SubjectId
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.store import bulk, pasts
@@ -200,6 +201,7 @@ class Existing(Struct, frozen=True):
     kind: str
     state: str
     level: str
+    team: TeamId | None
 
 
 def existing(
@@ -223,7 +225,7 @@ def existing(
     for row in connection.execute(query):
         team, ended = (row.team, row.ended_at) if row.id not in changed else (changed[row.id].team, changed[row.id].ended_at)
         if (ended is None or ended > at) and (mine is None or team in mine):
-            found.append(Existing(row.id, row.kind, row.state or "", row.level or ""))
+            found.append(Existing(row.id, row.kind, row.state or "", row.level or "", team))
     return found
 
 

@@ -26,12 +26,16 @@ MOST_BYTES = 256 << 10
 MOST_DOCUMENTS = 50
 _DEEPEST = 12
 _MOST_VALUES = 20_000
+RESERVED = frozenset({"check", "new", "simulations", "sources"})
+"""Names that are places of their own on the server."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,79}\Z")
 _WHOLE = re.compile(r"[-+]?\d{1,15}\Z")
 _PLACE = re.compile(r" - at `\$(.*)`\Z")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS = frozenset({"", "!", _TEXT, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _ADVICE = "see docs/reference/organisation-policy.md"
 
 Path = tuple[str | int, ...]
@@ -122,7 +126,7 @@ class _Reader:
         self._left -= 1
         if self._left < 0 or len(path) > _DEEPEST:
             raise self.refuse(line, "the document is too large or too deep")
-        if node.tag and node.tag != "!" and not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _TAGS:
             raise self.refuse(line, f"tag {node.tag[:40]} is not known")
         if isinstance(node, Scalar):
             return _plain(node)
@@ -149,7 +153,7 @@ class _Reader:
 
 
 def _plain(node: Scalar) -> Any:
-    if node.style:
+    if node.style or node.tag == _TEXT:
         return node.text
     text = node.text
     if text in ("", "~", "null"):
@@ -198,6 +202,10 @@ def _check(policy: OrganisationPolicy, reader: _Reader) -> None:
     meta = policy.metadata
     if not _NAME.match(meta.name):
         raise reader.refuse(reader.line(("metadata", "name")), "metadata.name is no name", "small letters, digits, hyphens; at most 80")
+    if meta.name in RESERVED:
+        raise reader.refuse(
+            reader.line(("metadata", "name")), f"metadata.name is {meta.name}, which is taken", advice="choose another name"
+        )
     if not _VERSION.match(meta.version):
         raise reader.refuse(
             reader.line(("metadata", "version")), "metadata.version is no version", "letters, digits and `.+_-`; at most 80"

@@ -129,6 +129,18 @@ def test_a_long_thread_is_read_in_parts(house: House) -> None:
     assert rest["next"] is None
 
 
+def test_what_is_said_is_told_once_and_an_edit_only_to_whom_it_calls(house: House) -> None:
+    number = house.subject(house.blue)
+    ana = house.signed_in("ana")
+    made = say(ana, "subject", number, "look")
+    ana.patch(f"/api/v1/comments/{made}", json={"text": "look here"})
+    ana.patch(f"/api/v1/comments/{made}", json={"text": "look here @val"})
+    with house.service.database.read() as link:
+        rows = link.exec_driver_sql("SELECT kind, actor, path, data FROM happening ORDER BY id").all()
+    assert [row[:3] for row in rows] == [("comment.made", "ana", f"/subjects/{number}#comment-{made}")] * 2
+    assert '"mentioned":"val"' in rows[1][3]
+
+
 # --- the same on pages -----------------------------------------------------------------------------------------------
 
 

@@ -144,6 +144,14 @@ def test_the_same_on_pages(house: House) -> None:
     assert not re.search(r"/report/[0-9A-Za-z]{43}<", sec.get("/reports/links").text)
 
 
+def test_it_is_told_that_something_came_and_not_what(house: House) -> None:
+    _, number = sent(house, address(house))
+    with house.service.database.read() as link:
+        rows = link.exec_driver_sql("SELECT kind, title, path, team FROM happening").all()
+    told = "Somebody reported something by the link Harbour"
+    assert [tuple(row) for row in rows] == [("report.received", told, f"/reports/{number}", house.blue)]
+
+
 # --- against abuse ---------------------------------------------------------------------------------------------------
 
 

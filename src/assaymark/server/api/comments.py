@@ -76,7 +76,7 @@ def say(call: Call, body: NewComment) -> Created:
         call.need(Permission.COMMENTS_WRITE, team)
         now = call.service.now()
         made = comments.say(link, Words(topic.thing, team, call.who.person, text), now)
-        called(call.service, link, topic, comments.get(link, made), call.who.login)
+        called(call.service, link, topic, _there(link, made), call.who.login)
         _note(call, link, "comment.said", made, topic, team)
     return Created(made)
 
@@ -93,11 +93,9 @@ def say_again(call: Call, comment: int, body: NewText) -> CommentView:
         row, topic = _mine(call, link, comment)
         if text != row.text:
             comments.say_again(link, row, text, call.service.now())
-            called(call.service, link, topic, comments.get(link, row.id), call.who.login)
+            called(call.service, link, topic, _there(link, row.id), call.who.login)
             _note(call, link, "comment.edited", row.id, topic, row.team)
-        found = comments.get(link, row.id)
-        assert found is not None  # noqa: S101 - it was read above
-        return view(call.who, found)
+        return view(call.who, _there(link, row.id))
 
 
 @router.add("DELETE", "/comments/{comment}", Permission.COMMENTS_WRITE, status=204)
@@ -159,6 +157,12 @@ def view(who: Principal, row: CommentRow) -> CommentView:
         row.id, row.about, row.number, row.team, row.person, row.login, row.text, prose(row.text) if row.text else "", row.at,
         row.edited_at, row.person == who.person,
     )  # fmt: skip
+
+
+def _there(link: sa.Connection, number: int) -> CommentRow:
+    row = comments.get(link, number)
+    assert row is not None  # noqa: S101 - it was written or read in this transaction
+    return row
 
 
 def _visible(call: Call, link: sa.Connection, number: int) -> tuple[CommentRow, Topic]:

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from assaymark.jobs.job import Priority
 from assaymark.model.access import Permission, TeamId
-from assaymark.server import keyring
+from assaymark.server import keyring, trying
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.connecting import Homes, Options, checked_name, checked_options, homes_of
@@ -220,6 +220,29 @@ def discover_repositories(call: Call, connection: int) -> ConnectionView:
             raise conflict("this connection has no groups to look in", "set options.groups, for GitHub to an organisation's name")
         call.service.queue.put(link, job_for(row.id, Priority.CALL))
     return _view(call, row)
+
+
+class Tested(Struct, frozen=True):
+    """What a forge or registry said."""
+
+    works: bool
+    status: int
+    """Of its answer; 0 when it gave none."""
+    said: str
+    """What that means, and what to do."""
+
+
+@router.add("POST", "/connections/{connection}/test", Permission.CONNECTIONS_WRITE)
+def try_connection(call: Call, connection: int) -> Tested:
+    """Ask the forge or registry now, with the connection's token, whether it answers and takes the token."""
+    with call.service.database.read() as link:
+        row = _visible(call, link, connection)
+        call.need(Permission.CONNECTIONS_WRITE, row.team)
+        token = keyring.token(call.service, link, row.id)
+    works, status, said = trying.ask(call.service.settings, row, "" if token is None else token.value.decode())
+    with call.service.database.write() as link:
+        _note(call, link, "connection.tried", row, {"works": str(works).lower(), "status": str(status)})
+    return Tested(works, status, said)
 
 
 def _visible(call: Call, link: sa.Connection, number: int) -> ConnectionRow:

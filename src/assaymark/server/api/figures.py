@@ -193,7 +193,8 @@ def put_promise(call: Call, body: NewPromise) -> Promised:
         if team is not None and get_team(connection, team) is None:
             raise not_found(f"team {team}")
         write_promise(call, connection, team, body.terms)
-    return get_promises(call, team=body.team)
+    found: Promised = get_promises(call, team=body.team)
+    return found
 
 
 def write_promise(call: Call, connection: sa.Connection, team: TeamId | None, terms: Terms | None) -> None:

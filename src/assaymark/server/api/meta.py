@@ -59,3 +59,40 @@ def me(call: Call) -> Me:
         tuple((grant.role.value, grant.team) for grant in who.grants),
         tuple(sorted(each.value for each in Permission if who.may_somewhere(each))),
     )
+
+
+class ServerView(Struct, frozen=True):
+    """How this installation is set up."""
+
+    version: str
+    schema: str
+    url: str
+    database: str
+    """``sqlite`` or ``postgresql``."""
+    storage: str
+    """Where verdicts and bills of materials lie: a folder, or a bucket."""
+    waiting: int
+    """Jobs, counted up to a thousand."""
+    workers: int
+    """That this process runs itself."""
+    rate: int
+    """Requests a minute that a caller may send."""
+    public_rate: int
+    """The same for whoever is not known."""
+    private_networks: tuple[str, ...]
+    """That the server may go to."""
+    proxies: tuple[str, ...]
+
+
+@router.add("GET", "/server", Permission.SETTINGS_WRITE)
+def describe_server(call: Call) -> ServerView:
+    """How this installation is set up, without anything secret; needs settings:write everywhere."""
+    call.need(Permission.SETTINGS_WRITE, None)
+    settings = call.service.settings
+    told = health(call)
+    storage = settings.storage or str(settings.data / "blobs")
+    database = "sqlite" if call.service.database.is_sqlite else "postgresql"
+    return ServerView(
+        told.version, told.schema, settings.url, database, storage, told.waiting, settings.workers, settings.rate, settings.public_rate,
+        settings.private_networks, settings.proxies,
+    )  # fmt: skip

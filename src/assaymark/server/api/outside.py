@@ -12,15 +12,18 @@ from msgspec import Struct
 
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import SECOND, Instant
+from assaymark.model.happening import Happening, HappeningKind
 from assaymark.server.api.limits import network_of
 from assaymark.server.api.route import Call, Router
 from assaymark.server.people import credential
 from assaymark.server.people.session import origin
 from assaymark.server.problem import ApiError, conflict, invalid, not_found
+from assaymark.server.work.publish import publish
 from assaymark.store import attempts, findings, reports, teams, trail
 from assaymark.store.attempts import Limit
 from assaymark.store.findings import Filter, Standing
 from assaymark.store.reports import LinkRow, Report, ReportRow, ReportState, Step
+from assaymark.store.texts import cut
 from assaymark.store.trail import Action
 
 router = Router("reports")
@@ -123,6 +126,7 @@ def report_something(call: Call, link: str, body: NewReport) -> Received:
         if made is None:
             raise ApiError(503, "too-many-wait", "too many reports wait here", advice="try again in some days, or ask for another way")
         _note(call, connection, "report.received", made, row.team)
+        _tell(call, connection, made, row)
     return Received(f"{call.service.settings.url}/follow/{secret}")
 
 
@@ -214,6 +218,17 @@ def _count(call: Call, *limits: Limit) -> None:
             429, "too-many-reports", "there were too many reports", advice=f"try again in {seconds // 60 + 1} minutes",
             headers={"Retry-After": str(seconds)},
         )  # fmt: skip
+
+
+def _tell(call: Call, connection: sa.Connection, number: int, row: LinkRow) -> None:
+    """Not what was reported: channels lead further than those who decide."""
+    title = cut(f"Somebody reported something by the link {row.name}", 300)
+    data = {"report": str(number)}
+    publish(
+        call.service,
+        connection,
+        Happening(HappeningKind.REPORT_RECEIVED, call.service.now(), row.team, title, f"/reports/{number}", data=data),
+    )
 
 
 def _note(call: Call, connection: sa.Connection, action: str, number: int, team: TeamId | None) -> None:

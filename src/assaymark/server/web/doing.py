@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from starlette.responses import RedirectResponse, Response
+
+from assaymark.errors import AssayError
 from assaymark.server.api.route import Call
 from assaymark.server.problem import ApiError, invalid
 from assaymark.server.web.screen import Visit
@@ -48,3 +51,26 @@ def status_of(error: Exception | None) -> int:
     if error is None:
         return 200
     return error.status if isinstance(error, ApiError) else 400
+
+
+def acted(visit: Visit, show: Callable[[Visit, Exception | None], Response], act: Callable[[], object], onward: str) -> Response:
+    """Do something and go on; where it was refused, the page again with the reason. What is not there stays not there."""
+    try:
+        act()
+    except ApiError as error:
+        if error.status == 404:
+            raise
+        return show(visit, error)
+    except AssayError as error:
+        return show(visit, error)
+    return RedirectResponse(onward, 303)
+
+
+def number_or_none(form: Mapping[str, str], name: str) -> int | None:
+    """The same where it may be left out."""
+    return number_in(form, name) if form.get(name, "").strip() else None
+
+
+def words_in(form: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Words of a field, parted by commas, spaces or lines."""
+    return tuple(form.get(name, "").replace(",", " ").split())

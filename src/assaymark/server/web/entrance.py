@@ -51,8 +51,9 @@ def show_sign_in(visit: Visit) -> Response:
 
 
 def _sign_in_page(visit: Visit, error: ApiError | None, *, wanted: str, login: str = "", status: int = 200) -> Response:
-    providers = [(each.title, f"{each.start}?{urlencode({'to': wanted})}") for each in ways_in(_call(visit)).providers]
-    return visit.page("sign-in.html", status=status, error=error, login=login, wanted=wanted, providers=providers)
+    ways = ways_in(_call(visit))
+    providers = [(each.title, f"{each.start}?{urlencode({'to': wanted})}") for each in ways.providers]
+    return visit.page("sign-in.html", status=status, error=error, login=login, wanted=wanted, providers=providers, passkeys=ways.passkeys)
 
 
 _PROBLEMS = {

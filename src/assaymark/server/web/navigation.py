@@ -29,7 +29,7 @@ PLACES = (
     Place("/posture", "Posture", Permission.SUBJECTS_READ, "p"),
     Place("/decisions", "Decisions", Permission.FINDINGS_READ, "d"),
     Place("/report", "Report", Permission.SUBJECTS_READ, "r"),
-    Place("/policies", "Policies", Permission.SUBJECTS_READ, "o"),
+    Place("/policies", "Policies", Permission.POLICIES_READ, "o"),
     Place("/repositories", "Repositories", Permission.SUBJECTS_READ, "e"),
     Place("/settings", "Settings", None, "g"),
 )

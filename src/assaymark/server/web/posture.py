@@ -22,19 +22,20 @@ from assaymark.model.severity import Severity
 from assaymark.server.api import cursor
 from assaymark.server.api.figures import scope_of, teams_of
 from assaymark.server.problem import invalid
+from assaymark.server.reports.drawings import charts
 from assaymark.server.web import asking
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.store import figure_lists, figure_trends, figures, repositories, subjects
 from assaymark.store.figure_days import SETTLED
 from assaymark.store.figure_lists import Asked, Named
 from assaymark.store.figure_sums import BANDS, Counted
-from assaymark.store.figure_trends import SPANS, Trend
+from assaymark.store.figure_trends import SPANS
 from assaymark.store.figures import Figures, Scope, band_names
 from assaymark.store.narrowing import MOST_COUNTED
 from assaymark.store.promises import DAY
 from assaymark.store.teams import TeamRow
 from assaymark.store.teams import page as teams_page
-from assaymark.views.trends import Chart, Line, drawn
+from assaymark.views.trends import drawn
 
 _READ = Permission.FINDINGS_READ
 _MOST_REPOSITORIES = 50
@@ -162,31 +163,6 @@ def _oldest(connection: sa.Connection, found: Figures) -> str:
     number = found.running.subject
     row = subjects.one(connection, number) if number is not None else None
     return row.name if row else ""
-
-
-def charts(trend: Trend) -> list[Chart]:
-    """Four trends."""
-    times = [point.at // 1_000_000 for point in trend.points]
-    worst = [Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM]
-    opened = [Line(each.value, [float(point.open[each.rank]) for point in trend.points], each.value) for each in worst]
-    flow = [
-        Line("came", [float(point.came) for point in trend.points], "known"),
-        Line("fixed", [float(point.fixed) for point in trend.points]),
-    ]
-    late = [Line("late", [None if point.late is None else float(point.late) for point in trend.points], "high")]
-    mean = [Line("days to fix", [point.mean_days for point in trend.points])]
-    speed = [Line("95 of 100 within", [_seconds(point.verdict_p95_us) for point in trend.points])]
-    has_late = any(point.late is not None for point in trend.points)
-    return [
-        Chart("Open findings", "", times, opened),
-        Chart("Past their due day", "", times, late) if has_late else Chart("Came and fixed", "", times, flow),
-        Chart("Time to fix", "days", times, mean, "mean of those fixed in the 90 days before"),
-        Chart("Time to verdict", "s", times, speed),
-    ]
-
-
-def _seconds(microseconds: int | None) -> float | None:
-    return None if microseconds is None else round(microseconds / 1e6, 2)
 
 
 def show_list(visit: Visit) -> Response:

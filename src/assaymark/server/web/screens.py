@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
@@ -13,38 +12,40 @@ from assaymark.server.web import (
     find,
     finding,
     findings,
+    issued,
     items,
+    policies,
     posture,
     register,
     reports,
+    settings,
+    simulations,
     start,
     subjects,
     talk,
     trace,
 )
 from assaymark.server.web.layout import static
-from assaymark.server.web.screen import Identify, Screen, Visit, routes
-
-
-def show_keys(visit: Visit) -> Response:
-    """Which keys do what, and the switch that turns them off."""
-    return visit.page("keys.html")
+from assaymark.server.web.screen import Identify, Screen, routes
 
 
 def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
-        Screen("GET", "/keys", show_keys, None),
         *changes.SCREENS,
         *channels.SCREENS,
         *entrance.SCREENS,
         *find.SCREENS,
         *finding.SCREENS,
         *findings.SCREENS,
+        *issued.SCREENS,
         *items.SCREENS,
+        *policies.SCREENS,
         *posture.SCREENS,
         *register.SCREENS,
         *reports.SCREENS,
+        *settings.SCREENS,
+        *simulations.SCREENS,
         *start.SCREENS,
         *subjects.SCREENS,
         *talk.SCREENS,

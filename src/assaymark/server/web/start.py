@@ -27,4 +27,12 @@ def show_start(visit: Visit) -> Response:
     return visit.page(f"start-{reader.value}.html", tabs=tabs, queue=answer, now=visit.service.now(), rooms=visit.rooms)
 
 
-SCREENS = [Screen("GET", "/", show_start, None)]
+def show_keys(visit: Visit) -> Response:
+    """Which keys do what, and the switch that turns them off."""
+    return visit.page("keys.html")
+
+
+SCREENS = [
+    Screen("GET", "/", show_start, None),
+    Screen("GET", "/keys", show_keys, None),
+]

@@ -29,15 +29,14 @@ if TYPE_CHECKING:
 def given_for(service: Service, case: Case, head: str, given: Given = NOTHING) -> Given:
     """What is given, with the policies that are in force for a case, and what was approved of its head.
 
+    What the case is about is given without any policy too: it is kept with the verdict, so that later policies can be asked about it.
+
     Raises:
         PolicyInvalid: when this release cannot read one of them.
     """
     with service.database.read() as link:
-        now = in_force(link, service.now())
-        if not now:
-            return given
         about = about_case(link, case)
-        rules, floors = in_force_for(now, about)
+        rules, floors = in_force_for(in_force(link, service.now()), about)
         approvals = tuple(Approval(each.rule, each.actor, each.reason) for each in policies.approvals(link, case.subject, head))
     return replace(given, rules=rules, floors=floors, about=about, approvals=approvals)
 

@@ -54,6 +54,17 @@ def named(link: Any, proposed: Sequence[OrganisationPolicy], service: Service) -
     return tuple(row for _, row in sorted({**now, **mine}.items()))
 
 
+class Patient(Struct):
+    """The attempt of somebody who waits for it at a terminal."""
+
+    number: int = 1
+    is_last: bool = True
+
+    def should_stop(self) -> bool:
+        """Nobody asks for that but by a signal."""
+        return False
+
+
 class _Question(Struct, frozen=True):
     number: int
     asked: tuple[OrganisationPolicy, ...]
