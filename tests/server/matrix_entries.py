@@ -16,12 +16,13 @@ from msgspec import Struct
 
 from assaymark.jobs.job import Job
 from assaymark.model.access import Grant, PersonId, Role, TeamId
-from assaymark.model.assessment import SECOND, Instant
+from assaymark.model.assessment import SECOND, Instant, SubjectId
+from assaymark.model.decision import DecisionKind, Scope
 from assaymark.server.people import credential
 from assaymark.server.people import provider as settings
 from assaymark.server.people.provider import Provider, Trust
 from assaymark.server.service import Service
-from assaymark.store import comments, federation, passkeys, people, sessions, teams, tokens, trail
+from assaymark.store import comments, decisions, federation, passkeys, people, sessions, teams, tokens, trail, wishes
 from assaymark.store import tables as t
 from assaymark.store.comments import About, Thing, Words
 from assaymark.store.passkeys import PasskeyRow
@@ -236,6 +237,39 @@ class Stage:
         report = self.issued()
         row = {"hash": self.name(), "report": report, "created_at": self.now, "expires_at": self.now + DAY}
         return report, self.write(t.issued_report_link, **row)
+    def decision(self) -> int:
+        """About a thing of the team, by somebody else."""
+        number = self.subject()
+        scope = Scope(rule="r", subject=SubjectId(number))
+        until = decisions.day_of(self.now + 30 * DAY)
+        draft = decisions.Draft(DecisionKind.WAIVE, scope, MARK, MARK, until, decisions.By(MARK), self.own)
+        with self.service.database.write() as connection:
+            made = decisions.add(connection, draft, self.now)
+        assert made is not None
+        return made
+
+    def request(self) -> int:
+        """For a decision, of somebody else."""
+        finding, _ = self.occurrence()
+        scope = Scope(finding=MARK, subject=SubjectId(self.subject()))
+        until = decisions.day_of(self.now + 30 * DAY)
+        wish = wishes.Wish(DecisionKind.WAIVE, scope, MARK, until, decisions.By(MARK), self.own, finding)
+        with self.service.database.write() as connection:
+            return wishes.add(connection, wish, self.now)
+
+    @property
+    def soon(self) -> str:
+        """A last day."""
+        return decisions.day_of(self.now + 30 * DAY).isoformat()
+
+    def wish(self) -> Asked:
+        finding, _ = self.occurrence()
+        body = {"kind": "waive", "reason": "not now", "until": self.soon, "subject": self.subject()}
+        return Asked({"finding": finding}, body=body)
+
+    def triage(self) -> Any:
+        _, row = self.occurrence()
+        return {"kind": "waive", "reason": "not now", "until": self.soon, "name": self.name(), "ids": [row]}
 
     def event(self) -> None:
         """An entry of the trail."""
@@ -283,6 +317,10 @@ def _policy(name: str) -> str:
 
 _PROVIDER = {"title": "T", "issuer": "https://127.0.0.1", "client_id": "c"}
 
+_VEX = {
+    "@context": "https://openvex.dev/ns/v0.2.0", "author": "a", "timestamp": "2026-01-01T00:00:00Z",
+    "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "products": [], "status": "under_investigation"}],
+}  # fmt: skip
 _SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
 
 ENTRIES: dict[str, Entry] = {
@@ -530,6 +568,28 @@ ENTRIES: dict[str, Entry] = {
     "get_security_txt": Entry(Access.EVERYWHERE, ok=(200, 404)),
     "put_security_txt": Entry(Access.EVERYWHERE, _body(lambda _: {"contact": ["mailto:security@example.org"]})),
     "remove_security_txt": Entry(Access.EVERYWHERE),
+    # decisions and requests
+    "list_decisions": Entry(Access.LISTED, listed(Stage.decision)),
+    "get_debt": Entry(Access.SOMEWHERE),
+    "get_decision": Entry(Access.TEAM, on(decision=Stage.decision)),
+    "list_covered": Entry(Access.TEAM, on(decision=Stage.decision)),
+    "make_decision": Entry(
+        Access.TEAM,
+        _body(lambda s: {"kind": "waive", "scope": {"rule": "r", "subject": s.subject()}, "reason": "not now", "until": s.soon}),
+    ),
+    "approve_decision": Entry(Access.TEAM, on(decision=Stage.decision)),
+    "withdraw_decision": Entry(Access.TEAM, lambda stage: Asked({"decision": stage.decision()}, body={"reason": "over"})),
+    "renew_decision": Entry(
+        Access.TEAM, lambda stage: Asked({"decision": stage.decision()}, body={"reason": "still so", "until": stage.soon})
+    ),
+    "decide_many": Entry(Access.SOMEWHERE, _body(Stage.triage)),
+    "ask_for_decision": Entry(Access.TEAM, Stage.wish),
+    "list_requests": Entry(Access.LISTED, listed(Stage.request)),
+    "get_request": Entry(Access.TEAM, on(request=Stage.request)),
+    "answer_request": Entry(Access.TEAM, lambda stage: Asked({"request": stage.request()}, body={"grant": False, "reason": "no"})),
+    "take_vex": Entry(Access.TEAM, lambda stage: Asked(query={"subject": stage.subject()}, body=_VEX)),
+    "get_subject_vex": Entry(Access.TEAM, on(subject=Stage.subject)),
+    "get_repository_vex": Entry(Access.TEAM, on(repository=Stage.repository)),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

@@ -30,6 +30,8 @@ class Permission(StrEnum):
     FINDINGS_DECIDE = "findings:decide"
     ITEMS_ASSIGN = "items:assign"
     """Give an item to somebody."""
+    FINDINGS_ASK = "findings:ask"
+    """Ask somebody who may decide for a decision about a finding."""
     COMMENTS_WRITE = "comments:write"
     """Say something about what may be read."""
     POLICIES_READ = "policies:read"
@@ -71,7 +73,7 @@ _READ = frozenset(
         Permission.POLICIES_READ,
     }
 )
-_VIEWER = _READ | {Permission.COMMENTS_WRITE}
+_VIEWER = _READ | {Permission.COMMENTS_WRITE, Permission.FINDINGS_ASK}
 _DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT, Permission.ITEMS_ASSIGN}
 _MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
 _SECURITY = _MAINTAINER | {

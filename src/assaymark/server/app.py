@@ -12,6 +12,7 @@ from assaymark.server.api import (
     channels,
     comments,
     connections,
+    decisions,
     deployments,
     events,
     figures,
@@ -41,9 +42,12 @@ from assaymark.server.api import (
     tokens,
     trace,
     trail,
+    triage,
     triggers,
     verdicts,
+    vex,
     views,
+    wishes,
 )
 from assaymark.server.api.limits import Limits, Rate
 from assaymark.server.api.openapi import Description
@@ -67,6 +71,7 @@ def operations() -> list[Operation]:
         channels.router,
         comments.router,
         connections.router,
+        decisions.router,
         deployments.router,
         events.router,
         figures.router,
@@ -94,9 +99,12 @@ def operations() -> list[Operation]:
         tokens.router,
         trace.router,
         trail.router,
+        triage.router,
         triggers.router,
         verdicts.router,
+        vex.router,
         views.router,
+        wishes.router,
     )
     return [operation for router in routers for operation in router.operations]
 

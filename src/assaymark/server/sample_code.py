@@ -214,3 +214,20 @@ HISTORY: tuple[Step, ...] = (
     Step(1, "sample/tracking", "jonas", "Name the sender", {"app/track.py": _PARCELS + _SENDER}, branch="sender", request=2),
 )  # fmt: skip
 """In the order in which it happened."""
+
+
+class Let(Struct, frozen=True):
+    """A decision of the sample, forty days ago."""
+
+    rule: str
+    team: str
+    kind: str
+    reason: str
+    owner: str
+    days: int
+
+
+DECISIONS: tuple[Let, ...] = (
+    Let("ruff/S324", "sample-payments", "waive", "Session keys are replaced with the new login in December", "mira", 60),
+    Let("terraform/s3-no-log", "sample-platform", "accept", "The bucket holds public receipts' templates only", "sven", 300),
+)

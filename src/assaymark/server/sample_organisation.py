@@ -18,13 +18,19 @@ from msgspec import Struct
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.access import Grant, Role, TeamId
 from assaymark.model.assessment import SECOND, Instant
+from assaymark.model.decision import DecisionKind, Scope
 from assaymark.model.trigger import MergeRequest, RemoteRepository, SubjectKind, Trigger, TriggerKind
 from assaymark.server import sample
-from assaymark.server.sample_code import HISTORY, PEOPLE, TEAMS, Step
+from assaymark.server.people.accounts import By
+from assaymark.server.sample_code import DECISIONS, HISTORY, PEOPLE, TEAMS, Step
 from assaymark.server.service import Service
+from assaymark.server.work.deciding import Deciding
 from assaymark.server.work.handlers import Attempt, handler
 from assaymark.server.work.intake import Source, accept
 from assaymark.store import people, teams
+from assaymark.store.decisions import By as DecidedBy
+from assaymark.store.decisions import Draft as DecisionDraft
+from assaymark.store.decisions import day_of
 from assaymark.store.people import Draft
 from assaymark.store.tables import assessment, team
 
@@ -68,7 +74,29 @@ def make_organisation(service: Service, arguments: Mapping[str, Any], attempt: A
         past = msgspec.structs.replace(service, now=lambda at=at: at)  # type: ignore[misc]
         for trigger in _triggers(made, step, heads, before):
             _judge(past, made.team, trigger, attempt)
+    _decide(msgspec.structs.replace(service, now=lambda: Instant(until - 40 * DAY)), numbers)
     handler("sum-up-days")(service, {}, attempt)
+
+
+def _decide(past: Service, numbers: Mapping[str, TeamId]) -> None:
+    """What the security manager of the sample let through, and until when."""
+    with past.database.write() as connection:
+        doing, sven = Deciding(past, connection), people.by_login(connection, "sven")
+        said = By("sven", sven.id if sven is not None else None)
+        for each in DECISIONS:
+            draft = DecisionDraft(
+                kind=DecisionKind(each.kind),
+                scope=Scope(rule=each.rule, team=numbers[each.team]),
+                reason=each.reason,
+                owner=each.owner,
+                until=day_of(past.now() + each.days * DAY),
+                by=DecidedBy("sven", said.person),
+                team=numbers[each.team],
+                source="sample",
+                origin=f"sample:{each.rule}",
+            )
+            doing.make(draft, said)
+        doing.finish()
 
 
 def _folder(service: Service, name: str) -> Path:

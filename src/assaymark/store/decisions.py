@@ -26,7 +26,7 @@ from assaymark.store.narrowing import MOST_ROWS, Teams, counted
 from assaymark.store.new_rows import insert_new
 from assaymark.store.tables import decision as table
 from assaymark.store.tables import decision_step as steps
-from assaymark.store.tables import occurrence, subject
+from assaymark.store.tables import repository, subject, team
 from assaymark.verdict.given import anchor
 
 DAY = 86_400 * SECOND
@@ -366,38 +366,20 @@ def of_source(connection: sa.Connection, source: str, scope: Scope, now: Instant
     return [DecisionId(number) for number in connection.execute(query).scalars()]
 
 
-class Debt(Struct, frozen=True):
-    """What stands open and is let through by decisions; each counted up to 1000."""
-
-    waived: int
-    """Occurrences that a decision lets through although they are weaknesses: waived or accepted."""
-    explained: int
-    """That are said to be none: false positives, not affected, fixed."""
-    oldest: Instant | None
-    """Since when the oldest of the first kind stands there."""
-
-
-def debt(connection: sa.Connection, teams: Teams, at: Instant | None) -> Debt:
-    """As of an instant, or now; over the whole, walked along the index of what is waived, so that it is bounded."""
-    o = occurrence.c
-    when = [o.closed_at.is_(None)] if at is None else [o.opened_at <= at, sa.or_(o.closed_at.is_(None), o.closed_at > at)]
-    mine = [] if teams is None else [o.team.in_(sorted(teams))]
-    base = sa.select(o.id).join(table, c.id == o.decision).where(o.waived == sa.literal_column("1"), *when, *mine)
-    kinds = [kind.value for kind in DecisionKind if kind.is_debt]
-    waived = base.where(c.kind.in_(kinds))
-    walked = sa.select(o.since).select_from(occurrence.join(table, c.id == o.decision))
-    first = walked.where(o.waived == sa.literal_column("1"), *when, *mine, c.kind.in_(kinds)).limit(1000).subquery()
-    return Debt(
-        waived=counted(connection, waived),
-        explained=counted(connection, base.where(c.kind.not_in(kinds))),
-        oldest=connection.execute(sa.select(sa.func.min(first.c.since))).scalar(),
-    )
-
-
 def about_subject(connection: sa.Connection, number: SubjectId) -> About | None:
     """A subject as scopes speak of it."""
     row = connection.execute(sa.select(subject.c.repository, subject.c.team).where(subject.c.id == number)).first()
     return None if row is None else About(number, row.repository, row.team)
+
+
+def repository_name(connection: sa.Connection, number: RepositoryId) -> str:
+    """As people know it."""
+    return str(connection.execute(sa.select(repository.c.name).where(repository.c.id == number)).scalar() or f"repository {number}")
+
+
+def team_name(connection: sa.Connection, number: TeamId) -> str:
+    """As people know it."""
+    return str(connection.execute(sa.select(team.c.name).where(team.c.id == number)).scalar() or number)
 
 
 def encoded(scope: Scope) -> str:

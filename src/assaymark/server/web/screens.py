@@ -8,6 +8,7 @@ from assaymark.server.service import Service
 from assaymark.server.web import (
     changes,
     channels,
+    decisions,
     entrance,
     find,
     finding,
@@ -34,6 +35,7 @@ def screens() -> list[Screen]:
     return [
         *changes.SCREENS,
         *channels.SCREENS,
+        *decisions.SCREENS,
         *entrance.SCREENS,
         *find.SCREENS,
         *finding.SCREENS,

@@ -18,7 +18,7 @@ def show_start(visit: Visit) -> Response:
     reader = asking.choice(visit, "for", Reader) or reader_of(who)
     with visit.service.database.read() as connection:
         if reader is Reader.DEVELOPER:
-            answer: object = queue.developer(connection, who)
+            answer: object = queue.developer(connection, who, visit.service.now())
         elif reader is Reader.MANAGER:
             answer = queue.manager(connection, who, visit.service.now())
         else:

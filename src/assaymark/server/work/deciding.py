@@ -21,6 +21,7 @@ from assaymark.model.assessment import AssessmentState, Instant, SubjectId
 from assaymark.model.decision import DecisionId, Scope, check_days, check_scope, check_words
 from assaymark.model.digest import Digest
 from assaymark.model.finding import Finding
+from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.trigger import TriggerKind
 from assaymark.model.verdict import Outcome, Verdict
 from assaymark.server.people.accounts import By
@@ -28,6 +29,7 @@ from assaymark.server.service import Service
 from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.items import follow
+from assaymark.server.work.telling_decisions import of_decision, tell
 from assaymark.store import arrivals, deciding, decisions, trail
 from assaymark.store.arrivals import Arrival
 from assaymark.store.decisions import Draft, Said, Step
@@ -46,7 +48,8 @@ def team_of(link: sa.Connection, scope: Scope) -> TeamId | None:
     """Whose the decision is: who may decide there may make it.
 
     Raises:
-        UsageError: when what the scope names is not there, or not together.
+        SubjectNotFound: when what the scope names is not there.
+        UsageError: when it is not together.
     """
     teams: list[int | None] = []
     for table, number in ((subject, scope.subject), (repository, scope.repository), (team, scope.team)):
@@ -55,7 +58,7 @@ def team_of(link: sa.Connection, scope: Scope) -> TeamId | None:
         column = table.c.id if table is team else table.c.team
         row = link.execute(sa.select(column).where(table.c.id == number)).first()
         if row is None:
-            raise UsageError(f"the scope names a {table.name} that is not there")
+            raise SubjectNotFound("what the scope names is not here")  # said as of what is there and is not for this caller
         teams.append(row[0])
     if len(set(teams)) > 1:
         raise UsageError("the scope names things of different teams", advice="name only one of subject, repository and team")
@@ -84,6 +87,7 @@ class Deciding:
         self._service, self._link, self.at = service, link, service.now()
         self._changed: list[DecisionId] = []
         self._trail: list[trail.Action] = []
+        self._happened: list[Happening] = []
 
     def make(self, draft: Draft, by: By, *, approved_by: By | None = None) -> DecisionId | None:
         """A new decision; None when one of the same origin was made before.
@@ -99,6 +103,7 @@ class Deciding:
             "decision.made", made, draft.team, by, {"kind": draft.kind.value, "about": draft.scope.named(), "until": str(draft.until)}
         )
         self._changed.append(made)
+        self._tell(HappeningKind.DECISION_MADE, made, by.actor)
         if approved_by is not None:
             self.approve(made, approved_by)
         return made
@@ -124,14 +129,27 @@ class Deciding:
             UsageError: when it is not in force any more.
         """
         row = self._in_force(number)
+        if not reason.strip():
+            raise UsageError("the reason is missing", advice="say why it holds no longer")
         if decisions.step(self._link, number, Step.WITHDRAWN, Said(_by(by), self.at, reason[:2000])):
             self._note("decision.withdrawn", number, row.team, by, {"reason": reason[:200]})
             self._changed.append(number)
+            self._tell(HappeningKind.DECISION_ENDED, number, by.actor)
 
     def end(self, number: DecisionId) -> None:
         """Its last day is over."""
         if decisions.step(self._link, number, Step.ENDED, Said(decisions.By("server"), self.at)):
             self._changed.append(number)
+            self._tell(HappeningKind.DECISION_ENDED, number, "")
+
+    def remind(self, number: DecisionId) -> None:
+        """Its last day is near."""
+        if decisions.step(self._link, number, Step.REMINDED, Said(decisions.By("server"), self.at)):
+            self._tell(HappeningKind.DECISION_ENDING, number, "")
+
+    def tell(self, happening: Happening) -> None:
+        """To whoever wants to know, when everything is done."""
+        self._happened.append(happening)
 
     def note(self, action: trail.Action) -> None:
         """For the trail, when everything is done."""
@@ -144,9 +162,15 @@ class Deciding:
         if done.after is not None:
             for number in dict.fromkeys(self._changed):
                 put_spread(self._service, self._link, number, 0)
+        tell(self._service, self._link, self._happened)
         for action in self._trail:
             trail.record(self._link, action)
         return done.changed
+
+    def _tell(self, kind: HappeningKind, number: DecisionId, actor: str) -> None:
+        row = decisions.one(self._link, number, self.at)
+        if row is not None:
+            self.tell(of_decision(kind, row, self.at, actor))
 
     def _in_force(self, number: DecisionId) -> decisions.DecisionRow:
         row = decisions.one(self._link, number, self.at)
@@ -278,9 +302,11 @@ def end_decisions(service: Service, _arguments: Mapping[str, Any], attempt: Atte
             break
     while not attempt.should_stop():
         with service.database.write() as link:
-            soon = decisions.ending(link, service.now(), _MOST_ENDED)
+            work = Deciding(service, link)
+            soon = decisions.ending(link, work.at, _MOST_ENDED)
             for number in soon:
-                decisions.step(link, number, Step.REMINDED, Said(decisions.By("server"), service.now()))
+                work.remind(number)
+            work.finish()
         if len(soon) < _MOST_ENDED:
             break
 
