@@ -14,19 +14,22 @@ from msgspec import Struct
 from assaymark.model.access import Permission, Principal, Role
 from assaymark.model.assessment import AssessmentState, Instant
 from assaymark.model.severity import Severity
-from assaymark.store import assessments, figures, findings, items, mine, promises, subjects
+from assaymark.store import assessments, decisions, figures, findings, items, mine, promises, subjects, wishes
 from assaymark.store.ages import DAY
 from assaymark.store.assessments import AssessmentRow
+from assaymark.store.decisions import DecisionRow
 from assaymark.store.figures import Figures, Scope
 from assaymark.store.findings import Filter, FindingRow, Order, Part
 from assaymark.store.items import ItemRow
 from assaymark.store.narrowing import Teams
+from assaymark.store.wishes import RequestRow
 
 SHOWN = 8
 """Rows of each list."""
 MOST = 1_000
 """Up to which is counted."""
 TREND_DAYS = 90
+SOON_DAYS = 30
 
 
 class Reader(StrEnum):
@@ -73,6 +76,8 @@ class Developer(Struct, frozen=True):
     """The last verdict of each change that I caused: what stops first."""
     items: Items
     """What I own, worst first."""
+    requests: tuple[RequestRow, ...]
+    """What I asked for, with the answers, newest first."""
 
 
 class Manager(Struct, frozen=True):
@@ -85,6 +90,10 @@ class Manager(Struct, frozen=True):
     """Critical and high findings that came last and that nobody let through."""
     overdue: Findings
     """Longer there than was promised, worst first."""
+    asks: tuple[RequestRow, ...]
+    """Requests that wait for an answer, of teams in which he decides."""
+    ends: tuple[DecisionRow, ...]
+    """Decisions that end within `SOON_DAYS`."""
     unowned: Items
     """Critical and high items that are nobody's in particular."""
 
@@ -102,10 +111,12 @@ class Stakeholder(Struct, frozen=True):
     unproven: int
 
 
-def developer(connection: sa.Connection, who: Principal) -> Developer:
+def developer(connection: sa.Connection, who: Principal, now: Instant) -> Developer:
     """For this person."""
+    teams, asked = who.teams_with(Permission.FINDINGS_READ), wishes.Filter(person=who.person)
+    requests, _ = wishes.page(connection, teams, asked, now, decisions.Part(limit=SHOWN))
     changes = mine.changes(connection, who.teams_with(Permission.ASSESSMENTS_READ), who.person, SHOWN)
-    return Developer(tuple(changes), _items(connection, who, items.Filter(person=who.person)))
+    return Developer(tuple(changes), _items(connection, who, items.Filter(person=who.person)), tuple(requests))
 
 
 def manager(connection: sa.Connection, who: Principal, now: Instant) -> Manager:
@@ -113,11 +124,17 @@ def manager(connection: sa.Connection, who: Principal, now: Instant) -> Manager:
     teams, worst = who.teams_with(Permission.FINDINGS_READ), (Severity.CRITICAL, Severity.HIGH)
     newest, _ = findings.page(connection, teams, Filter(severities=worst, waived=False), Part(Order.NEWEST, limit=SHOWN))
     late, _, many = findings.counted_page(connection, teams, Filter(late=True, late_at=now, waived=False), Part(limit=SHOWN))
+    deciding = who.teams_with(Permission.FINDINGS_DECIDE)
+    asks, _ = wishes.page(connection, deciding, wishes.Filter(wishes.State.WAITING), now, decisions.Part(limit=SHOWN))
+    soon = decisions.Filter(ends_before=Instant(now + SOON_DAYS * DAY))
+    ends, _ = decisions.page(connection, teams, soon, now, decisions.Part(limit=SHOWN))
     return Manager(
         stops=_last(connection, who, AssessmentState.FAIL),
         unproven=_last(connection, who, AssessmentState.UNPROVEN),
         newest=tuple(newest),
         overdue=Findings(tuple(late), many),
+        asks=tuple(asks),
+        ends=tuple(ends),
         unowned=_items(connection, who, items.Filter(least=Severity.HIGH, unowned=True)),
     )
 

@@ -109,9 +109,9 @@ def _request(remote: RemoteRepository, request: MergeRequest) -> Trigger:
 def _write(folder: Path) -> dict[str, str]:
     """A bare repository with these commits; gives ref -> commit."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(folder))
-    _git(folder, "fast-import", "--quiet", "--force", "--done", given=_stream(_commits()))
-    listed = _git(folder, "for-each-ref", "--format=%(refname) %(objectname)").decode()
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(folder))
+    git(folder, "fast-import", "--quiet", "--force", "--done", given=_stream(_commits()))
+    listed = git(folder, "for-each-ref", "--format=%(refname) %(objectname)").decode()
     return dict(line.split(" ", 1) for line in listed.splitlines())
 
 
@@ -129,7 +129,12 @@ def _stream(commits: list[_Commit]) -> bytes:
     return b"".join(told) + b"done\n"
 
 
-def _git(folder: Path, *words: str, given: bytes = b"") -> bytes:
+def git(folder: Path, *words: str, given: bytes = b"") -> bytes:
+    """One order to git in a repository of the sample, without anybody's settings.
+
+    Raises:
+        SubjectUnreadable: when git fails.
+    """
     environment = {
         "PATH": os.environ.get("PATH", ""), "HOME": str(folder), "GIT_DIR": str(folder), "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C",

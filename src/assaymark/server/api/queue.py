@@ -14,7 +14,7 @@ router = Router("queue")
 def get_my_queue(call: Call) -> Developer:
     """What waits on you: your changes with their verdicts, what you own, what you asked for and was answered."""
     with call.service.database.read() as connection:
-        return queue.developer(connection, call.who)
+        return queue.developer(connection, call.who, call.service.now())
 
 
 @router.add("GET", "/queue/manager", Permission.FINDINGS_READ)

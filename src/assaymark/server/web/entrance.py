@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from assaymark.errors import AssayError
+from assaymark.server import sample_organisation
 from assaymark.server.api import sessions as api
 from assaymark.server.api.oidc import ways_in
 from assaymark.server.api.route import Call
@@ -37,6 +38,8 @@ def set_up(visit: Visit) -> Response:
         return visit.page("setup.html", status=_status(error), error=error, form=form, sample="sample" in form)
     if "sample" in form:
         make_sample(visit.service)
+    if "organisation" in form:
+        sample_organisation.order(visit.service)
     return RedirectResponse("/changes", 303)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from markupsafe import Markup
 from msgspec import Struct
 from starlette.responses import Response
@@ -13,10 +14,12 @@ from assaymark.server.problem import not_found
 from assaymark.server.web import asking, talk
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.server.work.excerpt import Excerpt, excerpt
-from assaymark.store import findings
+from assaymark.store import decisions, findings, items
 from assaymark.store.comments import About
 from assaymark.store.findings import Filter, FindingRow, OccurrenceInfo, Standing
+from assaymark.store.items import ItemRow
 from assaymark.store.spells import spells
+from assaymark.store.tables import occurrence
 from assaymark.views.causes import cwe_of
 from assaymark.views.explain import find_explanation, language_of, platform_of, safe_code
 from assaymark.views.html_text import paragraphs
@@ -50,6 +53,10 @@ def show_finding(visit: Visit) -> Response:
         ended = [] if rows else findings.everywhere(connection, teams, Filter(finding=number, state=Standing.CLOSED, at=at), limit=1)[0]
         shown = next(iter([*rows, *ended]), None)
         info = findings.occurrence_of(connection, shown.id) if shown is not None else None
+        decided, _ = decisions.page(
+            connection, teams, decisions.Filter(finding=found.fingerprint), visit.service.now(), decisions.Part(limit=5)
+        )
+        owner = _owner(connection, visit, shown)
         went, more = spells(connection, teams, number, limit=_HISTORY)
     return visit.page(
         "finding.html",
@@ -61,12 +68,22 @@ def show_finding(visit: Visit) -> Response:
         lesson=_lesson(found.rule_class, shown),
         cwe=cwe_of(RuleClassId(found.rule_class)),
         rule=catalogue().rules.get(found.rule),  # type: ignore[call-overload]
+        decisions=decided,
+        may_decide=visit.who.may_somewhere(Permission.FINDINGS_DECIDE),
+        owner=owner,
         history=went,
         has_more_history=more is not None,
         onward=asking.onward(visit, (last,) if last is not None else None),
         as_of=visit.asked("as_of"),
         talk=talk.conversation(visit, About.FINDING, number),
     )
+
+
+def _owner(connection: sa.Connection, visit: Visit, row: FindingRow | None) -> ItemRow | None:
+    """The item by which it is repaired, where there is one that may be seen."""
+    number = None if row is None else connection.execute(sa.select(occurrence.c.item).where(occurrence.c.id == row.id)).scalar()
+    found = None if number is None else items.one(connection, number)
+    return found if found is not None and visit.who.may(Permission.FINDINGS_READ, found.team) else None
 
 
 def _code(visit: Visit, info: OccurrenceInfo | None, *, is_past: bool) -> Excerpt | None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from assaymark.errors import AssayError
 from assaymark.model.access import Permission, TeamId
-from assaymark.server.api import sieve
+from assaymark.model.assessment import Instant
+from assaymark.model.decision import MOST_DAYS, DecisionKind, Justification
+from assaymark.server.api import sieve, triage
 from assaymark.server.api import views as api
 from assaymark.server.api.route import Call
 from assaymark.server.api.sieve import Sieve
@@ -20,8 +23,8 @@ from assaymark.server.problem import ApiError
 from assaymark.server.web import asking, facet
 from assaymark.server.web.layout import day
 from assaymark.server.web.screen import Screen, Visit
-from assaymark.store import facets, findings, subjects, teams, views
-from assaymark.store.findings import Order, Part, Place
+from assaymark.store import ages, facets, findings, subjects, teams, views
+from assaymark.store.findings import Order, Part, Place, Standing
 from assaymark.store.narrowing import MOST_COUNTED
 from assaymark.store.views import Audience, ViewRow
 
@@ -29,6 +32,7 @@ _OLD_NAMES = {"family": "rule_class", "words": "text"}
 _NOT_OF_THE_SIEVE = frozenset({"after", "order", "group"})
 _TYPED = frozenset({"text", "as_of", "state"})
 _MOST_TEAMS = 200
+_USUAL_DAYS = 90
 
 
 def asked_of(visit: Visit) -> Sieve:
@@ -67,6 +71,13 @@ def show_findings(visit: Visit) -> Response:
         with_items="/items/{number}" in visit.rooms or "/items/{item}" in visit.rooms,
         orders=[(each.value, facet.address(given, each)) for each in Order],
         views=[(view, view.query == given.query(), _may_forget(visit, view)) for view in kept],
+        may_decide=visit.who.may_somewhere(Permission.FINDINGS_DECIDE) and asked.at is None and asked.state is Standing.OPEN,
+        decision_kinds=list(DecisionKind),
+        justifications=list(Justification),
+        wheres=list(triage.Where),
+        last_day=day(Instant(now + MOST_DAYS * ages.DAY)),
+        usual_day=day(Instant(now + _USUAL_DAYS * ages.DAY)),
+        act=str(now),
         audiences=_audiences(visit, mine),
         first=day(first or now),
         today=day(now),
@@ -89,6 +100,26 @@ def _audiences(visit: Visit, mine: list[Any]) -> list[tuple[str, str]]:
     """With whom this visitor may share."""
     everybody = [("all", "everybody")] if visit.who.may(Permission.FINDINGS_DECIDE, None) else []
     return [("own", "me"), *((f"team:{team.id}", team.name) for team in mine), *everybody]
+
+
+def decide(visit: Visit) -> Response:
+    """Decide about the rows that were chosen, or about all that fit, in one act."""
+    form = visit.form
+    chosen = tuple(
+        int(name[4:]) for name in form if name.startswith("row-") and name[4:].isascii() and name[4:].isdecimal() and len(name) < 22
+    )
+    whole = "" if chosen else form.get("query", "") if form.get("all") else ""
+    if not chosen and not whole:
+        raise ApiError(400, "invalid", "nothing is chosen", advice="choose rows, or all that fit a filter")
+    told = {name: form.get(name, "") for name in ("kind", "reason", "until", "where", "owner")}
+    given = {name: value for name, value in told.items() if value} | {"name": form.get("name", "") or str(visit.service.now())}
+    given |= {"justification": form["justification"]} if form.get("justification") and form.get("kind") == DecisionKind.NOT_AFFECTED else {}
+    body = msgspec.convert({**given, "ids": chosen, "query": whole}, triage.Bulk, strict=False)
+    try:
+        done = triage.decide_many(_call(visit), body)
+    except AssayError as error:
+        raise ApiError(400, "invalid", error.what, detail=error.why, advice=error.advice) from error
+    return visit.page("decided.html", done=done, back=facet.address(sieve.read_query(form.get("query", ""))))
 
 
 def keep_view(visit: Visit) -> Response:
@@ -116,6 +147,7 @@ def _call(visit: Visit) -> Call:
 
 
 SCREENS = [
+    Screen("POST", "/findings/decide", decide, Permission.FINDINGS_DECIDE),
     Screen("GET", "/findings", show_findings, Permission.FINDINGS_READ),
     Screen("POST", "/findings/views", keep_view, Permission.FINDINGS_READ),
     Screen("POST", "/findings/views/{number}", forget_view, Permission.FINDINGS_READ),

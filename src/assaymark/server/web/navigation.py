@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -14,34 +14,36 @@ class Place(Struct, frozen=True):
 
     address: str
     name: str
-    permission: Permission | None
     key: str
     """Pressed after ``g``, leads there."""
 
 
 PLACES = (
-    Place("/", "Queue", None, "q"),
-    Place("/changes", "Changes", Permission.ASSESSMENTS_READ, "c"),
-    Place("/findings", "Findings", Permission.FINDINGS_READ, "f"),
-    Place("/items", "Items", Permission.FINDINGS_READ, "i"),
-    Place("/subjects", "Subjects", Permission.SUBJECTS_READ, "s"),
-    Place("/trace", "Trace", Permission.SUBJECTS_READ, "t"),
-    Place("/posture", "Posture", Permission.SUBJECTS_READ, "p"),
-    Place("/decisions", "Decisions", Permission.FINDINGS_READ, "d"),
-    Place("/report", "Report", Permission.SUBJECTS_READ, "r"),
-    Place("/policies", "Policies", Permission.POLICIES_READ, "o"),
-    Place("/repositories", "Repositories", Permission.SUBJECTS_READ, "e"),
-    Place("/settings", "Settings", None, "g"),
+    Place("/", "Queue", "q"),
+    Place("/changes", "Changes", "c"),
+    Place("/findings", "Findings", "f"),
+    Place("/items", "Items", "i"),
+    Place("/subjects", "Subjects", "s"),
+    Place("/trace", "Trace", "t"),
+    Place("/posture", "Posture", "p"),
+    Place("/decisions", "Decisions", "d"),
+    Place("/report", "Report", "r"),
+    Place("/policies", "Policies", "o"),
+    Place("/repositories", "Repositories", "e"),
+    Place("/settings", "Settings", "g"),
 )
 """In the order in which they are shown."""
+_WITHIN_SETTINGS = frozenset({"/repositories"})
+"""A way leads there from the settings, where there are any."""
 
 
-def places_for(visitor: Principal | None, rooms: Collection[str]) -> tuple[Place, ...]:
-    """What is shown to this visitor of a server that has these pages."""
+def places_for(visitor: Principal | None, rooms: Mapping[str, Permission | None]) -> tuple[Place, ...]:
+    """What is shown to this visitor of a server that has these pages, each with the permission that it asks."""
     if visitor is None:
         return ()
-    there = (place for place in PLACES if place.address in rooms)
-    return tuple(place for place in there if place.permission is None or visitor.may_somewhere(place.permission))
+    there = [place for place in PLACES if place.address in rooms and not (place.address in _WITHIN_SETTINGS and "/settings" in rooms)]
+    asked = [(place, rooms[place.address]) for place in there]
+    return tuple(place for place, permission in asked if permission is None or visitor.may_somewhere(permission))
 
 
 def is_here(address: str, path: str) -> bool:

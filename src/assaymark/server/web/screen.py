@@ -6,7 +6,7 @@ pages that say what, where and what to do. Authorisation is by the matched page,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -38,8 +38,8 @@ class Visit(Struct, frozen=True):
     request: Request
     principal: Principal | None
     form: dict[str, str]
-    rooms: frozenset[str] = frozenset()
-    """Addresses of the pages that this server has."""
+    rooms: Mapping[str, Permission | None] = {}
+    """Addresses of the pages that this server has, with what they ask."""
 
     @property
     def who(self) -> Principal:
@@ -88,11 +88,11 @@ class Screen(Struct, frozen=True):
 
 def routes(service: Service, screens: list[Screen], identify: Identify) -> list[Route]:
     """One Starlette route per page and method."""
-    rooms = frozenset(each.path for each in screens if each.method == "GET")
+    rooms = {each.path: each.permission for each in screens if each.method == "GET"}
     return [Route(each.path, _endpoint(service, each, identify, rooms), methods=[each.method], name=each.show.__name__) for each in screens]
 
 
-def _endpoint(service: Service, screen: Screen, identify: Identify, rooms: frozenset[str]) -> Callable[[Request], Any]:
+def _endpoint(service: Service, screen: Screen, identify: Identify, rooms: Mapping[str, Permission | None]) -> Callable[[Request], Any]:
     def perform(request: Request, form: dict[str, str]) -> Response:
         visit = Visit(service, request, _visitor(service, request, identify), form, rooms)
         if not screen.public and visit.principal is None:

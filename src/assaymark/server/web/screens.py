@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
@@ -20,6 +19,7 @@ from assaymark.server.web import (
     posture,
     register,
     reports,
+    settings,
     simulations,
     start,
     subjects,
@@ -27,18 +27,12 @@ from assaymark.server.web import (
     trace,
 )
 from assaymark.server.web.layout import static
-from assaymark.server.web.screen import Identify, Screen, Visit, routes
-
-
-def show_start(_visit: Visit) -> Response:
-    """The first page is what happened last."""
-    return RedirectResponse("/changes", 303)
+from assaymark.server.web.screen import Identify, Screen, routes
 
 
 def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
-        Screen("GET", "/", show_start, None),
         *changes.SCREENS,
         *channels.SCREENS,
         *decisions.SCREENS,
@@ -53,6 +47,7 @@ def screens() -> list[Screen]:
         *posture.SCREENS,
         *register.SCREENS,
         *reports.SCREENS,
+        *settings.SCREENS,
         *simulations.SCREENS,
         *start.SCREENS,
         *subjects.SCREENS,

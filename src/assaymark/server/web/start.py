@@ -18,7 +18,7 @@ def show_start(visit: Visit) -> Response:
     reader = asking.choice(visit, "for", Reader) or reader_of(who)
     with visit.service.database.read() as connection:
         if reader is Reader.DEVELOPER:
-            answer: object = queue.developer(connection, who)
+            answer: object = queue.developer(connection, who, visit.service.now())
         elif reader is Reader.MANAGER:
             answer = queue.manager(connection, who, visit.service.now())
         else:
@@ -27,4 +27,12 @@ def show_start(visit: Visit) -> Response:
     return visit.page(f"start-{reader.value}.html", tabs=tabs, queue=answer, now=visit.service.now(), rooms=visit.rooms)
 
 
-SCREENS = [Screen("GET", "/", show_start, None)]
+def show_keys(visit: Visit) -> Response:
+    """Which keys do what, and the switch that turns them off."""
+    return visit.page("keys.html")
+
+
+SCREENS = [
+    Screen("GET", "/", show_start, None),
+    Screen("GET", "/keys", show_keys, None),
+]

@@ -22,6 +22,7 @@ HANDLERS: Mapping[str, str] = {
     "import": "assaymark.server.work.importing:import_report",
     "own-items": "assaymark.server.work.owners:own_items",
     "tell-items": "assaymark.server.work.items:tell_items",
+    "make-sample": "assaymark.server.sample_organisation:make_organisation",
     "inventory": "assaymark.server.work.inventory:inventory",
     "rejudge": "assaymark.server.work.rejudge:rejudge",
     "rejudge-hits": "assaymark.server.work.rejudge:rejudge_hits",
