@@ -36,7 +36,7 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "webhooks.schema.jso
 
 
 def telling(title: str = HOSTILE, kind: HappeningKind = HappeningKind.VERDICT_CHANGED, path: str = "/changes/1", **more: Any) -> Telling:
-    values = {"subject": SubjectId(1), "severity": Severity.HIGH, "actor": HOSTILE, "data": {"after": "fail"}} | more
+    values: dict[str, Any] = {"subject": SubjectId(1), "severity": Severity.HIGH, "actor": HOSTILE, "data": {"after": "fail"}} | more
     row = HappeningRow(
         id=7, kind=kind, at=Instant(1_790_000_000_000_001), team=None, title=title, path=path, subject=values["subject"], repository=None,
         subject_name=HOSTILE, repository_name="", severity=values["severity"], actor=values["actor"], data=values["data"],

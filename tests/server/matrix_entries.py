@@ -237,39 +237,6 @@ class Stage:
         report = self.issued()
         row = {"hash": self.name(), "report": report, "created_at": self.now, "expires_at": self.now + DAY}
         return report, self.write(t.issued_report_link, **row)
-    def decision(self) -> int:
-        """About a thing of the team, by somebody else."""
-        number = self.subject()
-        scope = Scope(rule="r", subject=SubjectId(number))
-        until = decisions.day_of(self.now + 30 * DAY)
-        draft = decisions.Draft(DecisionKind.WAIVE, scope, MARK, MARK, until, decisions.By(MARK), self.own)
-        with self.service.database.write() as connection:
-            made = decisions.add(connection, draft, self.now)
-        assert made is not None
-        return made
-
-    def request(self) -> int:
-        """For a decision, of somebody else."""
-        finding, _ = self.occurrence()
-        scope = Scope(finding=MARK, subject=SubjectId(self.subject()))
-        until = decisions.day_of(self.now + 30 * DAY)
-        wish = wishes.Wish(DecisionKind.WAIVE, scope, MARK, until, decisions.By(MARK), self.own, finding)
-        with self.service.database.write() as connection:
-            return wishes.add(connection, wish, self.now)
-
-    @property
-    def soon(self) -> str:
-        """A last day."""
-        return decisions.day_of(self.now + 30 * DAY).isoformat()
-
-    def wish(self) -> Asked:
-        finding, _ = self.occurrence()
-        body = {"kind": "waive", "reason": "not now", "until": self.soon, "subject": self.subject()}
-        return Asked({"finding": finding}, body=body)
-
-    def triage(self) -> Any:
-        _, row = self.occurrence()
-        return {"kind": "waive", "reason": "not now", "until": self.soon, "name": self.name(), "ids": [row]}
 
     def decision(self) -> int:
         """About a thing of the team, by somebody else."""
@@ -485,6 +452,10 @@ ENTRIES: dict[str, Entry] = {
     "test_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
     "list_messages": Entry(Access.TEAM, on(channel=Stage.channel)),
     "replay_message": Entry(Access.TEAM, lambda stage: Asked(dict(zip(("channel", "message"), stage.message(), strict=True)))),
+    "get_digest": Entry(Access.SESSION, ok=(404,)),
+    "put_digest": Entry(Access.SESSION, _body(lambda _: {"every": "day"}), (409,)),
+    "end_digest": Entry(Access.SESSION, ok=(404,)),
+    "send_digest": Entry(Access.SESSION, ok=(404,)),
     "list_happenings": Entry(Access.LISTED, listed(Stage.message)),
     "list_repositories": Entry(Access.LISTED, listed(Stage.repository)),
     "get_repository": Entry(Access.TEAM, on(repository=Stage.repository)),
