@@ -112,6 +112,15 @@ def test_every_kind_has_words_and_a_payload_as_documented(kind: HappeningKind) -
         assert [error.message for error in schema.iter_errors(json.loads(webhook.payload(each)))] == []
 
 
+def test_the_reference_shows_a_payload_as_the_schema_has_it_and_names_every_kind() -> None:
+    page = (SCHEMA.parent / "webhooks.md").read_text("utf-8")
+    shown = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    schema = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text("utf-8")), validate_formats=True)
+    assert [error.message for error in schema.iter_errors(shown)] == []
+    assert set(shown["data"]) == set(json.loads(SCHEMA.read_text("utf-8"))["properties"]["data"]["properties"])
+    assert [kind for kind in HappeningKind if f"`{kind.value}`" not in page] == []
+
+
 def test_the_documented_kinds_are_the_kinds() -> None:
     assert json.loads(SCHEMA.read_text("utf-8"))["properties"]["type"]["enum"] == [kind.value for kind in HappeningKind]
 
