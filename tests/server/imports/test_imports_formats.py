@@ -23,6 +23,7 @@ from tests.server.imports.import_samples import (
     world,
     zap,
 )
+from tests.server.migrations.migration_samples import track
 
 from assaymark.errors import UsageError
 from assaymark.model.finding import Kind, Layer
@@ -121,6 +122,12 @@ KINDS: dict[str, tuple[bytes | object, DocumentKind]] = {
     "ocsf lines": (b"\n".join(json.dumps(prowler("c", str(n))).encode() for n in range(3)), DocumentKind.OCSF),
     "openvex": (VEX, DocumentKind.OPENVEX),
     "cyclonedx xml": (BOM_XML, DocumentKind.CYCLONEDX_XML),
+    "generic": (
+        {"findings": [{"title": "x", "severity": "High", "description": "d", "file_path": "a.py", "line": 3}]},
+        DocumentKind.GENERIC,
+    ),
+    "generic table": (b"Date,Title,Severity,Url,CweId\n2026-01-01,x,Low,https://a.test/b,79\n", DocumentKind.GENERIC_CSV),
+    "dependency-track": (track()[1], DocumentKind.DEPENDENCY_TRACK),
     "spdx 3": (SPDX3, DocumentKind.SPDX3),
 }
 
