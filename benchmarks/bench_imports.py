@@ -127,7 +127,7 @@ def _imported(service: Service, number: SubjectId, data: bytes) -> tuple[float, 
     began, own = time.monotonic(), time.process_time()
     told = importing.take(service, number, data, importing.Order(""), importing.By("bench"))
     if told.state == "running":
-        importing.import_report(service, {"assessment": told.assessment}, _Once())  # type: ignore[arg-type]
+        importing.import_report(service, {"assessment": told.assessment}, _Once())
     return time.monotonic() - began, time.process_time() - own
 
 

@@ -37,7 +37,12 @@ OWN = {
     DocumentKind.SEMGREP: "semgrep-*",
     DocumentKind.CHECKOV: "checkov-*",
     DocumentKind.TRIVY: "trivy-*",
+    DocumentKind.GITLEAKS: "gitleaks-*",
+    DocumentKind.NPM_AUDIT: "npm-audit-*",
     DocumentKind.PIP_AUDIT: "pip-audit-*",
+    DocumentKind.CYCLONEDX: "cyclonedx-*.json",
+    DocumentKind.CYCLONEDX_XML: "cyclonedx-*.xml",
+    DocumentKind.SPDX: "spdx-*",
 }
 """Of the tools that were run for this: at least two reports each."""
 FOLDERS = {
@@ -76,7 +81,7 @@ def _said(path: Path) -> tuple[DocumentKind, int]:
 
 @pytest.mark.parametrize("kind", OWN)
 def test_reports_of_tools_that_were_run_are_read(kind: DocumentKind) -> None:
-    said = [_said(path) for path in sorted(import_samples.REPORTS.glob(OWN[kind] + ".json"))]
+    said = [_said(path) for path in sorted(import_samples.REPORTS.glob(OWN[kind]))]
     assert len(said) >= 2
     assert all(found is kind and many for found, many in said)
 
