@@ -322,7 +322,7 @@ _VEX = {
     "@context": "https://openvex.dev/ns/v0.2.0", "author": "a", "timestamp": "2026-01-01T00:00:00Z",
     "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "products": [], "status": "under_investigation"}],
 }  # fmt: skip
-_PROJECTS = b'[{"uuid": "a", "name": "shop", "version": "1"}]'
+_PROJECTS = [{"uuid": "a", "name": "shop", "version": "1"}]
 _SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
 
 ENTRIES: dict[str, Entry] = {
