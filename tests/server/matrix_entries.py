@@ -237,6 +237,7 @@ class Stage:
         report = self.issued()
         row = {"hash": self.name(), "report": report, "created_at": self.now, "expires_at": self.now + DAY}
         return report, self.write(t.issued_report_link, **row)
+
     def decision(self) -> int:
         """About a thing of the team, by somebody else."""
         number = self.subject()
