@@ -262,7 +262,7 @@ def _searches(values: Known, words: Sequence[str]) -> Iterator[Case]:
     yield Case("search: a secret", sends({"secret": True}, lambda r: f"tok-{r.random()}"), SEARCH_MS)
 
 
-def measured(service: Service, rounds: int, seed: int = 7) -> dict[str, dict[str, float]]:
+def measured(service: Service, rounds: int, seed: int = 7, *, of: Callable[[Known], Iterator[Case]] = cases) -> dict[str, dict[str, float]]:
     """Milliseconds per case: p50 and p95 without what was waited for a core, p95 by the clock, its budget."""
     present = ["admin"]
 
@@ -273,7 +273,7 @@ def measured(service: Service, rounds: int, seed: int = 7) -> dict[str, dict[str
     waits = Waits(service)
     chance = random.Random(seed)
     with TestClient(make_app(service, identify=identify), base_url=service.settings.url) as client:
-        for case in cases(known(service)):
+        for case in of(known(service)):
             present[0] = case.who
             taken, walls = [], []
             places = waits.places()
@@ -365,18 +365,28 @@ def figures(url: str, folder: Path, plan: Plan | None, rounds: int, *, count: in
         service.database.close()
 
 
+def misses_of(requests: dict[str, dict[str, float]]) -> list[str]:
+    """Requests that are over their budget."""
+    return [f"{name}: {row['p95']} ms of {row['budget']:.0f}" for name, row in requests.items() if row["p95"] > row["budget"]]
+
+
 def misses(found: dict[str, Any]) -> list[str]:
     """What is over its budget."""
-    wrong = [f"{name}: {row['p95']} ms of {row['budget']:.0f}" for name, row in found["requests"].items() if row["p95"] > row["budget"]]
     took = found["import"]["seconds"]
-    return [*wrong, *([f"import: {took} s of {IMPORT_SECONDS:.0f}"] if took > IMPORT_SECONDS else [])]
+    return [*misses_of(found["requests"]), *([f"import: {took} s of {IMPORT_SECONDS:.0f}"] if took > IMPORT_SECONDS else [])]
+
+
+def show_requests(requests: dict[str, dict[str, float]]) -> None:
+    """As a table."""
+    rows = [
+        [name, row["p50"], row["p95"], row["p95_wall"], "" if row["p95"] <= row["budget"] else "OVER"] for name, row in requests.items()
+    ]
+    measure.table(rows, ["request", "p50 ms", "p95 ms", "by the clock", "budget"])
 
 
 def show(found: dict[str, Any]) -> None:
     """For people."""
-    requests = found["requests"].items()
-    rows = [[name, row["p50"], row["p95"], row["p95_wall"], "" if row["p95"] <= row["budget"] else "OVER"] for name, row in requests]
-    measure.table(rows, ["request", "p50 ms", "p95 ms", "by the clock", "budget"])
+    show_requests(found["requests"])
     print(f"  import of {IMPORTED} findings: {found['import']}; peak memory after the lists {found['mib_after_lists']} MiB")
     print("  over budget: " + ("; ".join(misses(found)) or "nothing"), flush=True)
 

@@ -148,7 +148,10 @@ def _digest(*parts: object) -> str:
 
 
 def _assessments(connection: sa.Connection, plan: Plan, chance: random.Random) -> None:
-    names = ("id", "subject", "team", "state", "trigger", "actor", "head", "queued_at", "started_at", "finished_at", "summary")
+    names = (
+        "id", "subject", "team", "state", "trigger", "actor", "head", "queued_at", "started_at", "finished_at", "summary",
+        "trigger_details", "new_findings", "level",
+    )  # fmt: skip
     bulk.add(connection, assessment, names, _assessment_rows(plan, chance))
 
 
@@ -161,8 +164,11 @@ def _assessment_rows(plan: Plan, chance: random.Random) -> Iterator[tuple[Any, .
     moments.sort(key=lambda pair: pair[0])
     for number, (at, each) in enumerate(moments, 1):
         state = _pick(chance, (("pass", 78), ("fail", 12), ("unproven", 5), ("superseded", 4), ("cancelled", 1)))
-        yield (number, each.id, each.team, state, "merge-request" if each.kind == "merge-request" else "push", f"person-{number % 500}",
-               _digest(number)[:40], at, at + 1_000_000, at + 9_000_000, "nothing that stops the line")  # fmt: skip
+        trigger = {"merge-request": "merge-request", "environment": "deployment"}.get(each.kind, "push")
+        commit = _digest(max(1, number - 50))[:40]  # of a deployment: what came some while before
+        details = f'{{"kind":"deployment","after":"{commit}"}}' if trigger == "deployment" else "{}"
+        yield (number, each.id, each.team, state, trigger, f"person-{number % 500}", _digest(number)[:40], at, at + 1_000_000,
+               at + 9_000_000, "nothing that stops the line", details, number % 3, "production")  # fmt: skip
 
 
 # --- findings --------------------------------------------------------------------------------------------------------
@@ -202,7 +208,10 @@ def _findings(connection: sa.Connection, plan: Plan, chance: random.Random) -> N
     bulk.add(connection, finding, ("id", *FINDING_COLUMNS), rows)
     counts: dict[int, list[int]] = {}
     bulk.add(
-        connection, occurrence, (*OCCURRENCE_COLUMNS, "closed_at"), _occurrence_rows(plan, chance, [rules[n] for n in of_rule], counts)
+        connection,
+        occurrence,
+        (*OCCURRENCE_COLUMNS, "closed_at", "closed_by"),
+        _occurrence_rows(plan, chance, [rules[n] for n in of_rule], counts),
     )
     _summaries(connection, plan, counts)
 
@@ -236,14 +245,16 @@ def _occurrence_rows(plan: Plan, chance: random.Random, rules: Sequence[_Rule], 
         if chance.random() < 0.66:
             closed = min(closed or NOW - DAY, opened + int(chance.expovariate(1 / (120 * DAY))))
         tally = counts.setdefault(each.id, [0] * 5)
-        if closed is None and rule.kind != "unchecked":
+        seen_gone = 1 if closed is not None and closed != each.ended else None  # by the first assessment: which one, nobody asks here
+        waived = int(number % 50 == 0)
+        if closed is None and rule.kind != "unchecked" and not waived:
             tally[rule.severity] += 1
         path = f"src/{chance.choice(_WORDS)}/{chance.choice(_WORDS)}_{number % 997}.py"
         line = number % 900 + 1
         detail = '{"statement":"run(' + str(which) + ')","column":5}'
         message = f"{rule.title}: {chance.choice(_WORDS)} {which % 5000}"
         yield (which + 1, each.id, each.team, rule.kind, rule.layer, rule.rule_class, rule.rule, rule.severity, 2, path, line, line,
-               message, detail, number, 0, 0, None, rule.check, opened, None, opened, closed)  # fmt: skip
+               message, detail, number, waived, waived, None, rule.check, opened, None, opened, closed, seen_gone)  # fmt: skip
 
 
 def _summaries(connection: sa.Connection, plan: Plan, counts: dict[int, list[int]]) -> None:

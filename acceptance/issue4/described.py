@@ -22,6 +22,7 @@ ORIGINALS = {
     "github": "https://github.com/github/rest-api-description (also in the package @octokit/openapi: generated/api.github.com.json)",
     "gitlab": "doc/api/openapi/openapi_v3.yaml of https://gitlab.com/gitlab-org/gitlab",
     "gitea": "https://gitea.com/swagger.v1.json, or /swagger.v1.json of any Gitea or Forgejo",
+    "jira": "https://developer.atlassian.com/cloud/jira/platform/swagger-v3.v3.json",
 }
 _JSON = "application/json"
 
@@ -132,7 +133,7 @@ class Description:
         schemes = self.document.get("securityDefinitions") or self.document.get("components", {}).get("securitySchemes") or {}
         given = asked.headers.get("authorization", "")
         for scheme in schemes.values():
-            if scheme["type"] == "http" and given.startswith("Bearer "):
+            if scheme["type"] == "http" and given.lower().startswith(f"{scheme.get('scheme', 'bearer').lower()} "):
                 return
             is_there = scheme["type"] == "apiKey" and scheme["in"] == "header" and asked.headers.get(scheme["name"].lower())
             if is_there and ('prepended with "token"' not in scheme.get("description", "") or given.startswith("token ")):
@@ -218,6 +219,8 @@ class Description:
 
 
 def _typed(text: str, kind: Any) -> Any:
+    if kind == "array":
+        return text.split(",")
     if kind == "integer" and re.fullmatch(r"-?[0-9]+", text):
         return int(text)
     return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text

@@ -322,6 +322,7 @@ _VEX = {
     "@context": "https://openvex.dev/ns/v0.2.0", "author": "a", "timestamp": "2026-01-01T00:00:00Z",
     "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "products": [], "status": "under_investigation"}],
 }  # fmt: skip
+_PROJECTS = b'[{"uuid": "a", "name": "shop", "version": "1"}]'
 _SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
 
 ENTRIES: dict[str, Entry] = {
@@ -471,6 +472,7 @@ ENTRIES: dict[str, Entry] = {
     "record_deployment": Entry(
         Access.TEAM, _body(lambda stage: {"environment": stage.name(), "digest": "sha256:" + "a" * 64, "team": stage.own})
     ),
+    "migrate_from": Entry(Access.EVERYWHERE, lambda _: Asked({"origin": "dependency-track"}, body=_PROJECTS)),
     "import_findings": Entry(Access.TEAM, lambda stage: Asked({"subject": stage.subject()}, body=_SARIF)),
     "get_bill": Entry(Access.TEAM, on(subject=Stage.subject)),
     "list_components": Entry(Access.SOMEWHERE, lambda _: Asked(query={"name": "nothing"})),

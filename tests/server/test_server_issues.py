@@ -18,7 +18,7 @@ from assaymark.model.verdict import Judged
 from assaymark.server.service import Service
 from assaymark.server.work import issues as module
 from assaymark.server.work.deliver import deliver
-from assaymark.server.work.items import follow
+from assaymark.server.work.items import follow, tell_items
 from assaymark.store import issues as kept
 from assaymark.store.item_keeping import Owner, own
 from assaymark.store.outbox import MessageState
@@ -202,6 +202,29 @@ def test_a_tracker_that_is_down_for_a_while_gets_it_then(desk: Desk) -> None:
     desk.remote.fails = lambda _method, _path: 0
     desk.later()
     assert len(desk.issues) == 1
+
+
+def test_a_tracker_that_is_down_for_a_day_gets_it_when_it_is_up(desk: Desk) -> None:
+    desk.remote.fails = lambda _method, _path: 503
+    desk.tell(*fifty())
+    for _ in range(10):
+        desk.later()
+    assert desk.states() == [MessageState.GIVEN_UP]
+    desk.remote.fails = lambda _method, _path: 0
+    tell_items(desk.service, {}, Attempt())
+    desk.later()
+    assert len(desk.issues) == 1
+    tell_items(desk.service, {}, Attempt())
+    assert desk.states() == [MessageState.GIVEN_UP, MessageState.SENT]
+
+
+def test_what_a_tracker_refuses_for_good_is_not_tried_again(desk: Desk) -> None:
+    desk.remote.fails = lambda _method, _path: 403
+    desk.tell(*fifty())
+    desk.later()
+    tell_items(desk.service, {}, Attempt())
+    desk.later()
+    assert len(desk.remote.asked) == 1
 
 
 def test_an_issue_that_was_deleted_there_is_made_again_while_the_item_is_open(desk: Desk) -> None:

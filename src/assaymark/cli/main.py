@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
     "worker": ("worker", "Work on what triggers set off, on as many machines as one likes."),
     "person": ("person", "Invite, list, close and reset accounts of the server on this machine."),
+    "migrate": ("migrate", "Take over what DefectDojo or Dependency-Track hold."),
     "store": ("store", "Move, verify and back up what a server keeps."),
     "completion": ("completion", "Print the completion script for a shell."),
 }

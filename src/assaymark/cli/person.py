@@ -23,7 +23,7 @@ def command() -> None:
     """Invite, list, close and reset accounts of the server on this machine."""
 
 
-def _of_server(run: Callable[..., Any]) -> Callable[..., Any]:
+def of_server(run: Callable[..., Any]) -> Callable[..., Any]:
     run = click.option("--url", default="", help="How people reach the server; it stands in links.")(run)
     run = click.option("--database", default="", help="URL of PostgreSQL; SQLite in the data folder without it.")(run)
     return click.option("--data", default="", help="Folder of the server's data.")(run)
@@ -54,7 +54,7 @@ def of_machine(data: str, database: str, url: str) -> Iterator[Service]:
 @click.option("--name", default="", help="Full name.")
 @click.option("--role", "role", default="viewer", show_default=True, type=_ROLES, help="The first role.")
 @click.option("--team", default="", help="Slug of the team in which it holds; everywhere without it.")
-@_of_server
+@of_server
 def invite_command(login: str, name: str, role: str, team: str, data: str, database: str, url: str) -> None:
     """Make an account and print the link by which its owner chooses a password, once, within seven days."""
     from assaymark.server.people import desk
@@ -67,7 +67,7 @@ def invite_command(login: str, name: str, role: str, team: str, data: str, datab
 @click.argument("login")
 @click.argument("role", type=_ROLES)
 @click.option("--team", default="", help="Slug of the team in which it holds; everywhere without it.")
-@_of_server
+@of_server
 def give_command(login: str, role: str, team: str, data: str, database: str, url: str) -> None:
     """Let somebody hold a role, e.g. when nobody is administrator any more."""
     from assaymark.server.people import desk
@@ -78,7 +78,7 @@ def give_command(login: str, role: str, team: str, data: str, database: str, url
 
 
 @command.command("list")
-@_of_server
+@of_server
 def list_command(data: str, database: str, url: str) -> None:
     """List accounts with their roles."""
     from assaymark.server.people import desk
@@ -96,7 +96,7 @@ def list_command(data: str, database: str, url: str) -> None:
 
 @command.command("disable")
 @click.argument("login")
-@_of_server
+@of_server
 def disable_command(login: str, data: str, database: str, url: str) -> None:
     """Close an account: its sessions and tokens end at once."""
     from assaymark.server.people import desk
@@ -108,7 +108,7 @@ def disable_command(login: str, data: str, database: str, url: str) -> None:
 
 @command.command("enable")
 @click.argument("login")
-@_of_server
+@of_server
 def enable_command(login: str, data: str, database: str, url: str) -> None:
     """Open an account again."""
     from assaymark.server.people import desk
@@ -120,7 +120,7 @@ def enable_command(login: str, data: str, database: str, url: str) -> None:
 
 @command.command("reset")
 @click.argument("login")
-@_of_server
+@of_server
 def reset_command(login: str, data: str, database: str, url: str) -> None:
     """Print a link by which somebody chooses a password anew, once, within a day."""
     from assaymark.server.people import desk

@@ -173,7 +173,8 @@ def _words(notes: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _continued(row: Any, counts: Decision | None, at: Instant) -> tuple[Any, ...]:
     detail = msgspec.json.decode(row.detail, type=Detail)
-    detail = msgspec.structs.replace(detail, waiver=waiver_text(ref_of(counts)) if counts else "")
+    ref = ref_of(counts) if counts else None
+    detail = msgspec.structs.replace(detail, waiver=waiver_text(ref) if ref else "", waived_until=ref.until if ref else "")
     changed = {
         "decision": counts.id if counts else None, "waived": int(counts is not None), "opened_at": at, "opened_by": None,
         "line": row.line_now, "detail": msgspec.json.encode(detail).decode(),

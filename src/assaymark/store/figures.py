@@ -17,7 +17,7 @@ from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.finding import Layer
 from assaymark.model.severity import Severity
 from assaymark.store import figure_days, figure_verdicts
-from assaymark.store.figure_sums import ALL, BAND_COUNT, BANDS, RANKS, Cells, Counted, day_of, end_of, summed
+from assaymark.store.figure_sums import ALL, BAND_COUNT, BANDS, Cells, Counted, day_of, end_of, summed
 from assaymark.store.figure_verdicts import Coverage, Existing, Running, Told, Weakened, percentile
 from assaymark.store.narrowing import Teams
 from assaymark.store.promises import DAY
@@ -124,11 +124,51 @@ class Figures(Struct, frozen=True):
         return sum(getattr(row, name) for row in self.rows)
 
 
+class Reading:
+    """One reader's questions on one connection: what was counted for one of them is not counted again for the next."""
+
+    def __init__(self, connection: sa.Connection, scope: Scope) -> None:
+        self.connection, self.scope = connection, scope
+        self.ids = members(connection, scope)
+        self._cells: dict[int, Cells] = {}
+
+    def cells(self, at: int) -> Cells:
+        """Every cell that the scope may be asked of."""
+        if at not in self._cells:
+            teams = self.scope.cells
+            self._cells[at] = (
+                figure_days.subjects_at(self.connection, self.ids, at)
+                if teams is None
+                else figure_days.cells_at(self.connection, at, None if teams == [ALL] else teams)
+            )
+        return self._cells[at]
+
+    def counted(self, at: int, layers: Sequence[str] | None = None) -> Counted:
+        """The scope's numbers, of these layers or of its own."""
+        teams = self.scope.cells
+        return chosen(self.cells(at), [ALL] if teams is None else teams, self.scope.layers if layers is None else layers)
+
+    def by_team(self, at: Instant) -> dict[int, Counted]:
+        """Team -> its numbers, of the teams that may be seen; what belongs to none is left out."""
+        cells, mine = self.cells(at), self.scope.cells
+        teams = {team for team, _ in cells if team != ALL and (mine == [ALL] or team in (mine or []))}
+        return {team: chosen(cells, [team], self.scope.layers) for team in sorted(teams)}
+
+    def by_layer(self, at: Instant) -> dict[str, Counted]:
+        """Layer -> its numbers."""
+        return {layer.value: self.counted(at, [layer.value]) for layer in Layer}
+
+
 def figures(connection: sa.Connection, scope: Scope, at: Instant) -> Figures:
     """All of them."""
+    return read(Reading(connection, scope), at)
+
+
+def read(reading: Reading, at: Instant) -> Figures:
+    """The same, of a reader who asks more."""
+    connection, scope, ids = reading.connection, reading.scope, reading.ids
     begin = Instant(max(0, at - WINDOW_DAYS * DAY))
-    ids = members(connection, scope)
-    now, before = _counted(connection, scope, at, ids), _counted(connection, scope, begin, ids)
+    now, before = reading.counted(at), reading.counted(begin)
     rows = existing(connection, scope, at)
     levels: dict[str, int] = {}
     for row in rows:
@@ -155,38 +195,9 @@ def members(connection: sa.Connection, scope: Scope) -> list[int]:
     return [row[0] for row in connection.execute(query)]
 
 
-def counted_at(connection: sa.Connection, scope: Scope, at: Instant) -> Counted:
-    """What the rows of `Figures` are made of."""
-    return _counted(connection, scope, at, members(connection, scope))
-
-
-def _counted(connection: sa.Connection, scope: Scope, at: Instant, ids: Sequence[int]) -> Counted:
-    teams = scope.cells
-    cells = figure_days.subjects_at(connection, ids, at) if teams is None else figure_days.cells_at(connection, at, teams)
-    return chosen(cells, [ALL] if teams is None else teams, scope.layers)
-
-
 def chosen(cells: Cells, teams: Sequence[int], layers: Sequence[str]) -> Counted:
     """The sum over these."""
     return summed(cells[team, layer] for team in teams for layer in layers if (team, layer) in cells)
-
-
-def by_team(connection: sa.Connection, scope: Scope, at: Instant) -> dict[int, Counted]:
-    """Team -> its numbers, of the teams that may be seen; `ALL` is what belongs to none or everything, and is left out."""
-    cells = figure_days.cells_at(connection, at)
-    teams = {team for team, _ in cells if team != ALL and (scope.teams is None or team in scope.teams)}
-    return {team: chosen(cells, [team], scope.layers) for team in sorted(teams)}
-
-
-def by_layer(connection: sa.Connection, scope: Scope, at: Instant) -> dict[str, Counted]:
-    """Layer -> its numbers."""
-    teams = scope.cells
-    cells = (
-        figure_days.subjects_at(connection, members(connection, scope), at)
-        if teams is None
-        else figure_days.cells_at(connection, at, teams)
-    )
-    return {layer.value: chosen(cells, [ALL] if teams is None else teams, [layer.value]) for layer in Layer}
 
 
 def existing(connection: sa.Connection, scope: Scope, at: Instant) -> list[Existing]:
@@ -279,6 +290,3 @@ def band_names() -> tuple[str, ...]:
     """For people."""
     firsts = (0, *(days + 1 for days in BANDS))
     return (*(f"{first}-{last} days" for first, last in zip(firsts, BANDS, strict=False)), f"over {BANDS[-1]} days")
-
-
-__all__ = ["RANKS", "Endorsed", "Figures", "Row", "Scope", "Speed", "by_layer", "by_team", "counted_at", "existing", "figures"]

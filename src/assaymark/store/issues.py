@@ -15,8 +15,9 @@ from msgspec import Struct
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant
 from assaymark.store.new_rows import insert_new
+from assaymark.store.outbox import ATTEMPTS, MessageState
 from assaymark.store.tables import connection as connections
-from assaymark.store.tables import issue, repository
+from assaymark.store.tables import issue, outbox, repository
 
 
 class Tracking(Struct, frozen=True):
@@ -84,6 +85,15 @@ def known(link: sa.Connection, item: int, connection: int) -> Known | None:
 def in_trackers(link: sa.Connection, item: int) -> set[int]:
     """The connections in which it was ever told or tried."""
     return set(link.execute(sa.select(issue.c.connection).where(issue.c.item == item)).scalars())
+
+
+def given_up(link: sa.Connection, kind: str, *, most: int = 200) -> list[tuple[str, str]]:
+    """Stream and message of what was tried as often as messages are, and not said since; what was refused for good is not among it."""
+    later = outbox.alias("later")
+    o = outbox.c
+    newer = sa.exists().where(later.c.stream == o.stream, later.c.id > o.id)
+    where = (o.state == MessageState.GIVEN_UP, o.kind == kind, o.attempts >= ATTEMPTS, ~newer)
+    return [(row.stream, row.message) for row in link.execute(sa.select(o.stream, o.message).where(*where).order_by(o.id).limit(most))]
 
 
 def try_first(link: sa.Connection, item: int, connection: int, at: Instant) -> None:

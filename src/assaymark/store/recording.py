@@ -67,6 +67,8 @@ class Recording(Struct, frozen=True):
     at: Instant
     summary: str = ""
     """One sentence; with a verdict it may be left out."""
+    ages: Mapping[str, Instant] = {}
+    """By fingerprint: of what begins here, when it began where it was looked after before."""
 
 
 def record(connection: sa.Connection, recording: Recording) -> bool:
@@ -263,7 +265,7 @@ def _rows(found: Difference, recording: Recording, team: int | None, items: Mapp
             seen.severity, finding.confidence.rank, seen.path, seen.line, seen.line, cut(finding.message, _LONGEST_MESSAGE),
             _detail(seen.judged, opening.decision), opening.ordinal, int(own or opening.decision is not None), own,
             opening.decision.id if opening.decision else None, opening.checks, at, by,
-            at if opening.since is None else opening.since, items.get(position),
+            recording.ages.get(finding.fingerprint, at) if opening.since is None else opening.since, items.get(position),
         )  # fmt: skip
 
 

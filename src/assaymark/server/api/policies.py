@@ -144,6 +144,7 @@ def list_policy_versions(call: Call, name: Name, after: str | None = None, limit
     limit = rights.limited(limit)
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
+        _some(link, name)
         rows = policies.history(link, name, before=before, limit=limit + 1)
         shown = tuple(_view(call, link, row) for row in rows[:limit])
     return Page(shown, next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
@@ -162,6 +163,7 @@ def list_policy_events(call: Call, name: Name, after: str | None = None, limit: 
     limit = rights.limited(limit)
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
+        _some(link, name)
         rows = policies.events_of(link, name, before=before, limit=limit + 1)
     return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
 

@@ -24,7 +24,7 @@ from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Created, Page, Router
 from assaymark.server.problem import ApiError, conflict, invalid, not_found
 from assaymark.server.work.deciding import Deciding
-from assaymark.server.work.telling_decisions import of_request
+from assaymark.server.work.decision_news import of_request
 from assaymark.store import decisions, findings, wishes
 from assaymark.store.decisions import By, Draft, Part
 from assaymark.store.trail import Action

@@ -17,7 +17,8 @@ from assaymark.server.imports.documents import is_lines, is_xml, root_of, utf8
 
 KNOWN = (
     "SARIF 2.1.0, CycloneDX (JSON or XML), SPDX 2.3 or 3.0 (JSON), OpenVEX, OCSF, JUnit XML, a verdict of `assay check --format json`, or "
-    "a report of Trivy, Grype, Semgrep, Gitleaks, ZAP, Nuclei, Checkov, Bandit, npm audit, pip-audit, OSV-Scanner, Snyk or SonarQube"
+    "a report of Trivy, Grype, Semgrep, Gitleaks, ZAP, Nuclei, Checkov, Bandit, npm audit, pip-audit, OSV-Scanner, Snyk or SonarQube, "
+    "DefectDojo's Generic Findings Import, Dependency-Track's findings"
 )
 
 
@@ -45,6 +46,9 @@ class DocumentKind(StrEnum):
     OSV_SCANNER = "osv-scanner"
     SNYK = "snyk"
     SONARQUBE = "sonarqube"
+    GENERIC = "generic-findings"
+    GENERIC_CSV = "generic-findings-csv"
+    DEPENDENCY_TRACK = "dependency-track"
 
 
 BILLS = frozenset({DocumentKind.CYCLONEDX, DocumentKind.CYCLONEDX_XML, DocumentKind.SPDX, DocumentKind.SPDX3})
@@ -115,6 +119,8 @@ class _Probe(Struct):
     info: Raw = _ABSENT
     rule_id: Any = field(name="RuleID", default=None)
     file: Any = field(name="File", default=None)
+    findings: Raw = _ABSENT
+    meta: Raw = _ABSENT
     old_rule: Any = field(name="rule", default=None)
     offender: Any = None
 
@@ -134,6 +140,8 @@ def kind_of(data: bytes) -> DocumentKind:
         return _of_xml(data)
     if data.lstrip()[:4] == b"SPDX":
         raise UsageError("this is an SPDX document as text", advice="export it as SPDX 2.3 JSON")
+    if is_csv(data):
+        return DocumentKind.GENERIC_CSV
     try:
         found = _of_list(data) if data.lstrip().startswith(b"[") else _of_object(_decode(_first(data)))
     except RecursionError as error:
@@ -143,6 +151,12 @@ def kind_of(data: bytes) -> DocumentKind:
     if found is None:
         raise UsageError("the document is JSON of a kind that is not read here", advice=f"send {KNOWN}")
     return found
+
+
+def is_csv(data: bytes) -> bool:
+    """Whether the first line names the columns that DefectDojo's table of findings has to have."""
+    first = data[:4096].partition(b"\n")[0].decode("utf-8", "replace")
+    return {"Title", "Severity"} <= {name.strip().strip('"') for name in first.split(",")}
 
 
 def _first(data: bytes) -> bytes:
@@ -210,6 +224,8 @@ def _of_tool(probe: _Probe) -> DocumentKind | None:
         ("hotspots" in has and "paging" in has, DocumentKind.SONARQUBE),
         ("issues" in has and bool({"paging", "total", "components"} & has), DocumentKind.SONARQUBE),
         ((probe.template_id or probe.old_template_id) is not None and "info" in has, DocumentKind.NUCLEI),
+        ("findings" in has and "meta" in has, DocumentKind.DEPENDENCY_TRACK),
+        (bytes(probe.findings).startswith(b"["), DocumentKind.GENERIC),
         ("results" in has and "errors" in has, DocumentKind.SEMGREP),
     )
     found = next((kind for holds, kind in table if holds), None)

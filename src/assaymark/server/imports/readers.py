@@ -12,6 +12,8 @@ from assaymark.server.imports.kinds import BILLS, DocumentKind
 from assaymark.server.imports.native import (
     bandit,
     checkov,
+    dependency_track,
+    generic,
     gitleaks,
     grype,
     npm_audit,
@@ -46,6 +48,9 @@ READERS: dict[DocumentKind, Reader] = {
     DocumentKind.OSV_SCANNER: osv_scanner.read,
     DocumentKind.SNYK: snyk.read,
     DocumentKind.SONARQUBE: sonarqube.read,
+    DocumentKind.GENERIC: generic.read,
+    DocumentKind.GENERIC_CSV: generic.read_csv,
+    DocumentKind.DEPENDENCY_TRACK: dependency_track.read,
 }
 
 
@@ -56,7 +61,7 @@ def read(data: bytes, kind: DocumentKind, given: tuple[Ask, World], index: Index
         UsageError: when it is not what its kind promises, or cannot be read one way only.
     """
     data = utf8(data)
-    if not is_xml(data):
+    if not is_xml(data) and kind is not DocumentKind.GENERIC_CSV:
         checked_json(data)
     if kind in BILLS:
         return bill.read(data, kind, given, index)

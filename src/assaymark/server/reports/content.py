@@ -16,7 +16,7 @@ from assaymark.store.figure_sums import ALL, BAND_COUNT, Counted
 from assaymark.store.figure_trends import Trend
 from assaymark.store.figure_verdicts import Existing
 from assaymark.store.figure_waivers import Endings
-from assaymark.store.figures import WINDOW_DAYS, Figures, Scope
+from assaymark.store.figures import WINDOW_DAYS, Figures, Reading, Scope
 from assaymark.store.promises import DAY, Ledger, Promises, Terms
 from assaymark.verdict.policy import APPETITE, Level
 
@@ -77,7 +77,8 @@ class Asked(Struct, frozen=True):
 def content(connection: sa.Connection, asked: Asked) -> Content:
     """Everything in it."""
     scope = Scope(team=asked.team)
-    now = figures.figures(connection, scope, asked.as_of)
+    reading = Reading(connection, scope)
+    now = figures.read(reading, asked.as_of)
     promises = Ledger(connection).at(asked.as_of)
     found = figures.existing(connection, scope, asked.as_of)
     name = _name(connection, asked.team)
@@ -88,10 +89,10 @@ def content(connection: sa.Connection, asked: Asked) -> Content:
         as_of=asked.as_of,
         issued_at=asked.issued_at,
         now=now,
-        before=figures.figures(connection, scope, Instant(max(0, asked.as_of - WINDOW_DAYS * DAY))),
+        before=figures.read(reading, Instant(max(0, asked.as_of - WINDOW_DAYS * DAY))),
         trend=figure_trends.trend(connection, scope, asked.as_of),
-        risk=_risk((name, asked.team), promises, found, figures.counted_at(connection, scope, asked.as_of)),
-        teams=_teams(connection, asked, promises, found) if asked.team is None else (),
+        risk=_risk((name, asked.team), promises, found, reading.counted(asked.as_of)),
+        teams=_teams(reading, asked, promises, found) if asked.team is None else (),
         endings=figure_waivers.ending(connection, scope, asked.as_of),
         promised=promises.of(asked.team),
     )
@@ -102,12 +103,12 @@ def _name(connection: sa.Connection, team: TeamId | None) -> str:
     return row.name if row else "everything"
 
 
-def _teams(connection: sa.Connection, asked: Asked, promises: Promises, found: list[Existing]) -> tuple[Risk, ...]:
-    counted = figures.by_team(connection, Scope(), asked.as_of)
+def _teams(reading: Reading, asked: Asked, promises: Promises, found: list[Existing]) -> tuple[Risk, ...]:
+    counted = reading.by_team(asked.as_of)
     made = []
     for team in sorted({*counted, *(row.team for row in found if row.team is not None)} - {ALL}):
         mine = [row for row in found if row.team == team]
-        made.append(_risk((_name(connection, TeamId(team)), TeamId(team)), promises, mine, counted.get(team, Counted.nothing())))
+        made.append(_risk((_name(reading.connection, TeamId(team)), TeamId(team)), promises, mine, counted.get(team, Counted.nothing())))
     return tuple(sorted(made, key=lambda risk: (-risk.late, -risk.open, risk.name)))
 
 

@@ -30,7 +30,7 @@ from assaymark.store.figure_days import SETTLED
 from assaymark.store.figure_lists import Asked, Named
 from assaymark.store.figure_sums import BANDS, Counted
 from assaymark.store.figure_trends import SPANS
-from assaymark.store.figures import Figures, Scope, band_names
+from assaymark.store.figures import Figures, Reading, band_names
 from assaymark.store.narrowing import MOST_COUNTED
 from assaymark.store.promises import DAY
 from assaymark.store.teams import TeamRow
@@ -66,11 +66,12 @@ def show_posture(visit: Visit) -> Response:
         raise invalid(f"days={span} is unknown", f"known are {', '.join(map(str, SPANS))}")
     with visit.service.database.read() as connection:
         scope = scope_of(connection, visit.who, team=place.team, repository=place.repository, layer=place.layer)
-        now = figures.figures(connection, scope, place.at)
-        before = figures.figures(connection, scope, earlier) if earlier is not None else None
+        reading = Reading(connection, scope)
+        now = figures.read(reading, place.at)
+        before = figures.read(reading, earlier) if earlier is not None else None
         trend = figure_trends.trend(connection, scope, place.at, span_days=span)
-        layers = figures.by_layer(connection, scope, place.at)
-        values = _names(connection, visit, scope, place)
+        layers = reading.by_layer(place.at)
+        values = _names(visit, reading, place)
         oldest = _oldest(connection, now)
     return visit.page(
         "posture.html",
@@ -142,11 +143,12 @@ def _short(counted: Counted) -> dict[str, int]:
     return {"open": sum(counted.open), "late": sum(counted.late), "waived": sum(counted.waived), "unchecked": counted.unchecked}
 
 
-def _names(connection: sa.Connection, visit: Visit, scope: Scope, place: _Place) -> dict[str, Any]:
+def _names(visit: Visit, reading: Reading, place: _Place) -> dict[str, Any]:
+    connection, scope = reading.connection, reading.scope
     teams = teams_of(visit.who)
     known: list[TeamRow] = teams_page(connection, after="", limit=200, teams=teams)
     names = {int(row.id): row.name for row in known}
-    counted = figures.by_team(connection, scope, place.at) if place.team is None and place.repository is None else {}
+    counted = reading.by_team(place.at) if place.team is None and place.repository is None else {}
     own = None if place.team is None else frozenset({scope.team}) if scope.team else None
     rows = repositories.page(connection, own if own is not None else teams, after=0, limit=_MOST_REPOSITORIES)
     repository = repositories.get(connection, place.repository) if place.repository is not None else None

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from assaymark.errors import SubjectNotFound, UsageError
 from assaymark.jobs.job import Job, Priority
@@ -26,15 +27,17 @@ from assaymark.model.trigger import TriggerKind
 from assaymark.model.verdict import Outcome, Verdict
 from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
+from assaymark.server.work.decision_news import of_decision, tell
 from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.items import follow
-from assaymark.server.work.telling_decisions import of_decision, tell
+from assaymark.server.work.telling import tell_change
 from assaymark.store import arrivals, deciding, decisions, trail
 from assaymark.store.arrivals import Arrival
 from assaymark.store.decisions import Draft, Said, Step
 from assaymark.store.recording import Recording, record
 from assaymark.store.tables import assessment, repository, subject, team
+from assaymark.verdict import grounds as judged_by
 from assaymark.verdict.again import again
 from assaymark.verdict.given import Given, anchors, facts_of
 from assaymark.views.encoding import packed
@@ -237,8 +240,8 @@ def judge_decided(service: Service, arguments: Mapping[str, Any], _attempt: Atte
         return
     old = msgspec.json.decode(service.blobs.get(Digest(last.verdict)), type=Verdict)
     given = Given(decided_about(service, number, [each.finding for each in old.findings]))
-    new = again(old, given, decisions.day_of(service.now()))
-    if new is old:
+    new, grounds = _read_again(service, last, old, given)
+    if (new.findings, new.reasons) == (old.findings, old.reasons):
         return
     blob = service.blobs.put(packed(new))
     with service.database.write() as link:
@@ -251,16 +254,39 @@ def judge_decided(service: Service, arguments: Mapping[str, Any], _attempt: Atte
             subject=number, team=last.team, trigger=TriggerKind.DECISION, trigger_details=last.trigger_details, actor="",
             base=last.base, head=last.head, delivery=None, cause=_cause(old, new), at=at,
         )  # fmt: skip
-        made = arrivals.insert(link, arrival, state=AssessmentState.RUNNING, started_at=at, attempts=1)
+        made = arrivals.insert(link, arrival, state=AssessmentState.RUNNING, started_at=at, attempts=1, grounds=grounds)
         record(link, Recording(made, number, new, blob, whole=False, at=at, summary=_sentence(new)))
+        follow(service, link)
+        tell_change(service, link, made, new)
         if new.outcome is not old.outcome or new.reasons != old.reasons:
             announce(service, link, made)
 
 
 def _last(link: sa.Connection, number: SubjectId) -> Any:
     a = assessment.c
-    query = sa.select(a.id, a.team, a.verdict, a.trigger_details, a.base, a.head).join(subject, subject.c.last_assessment == a.id)
+    query = sa.select(a.id, a.team, a.verdict, a.trigger_details, a.base, a.head, a.grounds)
+    query = query.join(subject, subject.c.last_assessment == a.id)
     return link.execute(query.where(subject.c.id == number, subject.c.ended_at.is_(None), a.state.in_(_JUDGED), a.verdict != "")).first()
+
+
+def _read_again(service: Service, last: Any, old: Verdict, given: Given) -> tuple[Verdict, str]:
+    """The verdict with these decisions, and the digest of what it rests on.
+
+    Where rules of the organisation had a word they are asked again, over what is kept of the judgement; otherwise the verdict itself says
+    enough.
+    """
+    today = decisions.day_of(service.now())
+    if not last.grounds or not any(reason.rule for reason in old.reasons):
+        return again(old, given, today), last.grounds
+    grounds = judged_by.unpacked(service.blobs.get(Digest(last.grounds)))
+    grounds = replace(grounds, today=today, given=replace(grounds.given, decisions=given.decisions))
+    said = judged_by.decide(grounds)
+    kept = (text for text in old.notices if not text.startswith("decision "))
+    notices = tuple(dict.fromkeys([*kept, *said.notices]))
+    new = replace(
+        old, outcome=said.outcome, reasons=said.reasons, findings=said.judged, before=said.before, after=said.after, notices=notices
+    )  # fmt: skip
+    return new, str(service.blobs.put(judged_by.packed(grounds)))
 
 
 def _cause(old: Verdict, new: Verdict) -> str:

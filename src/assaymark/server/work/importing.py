@@ -7,7 +7,8 @@ before the answer and never kept, large ones by a job, so that a worker that die
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from assaymark.checks.application.secrets.keys import Key
 from assaymark.errors import AssayError, EngineMissing, UsageError
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.access import PersonId
-from assaymark.model.assessment import AssessmentId, AssessmentState, SubjectId
+from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, SubjectId
 from assaymark.model.digest import Digest
 from assaymark.model.finding import Finding, Kind, Layer
 from assaymark.model.identity import CURRENT, identify
@@ -180,18 +181,48 @@ def _finish(service: Service, number: AssessmentId, documents: Sequence[Document
         if raises:
             raise
         return Outline(number, AssessmentState.UNPROVEN.value)
-    verdict = _verdict(spoken, complete=order.complete == "yes")
-    data = packed(verdict)
-    blob = service.blobs.put(data)
+    return _recorded(service, number, spoken, Recorded(complete=order.complete == "yes"))
+
+
+class Recorded(Struct, frozen=True):
+    """How what was read is recorded."""
+
+    complete: bool
+    """It says everything that its tools see, so that what it says no longer is gone."""
+    ages: Mapping[str, Instant] = {}
+    """By fingerprint: of what begins with it, since when it is known elsewhere."""
+
+
+def take_over(service: Service, number: SubjectId, spoken: Spoken, by: By, given: tuple[str, Mapping[str, Instant]]) -> Outline:
+    """What was read elsewhere than in a report, e.g. from another platform; `given` is a mark by which the same comes over once, and ages.
+
+    It closes nothing.
+    """
+    mark, ages = given
+    a = assessment.c
+    before = sa.select(a.id).where(a.subject == number, a.trigger == TriggerKind.IMPORT.value, a.state.not_in(_ALIVE))
+    with service.database.read() as link:
+        there = link.execute(before.where(a.trigger_details.contains(mark, autoescape=True))).first()
+    if there is not None:
+        return Outline(AssessmentId(there.id), AssessmentState.PASS.value)
+    made = _begin(service, number, Order("", mark, complete="no"), by, is_small=True)
+    return _recorded(service, made, spoken, Recorded(complete=False, ages=ages))
+
+
+def _recorded(service: Service, number: AssessmentId, spoken: Spoken, how: Recorded) -> Outline:
+    with service.database.read() as link:
+        own = sa.select(subject).join(assessment, assessment.c.subject == subject.c.id).where(assessment.c.id == number)
+        about = link.execute(own).one()
+    verdict = _verdict(spoken, complete=how.complete)
+    blob = service.blobs.put(packed(verdict))
     for _, packages in spoken.sets.values():
         components.keep(service.blobs, packages)
     now = service.now()
+    by = ", ".join(sorted(str(check) for check, _ in spoken.checks)) or "a report"
+    summary = f"{len(verdict.findings)} findings imported from {by}"
     with service.database.write() as link:
-        summary = (
-            f"{len(verdict.findings)} findings imported from {', '.join(sorted(str(run.check) for run in verdict.checks)) or 'a report'}"
-        )
-        recorded = record(link, Recording(number, SubjectId(about.id), verdict, blob, whole=True, at=now, summary=summary))
-        if recorded and about.ended_at is None:
+        recording = Recording(number, SubjectId(about.id), verdict, blob, whole=True, at=now, summary=summary, ages=how.ages)
+        if record(link, recording) and about.ended_at is None:
             for path, (digest, packages) in spoken.sets.items():
                 components.hold_imported(link, SubjectId(about.id), about.team, (path, digest, packages), now)
         follow(service, link)
@@ -199,11 +230,10 @@ def _finish(service: Service, number: AssessmentId, documents: Sequence[Document
             owners.ask(service, link, about.id)
         counts = link.execute(sa.select(assessment).where(assessment.c.id == number)).one()
     held = sum(len(packages.packages) for _, packages in spoken.sets.values())
-    found = len(verdict.findings)
     notes, said = spoken.notes, len(spoken.statements)
     if said:
         notes += (f"{said} statements (VEX) decide nothing by being imported: take them over as decisions",)
-    return Outline(number, counts.state, found, counts.new_findings, counts.fixed_findings, held, said, notes)
+    return Outline(number, counts.state, len(verdict.findings), counts.new_findings, counts.fixed_findings, held, said, notes)
 
 
 def abandon(service: Service, arguments: Mapping[str, Any], _attempt: Attempt) -> None:
@@ -253,20 +283,23 @@ def _apart(ask: Ask, document: Document, kind: DocumentKind, of: int) -> Ask:
 
 def _one(service: Service, document: tuple[bytes, DocumentKind], ask: Ask, contents: Contents) -> Spoken:
     data, kind = document
-    index = _advisories(service)
-    try:
-        world = World(contents, (lambda _ids: {}) if index is None else index.named, Key(configuration(service).key))
+    with knowing(service, contents) as (world, index):
         return read(data, kind, (ask, world), index)
-    finally:
-        if index is not None:
-            index.close()
 
 
-def _advisories(service: Service) -> Index | None:
+@contextmanager
+def knowing(service: Service, contents: Contents | None = None) -> Iterator[tuple[World, Index | None]]:
+    """What the server knows beside a document; open for as long as it is read."""
+    key = Key(configuration(service).key)
     try:
-        return Index(configuration(service).advisories)
+        index = Index(configuration(service).advisories)
     except EngineMissing:
-        return None
+        yield World(contents, key=key) if contents else World(key=key), None
+        return
+    try:
+        yield World(contents, index.named, key) if contents else World(naming=index.named, key=key), index
+    finally:
+        index.close()
 
 
 def _contents(service: Service, repository: int | None, commit: str) -> Contents:

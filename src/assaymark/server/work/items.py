@@ -51,7 +51,7 @@ def follow(service: Service, link: sa.Connection, *, actor: str = "") -> None:
     numbers, states, owners = zip(*told, strict=True)
     bulk.change(link, item, list(numbers), {"untold": [0] * len(numbers), "told_state": list(states), "told_owner": list(owners)})
     if wrote:
-        service.queue.put(link, Job("deliver", {}, key="deliver", lock="deliver", priority=Priority.FEEDBACK, seconds=120))
+        _wake(service, link)
     if len(rows) == AT_ONCE:
         service.queue.put(link, Job("tell-items", {}, key="tell-items", lock="tell-items", priority=Priority.FEEDBACK, seconds=120))
 
@@ -60,6 +60,15 @@ def tell_items(service: Service, _arguments: Mapping[str, Any], _attempt: Attemp
     """Handler: what was not told with its cause."""
     with service.database.write() as link:
         follow(service, link)
+        lost = kept.given_up(link, issues.KIND)
+        for stream, message in lost:  # the tracker was down for longer than messages are tried
+            outbox.write(link, outbox.Note(issues.KIND, stream, message), at=service.now())
+        if lost:
+            _wake(service, link)
+
+
+def _wake(service: Service, link: sa.Connection) -> None:
+    service.queue.put(link, Job("deliver", {}, key="deliver", lock="deliver", priority=Priority.FEEDBACK, seconds=120))
 
 
 def _owner(now: ItemRow) -> str:

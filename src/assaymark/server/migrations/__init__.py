@@ -1,0 +1,1 @@
+"""From another platform to this one: its export is read into a plan, which is shown, carried out, and may be carried out again."""
