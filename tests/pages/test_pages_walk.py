@@ -124,7 +124,7 @@ def test_from_his_change_he_comes_to_the_cause_its_repair_and_asks_for_time(walk
     browser.run("document.querySelector('a.button').click()")
     browser.wait("location.pathname.endsWith('/decide') && document.querySelector('[name=reason]')")
     browser.fill(reason="The printer's name comes from our own list; it is replaced with the new driver")
-    browser.run("document.querySelector('[name=reason]').form.requestSubmit()")
+    browser.run("document.querySelector('button[value=ask]').click()")
     browser.wait("!location.pathname.endsWith('/decide')")
     assert "What I asked for" in walk.go("/")
     assert "waiting" in browser.text()
