@@ -8,12 +8,12 @@ from sqlalchemy.exc import DBAPIError
 from tests.store.recording_samples import add_subject, add_team, gap, seen, tell, verdict
 
 from assaymark.model.access import PersonId, TeamId
-from assaymark.model.assessment import Instant
+from assaymark.model.assessment import Instant, RepositoryId, SubjectId
 from assaymark.model.cause import CauseKind
 from assaymark.model.finding import Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import State, WaiverRef
-from assaymark.store import items, people
+from assaymark.store import items, people, repositories
 from assaymark.store.database import Database
 from assaymark.store.departures import depart
 from assaymark.store.item_keeping import Owner, own
@@ -127,6 +127,40 @@ def test_of_a_repository_the_default_branch_counts_and_all_branches_share_items(
     assert (row.findings, row.subjects, row.since, row.repository) == (1, 1, 20, 1)
     with database.read() as link:
         assert link.execute(sa.select(sa.func.count(occurrence.c.item.distinct()))).scalar() == 1
+
+
+def test_another_default_branch_is_another_one_that_counts(database: Database) -> None:
+    with database.write() as link:
+        link.execute(repository.insert().values(id=1, name="r", clone_url="u", default_branch="main", created_at=0))
+    for number, name in enumerate(("main", "trunk"), 1):
+        assert add_subject(database, name) == number
+        with database.write() as link:
+            link.execute(subject.update().where(subject.c.id == number).values(repository=1, ref=f"refs/heads/{name}"))
+    tell(database, SubjectId(1), verdict(seen("a", "src/a.py")), 10)
+    tell(database, SubjectId(2), verdict(seen("b", "lib/b.py")), 10)
+    assert [row.title.rpartition(" in ")[2] for row in listed(database)] == ["src"]
+    with database.write() as link:
+        repositories.describe(link, RepositoryId(1), Instant(20), default_branch="trunk")
+    assert [row.title.rpartition(" in ")[2] for row in listed(database)] == ["lib"]
+
+
+def test_what_is_given_to_another_team_is_that_teams_and_a_shared_secret_is_split(database: Database) -> None:
+    red, blue = (TeamId(add_team(database, slug)) for slug in ("red", "blue"))
+    with database.write() as link:
+        for number in (1, 2):
+            link.execute(repository.insert().values(id=number, name=f"r{number}", clone_url=f"u{number}", team=red, created_at=0))
+    for number in (1, 2):
+        add_subject(database, f"s{number}", team=red)
+        with database.write() as link:
+            link.execute(subject.update().where(subject.c.id == number).values(repository=number, ref="refs/heads/main"))
+        tell(database, SubjectId(number), verdict(seen("key", "a.env", kind=Kind.SECRET, rule_class="s"), seen("x", f"d{number}/x.py")), 10)
+    with database.write() as link:
+        repositories.give_to(link, RepositoryId(2), blue, Instant(20))
+    told = {team: sorted((row.cause, row.findings) for row in listed(database, teams=frozenset({team}))) for team in (red, blue)}
+    assert told == {red: [("rule", 1), ("secret", 1)], blue: [("rule", 1), ("secret", 1)]}
+    then = listed(database, Filter(at=Instant(15)), frozenset({red}))
+    assert sorted((row.cause, row.findings) for row in then) == [("rule", 1), ("rule", 1), ("secret", 2)]
+    assert listed(database, Filter(at=Instant(15)), frozenset({blue})) == []
 
 
 def test_a_subject_that_departs_takes_its_part_along(database: Database) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assaymark.cli.person import of_server, opened
+from assaymark.cli.person import of_machine, of_server
 from assaymark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def command(origin: str, files: tuple[Path, ...], dry: bool, login: str, data: s
     """
     if sum(file.stat().st_size for file in files) > _MOST_BYTES:
         raise UsageError("the files together have more than 1 GiB", advice="migrate in parts: products first, then findings")
-    with opened(data, database, url) as service:
+    with of_machine(data, database, url) as service:
         from assaymark.server.migrations.exports import Origin, migrate
         from assaymark.server.people.accounts import ON_THE_MACHINE, By
         from assaymark.store import people

@@ -145,6 +145,13 @@ def settle(connection: sa.Connection, subject: int, at: Instant) -> None:
     renew(connection, changed, at, team=(row.team,) if row.repository is not None else None)
 
 
+def settle_repository(connection: sa.Connection, repository: int, at: Instant) -> None:
+    """After another branch of it became the default one, which is the one that counts."""
+    asked = sa.select(subjects.c.id).where(subjects.c.repository == repository, subjects.c.kind == SubjectKind.BRANCH)
+    for number in connection.execute(asked.order_by(subjects.c.id)).scalars().all():
+        settle(connection, number, at)
+
+
 def _about(subject: int) -> sa.Select[Any]:
     columns = (subjects.c.kind, subjects.c.ref, subjects.c.team, subjects.c.repository, repository.c.default_branch)
     return sa.select(*columns).join(repository, repository.c.id == subjects.c.repository, isouter=True).where(subjects.c.id == subject)

@@ -19,8 +19,8 @@ from assaymark.model.cause import CauseKind
 from assaymark.model.finding import Kind, Layer
 from assaymark.model.severity import Severity
 from assaymark.store import bulk
-from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, Teams, behind, counted, of_teams, standing
-from assaymark.store.tables import issue, item, item_span, occurrence, person, repository, subject, team
+from assaymark.store.narrowing import MOST_COUNTED, MOST_ROWS, Teams, behind, counted, of_teams, standing, unled
+from assaymark.store.tables import issue, item, item_span, item_subject, occurrence, person, repository, subject, team
 
 _WORST_FIRST = tuple(reversed(Severity))
 _BY_RANK = tuple(Severity)
@@ -145,16 +145,35 @@ def page(connection: sa.Connection, teams: Teams, asked: Filter, part: Part | No
     """A part of the list, worst first and then newest, and where it ended when there is more."""
     part = part or Part()
     limit = max(1, min(part.limit, MOST_ROWS))
-    where = _narrowed(teams, asked)
-    places: list[Place] = []
-    for severity in _severities(asked):
-        if len(places) > limit or (part.after is not None and severity.rank > part.after.severity):
-            continue
-        begin = _behind(part.after, severity.rank)
-        query = sa.select(s.since, s.id).where(*where, *begin, s.severity == severity.rank).order_by(s.since.desc(), s.id.desc())
-        places += [Place(severity.rank, row[0], row[1]) for row in connection.execute(query.limit(limit + 1 - len(places)))]
+    given = _narrowed(teams, asked)
+    wanted = limit + 1
+    places = (
+        _walked(connection, given, asked, part.after, wanted)
+        if asked.repository is None
+        else _sorted(connection, given, part.after, wanted)
+    )
     rows = _rows(connection, [place.id for place in places[:limit]], asked.at)
     return rows, places[limit - 1] if len(places) > limit else None
+
+
+def _walked(connection: sa.Connection, given: list[sa.ColumnElement[bool]], asked: Filter, after: Place | None, wanted: int) -> list[Place]:
+    """Severity by severity, each a walk along an index from where the instant or the last page lies in it."""
+    places: list[Place] = []
+    for severity in _severities(asked):
+        if len(places) >= wanted or (after is not None and severity.rank > after.severity):
+            continue
+        where = (*given, *_behind(after, severity.rank), s.severity == severity.rank)
+        query = sa.select(s.since, s.id).where(*where).order_by(s.since.desc(), s.id.desc()).limit(wanted - len(places))
+        places += [Place(severity.rank, row[0], row[1]) for row in connection.execute(query)]
+    return places
+
+
+def _sorted(connection: sa.Connection, given: list[sa.ColumnElement[bool]], after: Place | None, wanted: int) -> list[Place]:
+    """Of one repository, whose items are few enough to be sorted."""
+    columns = (unled(s.severity), unled(s.since), unled(s.id))
+    begin = [behind(columns, (after.severity, after.since, after.id), descending=True)] if after is not None else []
+    query = sa.select(s.severity, s.since, s.id).where(*given, *begin).order_by(*(column.desc() for column in columns)).limit(wanted)
+    return [Place(*tuple[Any, ...](row)) for row in connection.execute(query)]
 
 
 def count(connection: sa.Connection, teams: Teams, asked: Filter, most: int = MOST_COUNTED) -> int:
@@ -202,11 +221,16 @@ def forget_basis(connection: sa.Connection, number: int) -> None:
 
 def subjects_of(connection: sa.Connection, teams: Teams, number: int, *, at: Instant | None = None, limit: int = 50) -> list[SubjectPart]:
     """Where it stands, in the order in which these subjects came."""
-    c = occurrence.c
+    c, limit = occurrence.c, max(1, min(limit, MOST_ROWS))
     columns = (subject.c.id, subject.c.kind, subject.c.name, subject.c.team)
+    if at is None:
+        k = item_subject.c
+        kept = sa.select(*columns, k.findings, k.severity).join(subject, subject.c.id == k.subject)
+        rows = connection.execute(kept.where(k.item == number, *of_teams(subject.c.team, teams)).order_by(k.subject).limit(limit))
+        return [SubjectPart(row[0], row[1], row[2], row[3], row[4], _BY_RANK[row[5]]) for row in rows]
     where = [c.item == number, c.waived == 0, *standing(occurrence, at), *of_teams(c.team, teams)]
     query = sa.select(*columns, sa.func.count(), sa.func.max(c.severity)).join(subject, subject.c.id == c.subject).where(*where)
-    query = query.group_by(*columns).order_by(subject.c.id).limit(max(1, min(limit, MOST_ROWS)))
+    query = query.group_by(*columns).order_by(subject.c.id).limit(limit)
     return [SubjectPart(row[0], row[1], row[2], row[3], row[4], _BY_RANK[row[5]]) for row in connection.execute(query)]
 
 
@@ -261,6 +285,7 @@ def _narrowed(teams: Teams, asked: Filter) -> list[sa.ColumnElement[bool]]:
             found.append(column.in_([value.value for value in values]))
     if asked.repository is not None:
         found.append(s.item.in_(sa.select(item.c.id).where(item.c.repository == asked.repository)))
+        found.append(unled(s.severity).in_([severity.rank for severity in _severities(asked)]))
     return found
 
 

@@ -20,7 +20,7 @@ from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.trigger import RemoteRepository
 from assaymark.store import bulk
 from assaymark.store.departures import depart
-from assaymark.store.item_keeping import hand_over
+from assaymark.store.item_keeping import hand_over, settle_repository
 from assaymark.store.new_rows import insert_new
 from assaymark.store.pasts import remember
 from assaymark.store.tables import assessment, holding, occurrence, subject
@@ -190,6 +190,8 @@ def _updated(connection: sa.Connection, row: RepositoryRow, said: dict[str, Any]
     connection.execute(table.update().where(table.c.id == row.id).values(**changed))
     if "name" in changed:
         _rename_subjects(connection, row, changed["name"])
+    if "default_branch" in changed:
+        settle_repository(connection, row.id, keeper.at)
     return _by_number(connection, row.id) or row
 
 
@@ -289,9 +291,10 @@ def has_subjects(connection: sa.Connection, number: RepositoryId) -> bool:
     return connection.execute(sa.select(subject.c.id).where(subject.c.repository == number).limit(1)).first() is not None
 
 
-def describe(connection: sa.Connection, number: RepositoryId, *, default_branch: str) -> None:
+def describe(connection: sa.Connection, number: RepositoryId, at: Instant, *, default_branch: str) -> None:
     """Another default branch."""
     connection.execute(table.update().where(table.c.id == number).values(default_branch=default_branch))
+    settle_repository(connection, number, at)
 
 
 def note_problem(connection: sa.Connection, number: RepositoryId, problem: str) -> None:

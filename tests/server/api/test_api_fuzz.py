@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,9 +51,14 @@ def identify(_service: Service, request: Request) -> Principal | None:
     return CALLERS[request.headers["x-caller"]]
 
 
+def _no_such_name(*_arguments: Any, **_more: Any) -> Any:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
 @pytest.fixture
 def client(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(stream, "LIFETIME", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", _no_such_name)
     wait_for = calling.wait_for
     monkeypatch.setattr(calling, "wait_for", lambda service, number, _seconds: wait_for(service, number, 0))
     with TestClient(make_app(seeded(service), identify=identify), base_url=BASE, raise_server_exceptions=True) as made:

@@ -139,7 +139,8 @@ def change_repository(call: Call, repository: int, body: RepositoryChange) -> Re
             follow(call.service, link, actor=call.who.login)
             told["team"] = str(body.team)
         if body.default_branch is not UNSET:
-            repositories.describe(link, row.id, default_branch=_branch(body.default_branch))
+            repositories.describe(link, row.id, call.service.now(), default_branch=_branch(body.default_branch))
+            follow(call.service, link, actor=call.who.login)
             told["default_branch"] = body.default_branch
         _note(call, link, "repository.changed", row, told)
         return _view(_visible(call, link, repository))

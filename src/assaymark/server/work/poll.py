@@ -94,7 +94,7 @@ def take_in(service: Service, repository: RepositoryRow, seen: Seen, asked_at: I
         before = listings.read(link, repository.id)
         default = seen.head.removeprefix("refs/heads/")
         if default and default != repository.default_branch:
-            repositories.describe(link, repository.id, default_branch=default)
+            repositories.describe(link, repository.id, service.now(), default_branch=default)
         source = Source(connection_id=repository.connection, priority=Priority.SCHEDULE, cause="poll")
         moved = _moved(before.refs, seen) if before is not None else _first(seen)
         taken = dict(before.refs) if before is not None else {}

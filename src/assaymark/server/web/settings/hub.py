@@ -26,6 +26,8 @@ ROOMS = (
     Room("/settings/teams", "Teams", "who belongs to which"),
     Room("/settings/connections", "Connections", "forges, registries, git servers", Permission.CONNECTIONS_READ),
     Room("/settings/repositories", "Repositories", "what is looked after, and by whom", Permission.SUBJECTS_WRITE),
+    Room("/settings/channels", "Channels", "what is told where: chat, mail, webhooks", Permission.CONNECTIONS_READ),
+    Room("/reports", "Reports", "what people noticed, inside and outside", Permission.FINDINGS_DECIDE),
     Room("/reports/links", "Links for reports", "by which anybody reports something", Permission.FINDINGS_DECIDE),
     Room("/settings/jobs", "Work", "what waits, what was given up, what is done again and again", Permission.JOBS_READ, everywhere=True),
     Room("/settings/trail", "Trail", "who did what, and whether the record is whole", Permission.AUDIT_READ),
