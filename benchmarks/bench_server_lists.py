@@ -131,6 +131,10 @@ def _when(chance: random.Random) -> str:
     return f"as_of={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))}"
 
 
+def _day(chance: random.Random) -> str:
+    return _when(chance)[: len("as_of=2026-01-01")]
+
+
 def _get(path: str, *parts: str) -> tuple[str, str, Any]:
     return ("GET", path + ("?" + "&".join(parts) if parts else ""), None)
 
@@ -205,9 +209,37 @@ def _others(values: Known) -> Iterator[Case]:
     yield Case("assessments of a subject", lambda r: _get(assessments, f"subject={r.choice(values.subjects)}"))
     yield Case("assessments of a commit", lambda r: _get(assessments, f"head={r.choice(values.assessments)[1]}"))
     yield Case("one assessment", lambda r: _get(f"{assessments}/{r.choice(values.assessments)[0]}"))
-    yield Case("page of changes", lambda _: _get("/changes"))
-    yield Case("page of subjects", lambda _: _get("/subjects"))
-    yield Case("page of a subject", lambda r: _get(f"/subjects/{r.choice(values.subjects)}"))
+    yield from pages(values)
+
+
+def pages(values: Known) -> Iterator[Case]:
+    """Every page that people live in, as an administrator and as somebody of three teams, now and in the past."""
+    ages = ("0-7", "8-30", "31-90", "91-365", "366-")
+    asked: dict[str, Make] = {
+        "changes": lambda _: _get("/changes"),
+        "subjects": lambda _: _get("/subjects"),
+        "a subject": lambda r: _get(f"/subjects/{r.choice(values.subjects)}"),
+        "my queue": lambda _: _get("/", "for=developer"),
+        "the security queue": lambda _: _get("/", "for=manager"),
+        "the standing": lambda _: _get("/", "for=stakeholder"),
+        "findings": lambda _: _get("/findings"),
+        "findings, newest first": lambda _: _get("/findings", "order=newest"),
+        "findings, as of": lambda r: _get("/findings", _day(r)),
+        "findings by cause": lambda _: _get("/findings", "group=cause"),
+        "findings by age and severity": lambda r: _get("/findings", f"age={r.choice(ages)}", "severity=high"),
+        "late findings": lambda _: _get("/findings", "late=true"),
+        "findings of nobody": lambda _: _get("/findings", "owner=-"),
+        "findings of a team, as of": lambda r: _get("/findings", f"team={r.randint(1, TEAMS)}", _day(r)),
+        "findings of a family, as of": lambda r: _get("/findings", f"rule_class={r.choice(values.classes)}", _day(r)),
+        "findings by words": lambda r: _get("/findings", f"text={r.choice(('order', 'invoice%20session', 'token', 'nowhere'))}"),
+        "closed findings": lambda r: _get("/findings", "state=closed", _day(r)),
+        "a finding": lambda r: _get(f"/findings/{r.choice(values.findings)[0]}"),
+        "a trace of a commit": lambda r: _get("/trace", f"q={r.choice(values.assessments)[1]}"),
+        "a trace of somebody": lambda _: _get("/trace", "q=nobody-of-this-name"),
+    }
+    for who in ("admin", "three teams"):
+        for name, make in asked.items():
+            yield Case(f"page of {name}, {who}", make, who=who)
 
 
 def _searches(values: Known, words: Sequence[str]) -> Iterator[Case]:

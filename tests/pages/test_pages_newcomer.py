@@ -120,19 +120,19 @@ def test_text_stands_out_and_fits_a_small_screen(inside: Browser, server: Server
     inside.ask("Emulation.setDeviceMetricsOverride", width=360, height=800, deviceScaleFactor=1, mobile=False)
     try:
         inside.open(f"{server.url}/{page}")
-        assert inside.run(_TOO_WIDE) == []
-        assert inside.run(_CONTRAST) == []
+        assert inside.run(TOO_WIDE) == []
+        assert inside.run(CONTRAST) == []
     finally:
         inside.ask("Emulation.clearDeviceMetricsOverride")
         inside.ask("Emulation.setEmulatedMedia", features=[])
 
 
-_TOO_WIDE = """
+TOO_WIDE = """
 document.documentElement.scrollWidth <= innerWidth ? [] : Array.from(document.querySelectorAll("body *"))
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".scroll, pre"))
   .map((element) => element.outerHTML.slice(0, 100))
 """
-_CONTRAST = """
+CONTRAST = """
 (() => {
   const parts = (colour) => (colour.match(/[0-9.]+/g) || []).map(Number);
   const light = (c) => c.slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)

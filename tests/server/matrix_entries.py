@@ -414,6 +414,7 @@ ENTRIES: dict[str, Entry] = {
     "get_posture": Entry(Access.SOMEWHERE),
     "list_assessments": Entry(Access.LISTED, listed(Stage.assessment)),
     "get_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
+    "list_deciders": Entry(Access.TEAM, on(assessment=Stage.assessment)),
     "get_verdict": Entry(Access.TEAM, on(assessment=Stage.assessment), (202, 404, 409)),
     "watch_assessment": Entry(Access.TEAM, on(assessment=Stage.assessment)),
     "watch_all": Entry(Access.SOMEWHERE),

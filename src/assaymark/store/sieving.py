@@ -110,7 +110,8 @@ def narrowed(connection: sa.Connection, teams: Teams, asked: Filter) -> Narrowed
     wording = fulltext.look(connection, asked.text) if asked.text else None
     if wording is not None and wording.is_few:
         return Narrowed([*found, wording.condition], is_few=True)
-    return Narrowed(found, few_items or asked.repository is not None or bool(asked.waived), wording)
+    is_few = few_items or asked.repository is not None or asked.finding is not None or bool(asked.waived)
+    return Narrowed(found, is_few, wording)
 
 
 def _owned(connection: sa.Connection, owner: str) -> tuple[bool, list[sa.ColumnElement[bool]]]:

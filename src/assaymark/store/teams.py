@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from msgspec import Struct
 
-from assaymark.model.access import Grant, PersonId, Role, TeamId
+from assaymark.model.access import GRANTS, Grant, Permission, PersonId, Role, TeamId
 from assaymark.model.assessment import Instant
 from assaymark.store.tables import group_mapping, membership, person
 from assaymark.store.tables import team as table
@@ -152,6 +152,17 @@ def _members(connection: sa.Connection, condition: sa.ColumnElement[bool], *, af
         MembershipRow(row[0], PersonId(row[1]), row[2], row[3], Role(row[4]), row[5], row[6])
         for row in connection.execute(query.order_by(membership.c.id).limit(limit))
     ]
+
+
+def holders(connection: sa.Connection, permission: Permission, team: TeamId | None, *, limit: int = 20) -> tuple[str, ...]:
+    """Logins of those who may do this on something of the team, and are not disabled: those of the team first."""
+    roles = [role.value for role in Role if permission in GRANTS[role]]
+    c = membership.c
+    where = c.team.is_(None) if team is None else sa.or_(c.team == team, c.team.is_(None))
+    query = sa.select(person.c.login, sa.func.min(sa.case((c.team.is_(None), 1), else_=0)).label("far"))
+    query = query.join(person, person.c.id == c.person).where(where, c.role.in_(roles), person.c.disabled_at.is_(None))
+    query = query.group_by(person.c.login).order_by(sa.text("far"), person.c.login).limit(limit)
+    return tuple(connection.execute(query).scalars())
 
 
 def has_admin(connection: sa.Connection) -> bool:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.model.assessment import AssessmentId, Instant, RepositoryId, SubjectId
-from assaymark.model.trigger import SubjectKind, Trigger
+from assaymark.model.trigger import MergeRequest, SubjectKind
 from assaymark.store import assessments, subjects
 from assaymark.store.assessments import AssessmentRow
 from assaymark.store.narrowing import Teams, of_teams, unled
@@ -80,6 +80,14 @@ class Trace(Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         return not (self.made or self.checks or self.commits or self.people)
+
+
+class _Told(Struct, frozen=True):
+    """What of a trigger is asked here; old rows may hold less."""
+
+    after: str = ""
+    details: dict[str, str] = {}
+    merge_request: MergeRequest | None = None
 
 
 class _Facts(Struct, frozen=True):
@@ -147,8 +155,7 @@ class _Finder:
 
     def _named(self, text: str) -> list[SubjectRow]:
         """Subjects of this name, key or address."""
-        parts = urlsplit(text if "://" in text else f"//{text}")
-        host = (parts.hostname or "") if _is_plain(text) else ""
+        host = _host(text)
         address = text.rstrip("/")
         ways = [s.name == text, s.key == text, s.url == text, s.url == address]
         ways += [sa.and_(s.kind.in_(_RUNS), s.name == host)] if host else []
@@ -181,7 +188,7 @@ class _Finder:
         query = query.where(a.head.in_(found), *of_teams(unled(a.team), self._asker.assessments)).order_by(a.id.desc()).limit(_MOST_HEADS)
         repositories: set[int] = set()
         for row in self._connection.execute(query).all():
-            told = msgspec.json.decode(row.trigger_details, type=Trigger)
+            told = msgspec.json.decode(row.trigger_details, type=_Told)
             found |= {told.details.get("digest", ""), told.after if told.details.get("digest") else ""} - {""}
             repositories |= {row.repository} - {None}
         for number in self._environments(repositories):
@@ -212,7 +219,7 @@ class _Finder:
         query = query.join(repository, r.id == s.repository).where(a.id.in_(chosen)).order_by(a.id.desc())
         found: dict[tuple[str, int], Commit] = {}
         for row in self._connection.execute(query) if chosen else ():
-            after = msgspec.json.decode(row.trigger_details, type=Trigger).after
+            after = msgspec.json.decode(row.trigger_details, type=_Told).after
             commit = (after if row.head.startswith("sha256:") else row.head).rpartition(":")[2]
             if commit:
                 url = f"{row.web_url}/commit/{commit}" if row.web_url.startswith(("https://", "http://")) else ""
@@ -223,7 +230,7 @@ class _Finder:
         query = sa.select(a.id, a.actor, a.trigger, a.trigger_details, a.queued_at).where(a.id.in_(chosen), a.actor != "")
         found: dict[tuple[str, str], Person] = {}
         for row in self._connection.execute(query.order_by(a.id.desc())) if chosen else ():
-            request = msgspec.json.decode(row.trigger_details, type=Trigger).merge_request
+            request = msgspec.json.decode(row.trigger_details, type=_Told).merge_request
             did = request.title if request is not None else ""
             found.setdefault((row.actor, did or row.trigger), Person(row.actor, did, row.trigger, row.queued_at, AssessmentId(row.id)))
         return list(found.values())[:SHOWN]
@@ -234,5 +241,11 @@ def _spelled(heads: Iterable[str]) -> list[str]:
     return sorted({way for head in heads if head for way in assessments.spellings(head)})
 
 
-def _is_plain(text: str) -> bool:
-    return not any(letter.isspace() or letter in "[]" for letter in text)
+def _host(text: str) -> str:
+    """Of an address, or of what may be a host's name; empty for what is neither."""
+    if any(letter.isspace() for letter in text):
+        return ""
+    try:
+        return urlsplit(text if "://" in text else f"//{text}").hostname or ""
+    except ValueError:
+        return ""

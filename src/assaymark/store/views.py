@@ -83,7 +83,7 @@ def add(connection: sa.Connection, who: PersonId, draft: Draft, *, at: Instant) 
     if int(connection.execute(sa.select(sa.func.count()).where(c.person == who)).scalar_one()) >= MOST:
         return None
     values = {"person": who, "audience": draft.audience.value, "team": draft.team, "name": draft.name, "query": draft.query}
-    return int(connection.execute(saved_view.insert().values(values, created_at=at).returning(c.id)).scalar_one())
+    return int(connection.execute(saved_view.insert().values({**values, "created_at": at}).returning(c.id)).scalar_one())
 
 
 def remove(connection: sa.Connection, number: int) -> None:

@@ -9,7 +9,7 @@ from assaymark.server.api import cursor
 from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.problem import not_found
-from assaymark.store import assessments
+from assaymark.store import assessments, teams
 from assaymark.store.assessments import AssessmentPage, AssessmentRow, Filter
 
 router = Router("assessments")
@@ -40,8 +40,7 @@ def list_assessments(  # noqa: PLR0913, PLR0917 - one per filter
     )
     start = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as connection:
-        teams = call.who.teams_with(Permission.ASSESSMENTS_READ)
-        rows, end = assessments.page(connection, teams, asked, after=start, limit=limit)
+        rows, end = assessments.page(connection, call.who.teams_with(Permission.ASSESSMENTS_READ), asked, after=start, limit=limit)
     return Page(tuple(rows), next=cursor.encode((end,)) if end else None)
 
 
@@ -49,6 +48,14 @@ def list_assessments(  # noqa: PLR0913, PLR0917 - one per filter
 def get_assessment(call: Call, assessment: int) -> AssessmentPage:
     """An assessment with its subject and the verdict before it."""
     return _one(call, assessment)
+
+
+@router.add("GET", "/assessments/{assessment}/deciders", Permission.ASSESSMENTS_READ)
+def list_deciders(call: Call, assessment: int) -> tuple[str, ...]:
+    """Logins of those who may let through what this assessment found: those of its team first."""
+    found = _one(call, assessment)
+    with call.service.database.read() as connection:
+        return teams.holders(connection, Permission.FINDINGS_DECIDE, found.row.team)
 
 
 def _one(call: Call, number: int) -> AssessmentPage:

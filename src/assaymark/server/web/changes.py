@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import sqlalchemy as sa
 from markupsafe import Markup
+from msgspec import Struct
 from starlette.responses import Response
 
 from assaymark.model.access import Permission
@@ -14,21 +16,31 @@ from assaymark.model.verdict import Verdict
 from assaymark.server.problem import not_found
 from assaymark.server.web import asking, talk
 from assaymark.server.web.screen import Screen, Visit
-from assaymark.store import assessments, progress
-from assaymark.store.assessments import Filter
+from assaymark.store import assessments, findings, progress, teams
+from assaymark.store.assessments import AssessmentPage, Filter
 from assaymark.store.comments import About
+from assaymark.store.tables import finding
 from assaymark.views import html
 from assaymark.views.options import Options
+
+_MOST_STOPPING = 10
+
+
+class Stopping(Struct, frozen=True):
+    """A finding that stops a change."""
+
+    id: int
+    title: str
 
 
 def show_changes(visit: Visit) -> Response:
     """The newest first."""
-    teams = visit.who.teams_with(Permission.ASSESSMENTS_READ)
+    allowed = visit.who.teams_with(Permission.ASSESSMENTS_READ)
     state = asking.choice(visit, "state", AssessmentState)
     key = asking.after(visit, (int,))
     asked = Filter(state=state or "", at=asking.as_of(visit))
     with visit.service.database.read() as connection:
-        rows, last = assessments.page(connection, teams, asked, after=key[0] if key else None)
+        rows, last = assessments.page(connection, allowed, asked, after=key[0] if key else None)
     return visit.page(
         "changes.html",
         rows=rows,
@@ -51,13 +63,17 @@ def show_change(visit: Visit) -> Response:
     trigger = msgspec.json.decode(page.trigger_details, type=Trigger)
     state = AssessmentState(page.row.state)
     heading = body = None
+    stopping: tuple[Stopping, ...] = ()
     if page.row.verdict:
         verdict = msgspec.json.decode(visit.service.blobs.get(Digest(page.row.verdict)), type=Verdict)
         options = Options(project=page.repository_name or page.row.subject_name)
         # Both escape every part of foreign origin themselves; they are the report that can be mailed.
         heading, body = Markup(html.heading(verdict, options)), Markup(html.body(verdict, options))  # noqa: S704
+        stopping = _stopping(visit, verdict)
     return visit.page(
         "change.html",
+        stopping=stopping,
+        deciders=_deciders(visit, page) if stopping else (),
         change=page,
         row=page.row,
         trigger=trigger,
@@ -67,6 +83,28 @@ def show_change(visit: Visit) -> Response:
         body=body,
         talk=talk.conversation(visit, About.ASSESSMENT, number),
     )
+
+
+def _stopping(visit: Visit, verdict: Verdict) -> tuple[Stopping, ...]:
+    """What stops it, each with its page where the finding is kept."""
+    prints = list(dict.fromkeys(judged.finding.fingerprint for judged in verdict.findings if judged.gates))[:_MOST_STOPPING]
+    if not prints:
+        return ()
+    f = finding.c
+    with visit.service.database.read() as connection:
+        rows = connection.execute(sa.select(f.id, f.title, f.fingerprint).where(f.fingerprint.in_(prints))).all()
+        known = {row.fingerprint: row for row in rows}
+        seen = visit.who.teams_with(Permission.FINDINGS_READ)
+        return tuple(
+            Stopping(known[each].id, known[each].title)
+            for each in prints
+            if each in known and findings.may_see(connection, seen, known[each].id)
+        )
+
+
+def _deciders(visit: Visit, page: AssessmentPage) -> tuple[str, ...]:
+    with visit.service.database.read() as connection:
+        return teams.holders(connection, Permission.FINDINGS_DECIDE, page.row.team, limit=5)
 
 
 SCREENS = [

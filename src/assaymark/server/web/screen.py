@@ -71,8 +71,8 @@ class Visit(Struct, frozen=True):
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A rendered template; nobody keeps a copy of what is private."""
         path = self.request.url.path
-        places = [(place, is_here(place.address, path)) for place in places_for(self.principal, self.rooms)]
-        html = render(template, visitor=self.principal, path=path, places=places, **values)
+        ways = [(place, is_here(place.address, path)) for place in places_for(self.principal, self.rooms)]
+        html = render(template, visitor=self.principal, path=path, main_places=ways, **values)
         return HTMLResponse(html, status, {"Cache-Control": "private, no-store"})
 
 

@@ -39,7 +39,6 @@ def screens() -> list[Screen]:
         *decisions.SCREENS,
         *digest.SCREENS,
         *entrance.SCREENS,
-        *decisions.SCREENS,
         *find.SCREENS,
         *finding.SCREENS,
         *findings.SCREENS,
