@@ -64,7 +64,7 @@ def taken_back(database: Database) -> Iterator[sa.Connection]:
 def decide_much(database: Database, count: int, chance: random.Random) -> None:
     """Decisions of all kinds of scopes, as ten thousand people would have made them."""
     with database.write() as link:
-        prints = list(link.execute(sa.select(finding.c.fingerprint).limit(200_000)).scalars())
+        prints = list(link.execute(sa.select(finding.c.fingerprint).order_by(finding.c.id).limit(30_000)).scalars())
         rules = list(link.execute(sa.select(finding.c.rule).distinct()).scalars())
         homes = list(link.execute(sa.select(repository.c.id)).scalars())
         subjects = list(link.execute(sa.select(subject.c.id).limit(5000)).scalars())
