@@ -189,7 +189,7 @@ def figures(url: str, arguments: argparse.Namespace) -> dict[str, Any]:
         migrate(database)
         generate(database, Plan(findings=arguments.findings, subjects=arguments.subjects))
         chance = random.Random(11)
-        found = {"recording": recordings(database, arguments.decisions, arguments.rounds, chance)}
+        found: dict[str, Any] = {"recording": recordings(database, arguments.decisions, arguments.rounds, chance)}
         found["spread"] = spreads(database)
         found["answers"] = answers(database, arguments.rounds)
         with database.read() as link:
@@ -212,6 +212,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         name = "postgresql" if arguments.postgres else "sqlite"
         url = stack.enter_context(postgres(Path(folder))) if arguments.postgres else f"sqlite:///{folder}/assaymark.db"
+        if url is None:
+            raise SystemExit("PostgreSQL is not installed")
         found = {name: figures(url, arguments)}
     for part in ("recording", "spread", "answers"):
         for case, values in found[name][part].items():
