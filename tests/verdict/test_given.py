@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -195,6 +195,7 @@ rows = st.lists(st.tuples(one_scope, st.integers(-2, 200), st.sampled_from(Decis
 )
 
 
+@settings(deadline=None)
 @given(some, some, rows, st.randoms(use_true_random=False))
 def test_the_order_of_decisions_does_not_matter(
     base: list[Finding], head: list[Finding], given_: tuple[Decision, ...], chance: Any
@@ -204,6 +205,7 @@ def test_the_order_of_decisions_does_not_matter(
     assert judge(*head, base=tuple(base), given_=Given(given_)) == judge(*head, base=tuple(base), given_=Given(tuple(mixed)))
 
 
+@settings(deadline=None)
 @given(some, rows)
 def test_a_decision_covers_nothing_outside_its_scope_and_time(head: list[Finding], given_: tuple[Decision, ...]) -> None:
     by_id = {each.id: each for each in given_}
@@ -215,6 +217,7 @@ def test_a_decision_covers_nothing_outside_its_scope_and_time(head: list[Finding
             assert decision.days <= Policy().gate.max_waiver_days
 
 
+@settings(deadline=None)
 @given(some, some, rows)
 def test_a_verdict_read_again_is_what_it_would_have_been(base: list[Finding], head: list[Finding], given_: tuple[Decision, ...]) -> None:
     plain, decided = (as_verdict(judge(*head, base=tuple(base), given_=each)) for each in (Given(), Given(given_)))
@@ -229,6 +232,7 @@ def test_a_verdict_read_again_is_what_it_would_have_been(base: list[Finding], he
     assert sorted(map(repr, back.reasons)) == sorted(map(repr, plain.reasons))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(one_scope, st.integers(0, 90)), max_size=6), some)
 def test_the_names_under_which_decisions_are_kept_lose_none(given_: list[tuple[Scope, int]], head: list[Finding]) -> None:
     decisions = [replace(made(n), scope=scope, until=TODAY + dt.timedelta(days=days)) for n, (scope, days) in enumerate(given_, 1)]

@@ -29,7 +29,7 @@ from assaymark.verdict.given import Covering, Facts, anchors, ref_of
 
 AT_ONCE = 10_000
 """Occurrences that one transaction changes."""
-_MOST_SUBJECTS = 500
+_MOST_SUBJECTS = 200
 _PORTION = 1_000
 _COPIED = tuple(
     column.name for column in occurrence.c if column.name not in ("id", "closed_at", "closed_by", "continued")

@@ -215,7 +215,7 @@ def concerning(connection: sa.Connection, names: Iterable[str], at: Instant, abo
     found: dict[int, Decision] = {}
     for portion in bulk.portions(dict.fromkeys(names)):
         for row in connection.execute(query.where(bulk.among(connection, c.anchor, portion))):
-            found[row.id] = _decision(row)
+            found[row.id] = decision_of(row, row.approver or "")
     return [found[number] for number in sorted(found)]
 
 
@@ -241,11 +241,12 @@ def _scope(row: Any) -> Scope:
     )  # fmt: skip
 
 
-def _decision(row: Any) -> Decision:
+def decision_of(row: Any, approver: str) -> Decision:
+    """A row as what it says."""
     return Decision(
         id=row.id, kind=DecisionKind(row.kind), scope=_scope(row), reason=row.reason, owner=row.owner, until=day_of(row.ends_at - 1),
         made=day_of(row.made_at), justification=Justification(row.justification) if row.justification else None,
-        approver=row.approver or "",
+        approver=approver,
     )  # fmt: skip
 
 
@@ -257,7 +258,9 @@ def of_ids(connection: sa.Connection, numbers: Iterable[int]) -> dict[int, Decis
     )
     found: dict[int, Decision] = {}
     for portion in bulk.portions(sorted(set(numbers))):
-        found |= {row.id: _decision(row) for row in connection.execute(query.where(bulk.among(connection, c.id, portion)))}
+        found |= {
+            row.id: decision_of(row, row.approver or "") for row in connection.execute(query.where(bulk.among(connection, c.id, portion)))
+        }
     return found
 
 

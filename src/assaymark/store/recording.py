@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
-from msgspec.structs import replace
 
 from assaymark.errors import SubjectNotFound
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, SubjectId
@@ -32,7 +31,7 @@ from assaymark.model.rules import catalogue
 from assaymark.model.severity import Severity
 from assaymark.model.trigger import SubjectKind, TriggerKind
 from assaymark.model.verdict import Judged, State, Verdict, WaiverRef
-from assaymark.store import bulk, decisions, item_keeping
+from assaymark.store import bulk, decision_book, decisions, item_keeping
 from assaymark.store.occurrences import UNSAID, Decided, Difference, Reach, Sighted, Standing, difference
 from assaymark.store.tables import assessment as assessments
 from assaymark.store.tables import finding as findings
@@ -40,7 +39,7 @@ from assaymark.store.tables import occurrence as occurrences
 from assaymark.store.tables import posture
 from assaymark.store.tables import subject as subjects
 from assaymark.store.texts import cut, plain
-from assaymark.verdict.given import SOURCE, Covering, Terms, anchors, facts_of, ref_of
+from assaymark.verdict.given import SOURCE, Terms, ref_of
 
 _ALIVE = (AssessmentState.QUEUED.value, AssessmentState.RUNNING.value)
 _LONGEST_STATEMENT = 2_000
@@ -174,18 +173,12 @@ def _occurrences(
 
 
 def _decided(connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], seen: Sequence[Judged]) -> Decided:
-    """Says what people decided about each: asked for all at once, by the names that they have."""
-    if not seen or not decisions.is_any(connection):
-        return lambda _seen: None
-    names = dict.fromkeys(name for judged in seen for name in anchors(facts_of(judged.finding)))
+    """Says what people decided about each."""
     about = decisions.About(recording.subject, subject["repository"], subject["team"])
-    given = decisions.concerning(connection, names, recording.at, about)
     said = recording.verdict.terms if recording.verdict else None
     terms = Terms(said.waiver_days, said.approver_required) if said else terms_of_row(subject["most_days"], subject["needs_approver"])
-    covering = Covering(given, terms, decisions.day_of(recording.at))
-    if not covering:
-        return lambda _seen: None
-    return lambda one: covering.of(replace(facts_of(one.judged.finding), rule=one.rule, severity=one.severity, path=one.path))
+    found = decision_book.look_up(connection, about, terms, recording.at, [judged.finding for judged in seen])
+    return lambda one: found.of(one.judged.finding, rule=one.rule, severity=one.severity)
 
 
 def terms_of_row(most_days: int, needs_approver: int) -> Terms:

@@ -314,7 +314,7 @@ def test_a_request_is_refused_with_a_reason_and_nothing_is_let_through(house: Ho
     assert open_of(house, subject)[:2] == (1, 0)
     with house.service.database.read() as link:
         kinds = link.execute(sa.text("SELECT kind FROM happening ORDER BY id")).scalars().all()
-    assert kinds == ["request.asked", "request.answered"]
+    assert [kind for kind in kinds if kind.startswith("request")] == ["request.asked", "request.answered"]
 
 
 def test_nobody_answers_his_own_request(house: House) -> None:
