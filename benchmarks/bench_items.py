@@ -2,7 +2,7 @@
 
     python benchmarks/bench_items.py <database URL> [--times 30] [--dry]
 
-Wall and CPU time of each question, against 300 ms at the 95th of a hundred. The machine may be shared; of PostgreSQL the CPU is the client's.
+Wall and CPU time of each question, against 300 ms at p95. The machine may be shared; of PostgreSQL the CPU is the client's.
 """
 
 from __future__ import annotations
