@@ -1,8 +1,8 @@
 """How long lists and pages of items take, over what `generate_fleet.py` and `generate_items.py` made.
 
-    python benchmarks/bench_items.py <database URL> [--times 30]
+    python benchmarks/bench_items.py <database URL> [--times 30] [--dry]
 
-Wall and CPU time of each question (the machine may be shared), median and 95th of a hundred, against 300 ms.
+Wall and CPU time of each question, against 300 ms at p95. The machine may be shared; of PostgreSQL the CPU is the client's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import sqlalchemy as sa
+from measure import machine, write
 
 from assaymark.model.access import PersonId, TeamId
 from assaymark.model.assessment import Instant, RepositoryId
@@ -27,7 +28,7 @@ from assaymark.model.severity import Severity
 from assaymark.store import findings, items
 from assaymark.store.database import Database
 from assaymark.store.items import Filter, ItemState, Part
-from assaymark.store.tables import item, item_span
+from assaymark.store.tables import item, item_span, occurrence
 
 MOST_MS = 300.0
 
@@ -83,10 +84,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database")
     parser.add_argument("--times", type=int, default=30)
+    parser.add_argument("--dry", action="store_true", help="write no result")
     given = parser.parse_args()
     database = Database(given.database)
-    slow = 0
+    found: dict[str, dict[str, float]] = {}
     with database.read() as link:
+        sizes = {each.name: link.execute(sa.select(sa.func.count()).select_from(each)).scalar() for each in (occurrence, item, item_span)}
         for name, ask in questions(link).items():
             walls, cpus = [], []
             for _ in range(given.times):
@@ -95,11 +98,14 @@ def main() -> None:
                 walls.append((time.perf_counter() - wall) * 1000)
                 cpus.append((time.process_time() - cpu) * 1000)
             p95 = sorted(walls)[int(len(walls) * 0.95)]
-            slow += p95 > MOST_MS
             median = statistics.median(walls)
+            found[name] = {"median_ms": round(median, 1), "p95_ms": round(p95, 1), "cpu_ms": round(statistics.median(cpus), 1)}
             print(f"{name:32} median {median:7.1f} ms   p95 {p95:7.1f} ms   cpu {statistics.median(cpus):7.1f} ms")
     database.close()
-    sys.exit(1 if slow else 0)
+    over = [name for name, each in found.items() if each["p95_ms"] > MOST_MS]
+    print(f"over {MOST_MS:.0f} ms at p95: {', '.join(over) or 'none'}")
+    if not given.dry:
+        write(f"items_{database.engine.dialect.name}", machine(), {"rows": sizes, "questions": found})
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from tests.store.recording_samples import add_subject, add_team, gap, seen, tell, verdict
 
@@ -225,3 +228,40 @@ def test_pages_go_through_the_whole_list_once(database: Database) -> None:
     with database.read() as link:
         assert items.count(link, None, Filter(least=Severity.HIGH)) == sum(row.severity.rank >= Severity.HIGH.rank for row in found)
         assert link.execute(sa.select(sa.func.count()).select_from(item).where(item.c.untold == 1)).scalar() == 23
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "asked",
+    [Filter(), Filter(at=Instant(15)), Filter(team=TeamId(1)), Filter(person=PersonId(1)), Filter(state=ItemState.CLOSED)],
+    ids=["all", "as of", "of a team", "of a person", "closed"],
+)
+def test_a_list_of_items_is_a_walk_along_an_index(database: Database, asked: Filter) -> None:
+    add_team(database, "blue")
+    tell(database, add_subject(database, team=1), verdict(*(seen(f"f{n}", f"d{n}/f.py") for n in range(50))), 10)
+    plans: list[str] = []
+    with database.read() as link:
+
+        def explain(connection: sa.Connection, _cursor: object, text: str, values: Any, *_: object) -> None:
+            if text.startswith("SELECT item_span.since"):
+                cursor = connection.connection.cursor()
+                plans.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall())
+                cursor.close()
+
+        event.listen(link, "before_cursor_execute", explain)
+        items.page(link, None, asked)
+    assert plans
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan or plan.startswith("SCAN")], plans
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_settling_a_subject_reads_what_stands_open_by_an_index(database: Database) -> None:
+    main = add_subject(database)
+    tell(database, main, verdict(seen("a", "src/a.py")), 10)
+    with database.read() as link:
+        asked = (
+            "EXPLAIN QUERY PLAN SELECT item, count(*), max(severity) FROM occurrence "
+            "WHERE subject = 1 AND closed_at IS NULL AND waived = 0 AND item IS NOT NULL GROUP BY item"
+        )
+        plans = [row[3] for row in link.execute(sa.text(asked))]
+    assert any("INDEX ix_occurrence_subject_item" in plan for plan in plans), plans

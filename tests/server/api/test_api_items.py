@@ -154,6 +154,8 @@ def test_the_page_shows_the_item_and_gives_it_away(stage: Stage) -> None:
     assert "One repair removes 60 findings in 1 subject" in shown.text
     assert "Take it" in shown.text
     assert 'rel="next"' in shown.text
+    assert "CWE-89" in shown.text
+    assert "Why it matters" in shown.text
     headers = {"Authorization": "Bearer developer", "Sec-Fetch-Site": "same-origin"}
     taken = stage.made.client.post(f"/items/{number}/owner", data={"to": "me"}, headers=headers, follow_redirects=False)
     assert (taken.status_code, taken.headers["location"]) == (303, f"/items/{number}")

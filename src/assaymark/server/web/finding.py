@@ -65,7 +65,7 @@ def show_finding(visit: Visit) -> Response:
         worst=max((row.severity for row in [*rows, *ended]), key=lambda severity: severity.rank, default=None),
         info=info,
         code=_code(visit, info, is_past=at is not None),
-        lesson=_lesson(found.rule_class, shown),
+        lesson=lesson_of(found.rule_class, shown),
         owasp=owasp_of(RuleClassId(found.rule_class)),
         cwe=cwe_of(RuleClassId(found.rule_class)),
         rule=catalogue().rules.get(found.rule),  # type: ignore[call-overload]
@@ -91,7 +91,7 @@ def _code(visit: Visit, info: OccurrenceInfo | None, *, is_past: bool) -> Excerp
     return None if info is None or is_past or info.row.closed_at is not None else excerpt(visit.service, info.row.id)
 
 
-def _lesson(rule_class: str, row: FindingRow | None) -> Lesson | None:
+def lesson_of(rule_class: str, row: FindingRow | None) -> Lesson | None:
     page = find_explanation(RuleClassId(rule_class))
     if page is None:
         return None

@@ -10,18 +10,20 @@ from starlette.responses import RedirectResponse, Response
 from assaymark.errors import UsageError
 from assaymark.model.access import Permission
 from assaymark.model.cause import CauseKind
-from assaymark.model.finding import Kind
+from assaymark.model.finding import Kind, RuleClassId
 from assaymark.model.severity import Severity
 from assaymark.server.api import cursor
 from assaymark.server.people.accounts import By
 from assaymark.server.people.session import origin
 from assaymark.server.problem import not_found
-from assaymark.server.web import asking
+from assaymark.server.web import asking, finding, talk
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.server.work.assigning import To, assign, release
 from assaymark.store import findings, items, people
+from assaymark.store.comments import About
 from assaymark.store.items import Filter, ItemRow, ItemState, Part, Place
 from assaymark.store.narrowing import MOST_COUNTED
+from assaymark.views.causes import cwe_of
 
 _READ = Permission.FINDINGS_READ
 
@@ -95,6 +97,9 @@ def show_item(visit: Visit) -> Response:
         issues=[each for each in issues if each.url.startswith(("https://", "http://"))],
         history=history,
         advice=advice,
+        lesson=finding.lesson_of(found.rule_class, rows[0] if rows else None),
+        cwe=cwe_of(RuleClassId(found.rule_class)),
+        talk=talk.conversation(visit, About.ITEM, number),
         may_assign=at is None and visit.who.may(Permission.ITEMS_ASSIGN, found.team),
         is_mine=found.person == visit.who.person,
         as_of=visit.asked("as_of"),
