@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from tests.views import views_sample
 
-from assaymark.model.assessment import SECOND, AssessmentId, Instant
+from assaymark.model.assessment import SECOND, AssessmentId, Instant, RepositoryId
 from assaymark.model.happening import Happening, HappeningKind
-from assaymark.model.verdict import Verdict
+from assaymark.model.verdict import State, Verdict
 from assaymark.server.service import Service
 from assaymark.server.work.forgetting_messages import GIVEN_UP_DAYS, HAPPENED_DAYS, SENT_DAYS, clean_channels
 from assaymark.server.work.publish import publish
-from assaymark.server.work.telling import tell_change
+from assaymark.server.work.telling import tell_change, tell_hit, tell_problem
 from assaymark.store import outbox
 from assaymark.store.outbox import Note
 from assaymark.store.subscriptions import Wants
@@ -114,3 +114,30 @@ def test_a_happening_that_no_message_is_about_is_forgotten_in_its_time(service: 
             publish(service, link, Happening(HappeningKind.ITEM_OPENED, Instant(service.now() - age * DAY), None, f"{age}", "/"))
     clean_channels(service, {}, Attempt())
     assert [row.title for row in told(service)] == [str(HAPPENED_DAYS - 1)]
+
+
+def problem(service: Service, words: str) -> bool:
+    with service.database.write() as link:
+        if not link.execute(sa.select(repository.c.id)).first():
+            link.execute(repository.insert(), {"id": 1, "name": "shop/cart", "clone_url": "https://x/y", "created_at": 0})
+        return tell_problem(service, link, RepositoryId(1), words)
+
+
+def test_a_repository_that_cannot_be_asked_is_told_once_and_so_is_that_it_can_again(service: Service) -> None:
+    said = [problem(service, words) for words in ("", "no answer", "no answer at all", "", "", "gone")]
+    assert said == [False, True, False, True, False, True]
+    assert {row.path for row in told(service)} == {"/repositories"}
+
+
+def test_new_knowledge_that_finds_something_is_told_with_what_it_weighs(service: Service) -> None:
+    verdict = views_sample.rich()
+    known = [each for each in verdict.findings if each.state is State.NEWLY_KNOWN]
+    assert known
+    ended(service, "pass", views_sample.empty(), trigger="advisory", cause="CVE-2026-1")
+    with service.database.write() as link:
+        assert tell_hit(service, link, AssessmentId(1), verdict)
+        assert not tell_hit(service, link, AssessmentId(1), views_sample.empty())
+    (row,) = told(service)
+    assert row.kind == "advisory.hit"
+    assert "CVE-2026-1" in row.title
+    assert row.severity == max(each.finding.severity.rank for each in known)
