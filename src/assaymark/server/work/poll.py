@@ -25,6 +25,7 @@ from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.intake import Source, accept
 from assaymark.server.work.register import poll_job
 from assaymark.server.work.remotes import mirror_of, remote_of
+from assaymark.server.work.telling import tell_problem
 from assaymark.store import arrivals, listings, repositories
 from assaymark.store.repositories import RepositoryRow
 from assaymark.subjects.mirror import Bound
@@ -75,6 +76,8 @@ def poll(service: Service, arguments: Mapping[str, Any], attempt: Attempt) -> No
         refs, head = mirror_of(service, repository.id).refs(remote_of(service, repository), bound)
     except AssayError as error:
         with service.database.write() as link:
+            if attempt.is_last or isinstance(error, UsageError):
+                tell_problem(service, link, repository.id, _told(error))
             repositories.note_problem(link, repository.id, _told(error))
         if isinstance(error, UsageError):
             return  # trying again cannot help
@@ -90,6 +93,7 @@ def take_in(service: Service, repository: RepositoryRow, seen: Seen, asked_at: I
     """Accept what moved; gives how many assessments that queued."""
     queued = 0
     with service.database.write() as link:
+        tell_problem(service, link, repository.id, "")
         repositories.note_problem(link, repository.id, "")
         before = listings.read(link, repository.id)
         default = seen.head.removeprefix("refs/heads/")

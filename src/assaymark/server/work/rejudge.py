@@ -42,7 +42,7 @@ from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.holdings import grounds_of
 from assaymark.server.work.items import follow
-from assaymark.server.work.telling import tell_change
+from assaymark.server.work.telling import tell_change, tell_hit
 from assaymark.store import arrivals, components, held, snapshots
 from assaymark.store.arrivals import Arrival
 from assaymark.store.held import Holding, Remembered
@@ -253,6 +253,7 @@ def _write_down(service: Service, connection: sa.Connection, case: Case, verdict
     record(connection, Recording(number, subject.id, verdict, blob, whole=True, at=at, summary=_sentence(verdict)))
     follow(service, connection)
     tell_change(service, connection, number, verdict)
+    tell_hit(service, connection, number, verdict)
     announce(service, connection, number)
     for tell in AFTERWARDS:
         tell(service, connection, subject.id, number)

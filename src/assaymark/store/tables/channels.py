@@ -15,7 +15,7 @@ happening = Table(
     text("subject_name", default=""), text("repository_name", default=""),
     Column("severity", Integer, nullable=True),  # rank
     text("actor", default=""), text("data", default="{}"),
-    Index(None, "team", "id"), Index(None, "at"),
+    Index(None, "team", "id"), Index(None, "at"), Index(None, "repository", "kind", "id"),
 )  # fmt: skip
 
 subscription = Table(

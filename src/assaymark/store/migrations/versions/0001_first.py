@@ -806,6 +806,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_happening")),
     )
     op.create_index(op.f("ix_happening_at"), "happening", ["at"], unique=False)
+    op.create_index(op.f("ix_happening_repository_kind_id"), "happening", ["repository", "kind", "id"], unique=False)
     op.create_index(op.f("ix_happening_team_id"), "happening", ["team", "id"], unique=False)
     op.create_table(
         "holding",
