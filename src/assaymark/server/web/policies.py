@@ -123,7 +123,7 @@ def _version_page(visit: Visit, status: int, error: Exception | None) -> Respons
         lines=_difference(beside, row),
         compared=[each.text for each in weaker(api.parsed(beside), api.parsed(row))] if beside is not None else [],
         weakens=[each.text for each in weakens],
-        events=events,
+        events=events[::-1],
         source=source,
         may_write=_may_write(visit),
         latest_day=_latest_day(visit),

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from assaymark.model.assessment import Instant
+from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.trigger import SubjectKind
 from assaymark.server.service import Service
 from assaymark.store import policies
-from assaymark.store.tables import team
+from assaymark.store.tables import repository, team
+from assaymark.store.tables import subject as subjects
 from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.organisation import OrganisationPolicy, in_force_for
 from assaymark.verdict.organisation_file import parse_one
-from assaymark.verdict.rules import About, Approval
+from assaymark.verdict.rules import About, Approval, FloorOf
 
 if TYPE_CHECKING:
     from assaymark.server.work.cases import Case
@@ -52,6 +53,14 @@ def floors_for(service: Service, subject: Any, repository: str, given: Given = N
             branch=_branch(subject.kind, subject.ref),
         )  # fmt: skip
     return replace(given, floors=in_force_for(now, about)[1], about=about)
+
+
+def floors_of(service: Service, number: SubjectId) -> tuple[FloorOf, ...]:
+    """The floors for a subject, for what is judged without a case: what it holds, after advisories changed."""
+    asked = sa.select(subjects, repository.c.name.label("repository_name")).outerjoin(repository, repository.c.id == subjects.c.repository)
+    with service.database.read() as link:
+        row = link.execute(asked.where(subjects.c.id == number)).first()
+    return floors_for(service, row, row.repository_name or "").floors if row is not None else ()
 
 
 def in_force(link: sa.Connection, at: Instant) -> tuple[OrganisationPolicy, ...]:

@@ -35,9 +35,9 @@ from assaymark.model.rules import catalogue
 from assaymark.model.severity import Severity
 from assaymark.model.subject import SubjectRef
 from assaymark.model.trigger import Trigger, TriggerKind
-from assaymark.model.verdict import CheckRun, Judged, Reason, ReasonKind, State, Verdict
+from assaymark.model.verdict import CheckRun, Judged, PolicyRef, Reason, ReasonKind, State, Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import knowledge, rejudge_jobs
+from assaymark.server.work import governing, knowledge, rejudge_jobs
 from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.holdings import grounds_of
@@ -50,6 +50,7 @@ from assaymark.store.recording import Recording, record
 from assaymark.verdict import decide as judge
 from assaymark.verdict.again import outcome_of
 from assaymark.verdict.policy import Policy
+from assaymark.verdict.rules import raised
 from assaymark.verdict.vex import Statement
 
 CHECK = Dependencies.id
@@ -71,6 +72,8 @@ class Case(Struct, frozen=True):
     statements: tuple[Statement, ...]
     last: Verdict | None
     causes: tuple[str, ...]
+    policies: tuple[PolicyRef, ...] = ()
+    """Of the organisation, whose floors lie under `policy`."""
 
 
 def rejudge_hits(service: Service, _arguments: Mapping[str, Any], _attempt: Attempt) -> None:
@@ -116,7 +119,8 @@ def _case(service: Service, number: SubjectId) -> Case | None:
         causes = snapshots.causes(connection, number)
     policy, statements = grounds_of(service, noted.grounds).read()
     last = msgspec.json.decode(service.blobs.get(Digest(noted.verdict)), type=Verdict) if noted.verdict else None
-    return Case(noted, holdings, remembered, policy, statements, last, tuple(causes))
+    floors = governing.floors_of(service, number)
+    return Case(noted, holdings, remembered, raised(policy, floors), statements, last, tuple(causes), tuple(each.policy for each in floors))
 
 
 # --- what is in it now -----------------------------------------------------------------------------------------------
@@ -191,6 +195,7 @@ def judged(case: Case, now: Iterable[Finding], index: Index, at: Instant) -> Ver
         tool_version=assaymark.__version__,
         rules={w.rule: catalogue().describe(w.rule) for j in decision.judged for w in j.finding.witnesses},
         notices=decision.notices,
+        policies=case.policies,
     )
 
 
