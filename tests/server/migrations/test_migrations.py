@@ -6,11 +6,14 @@ import datetime as dt
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from tests.server.migrations.migration_samples import dojo, dojo_finding, page, track
 
+from assaymark.cli.migrate import command
 from assaymark.errors import UsageError
 from assaymark.model.access import PersonId
 from assaymark.model.assessment import SECOND
@@ -19,10 +22,13 @@ from assaymark.server.migrations import carrying, defectdojo, dependency_track
 from assaymark.server.migrations.exports import Origin, migrate
 from assaymark.server.people.accounts import ON_THE_MACHINE, By
 from assaymark.server.service import Service
+from assaymark.server.settings import load
 from assaymark.server.work.importing import By as Sender
 from assaymark.server.work.importing import Order, take
 from assaymark.store import people
 from assaymark.store import tables as t
+from assaymark.store.database import Database
+from assaymark.store.migrations.apply import migrate as prepare
 from assaymark.store.people import Draft
 
 
@@ -44,7 +50,11 @@ OPEN = (t.occurrence.c.closed_at.is_(None),)
 def test_a_dry_run_writes_nothing_and_says_what_is_lost(service: Service) -> None:
     told = migrate(service, Origin.DEFECTDOJO, dojo(), ON_THE_MACHINE, dry=True)
     assert (told.subjects, told.teams, told.findings, told.decisions, told.opened) == (1, 1, 4, 2, 0)
-    assert told.lost == {"findings that are over there: duplicate": 1, "findings that are over there: mitigated": 1}
+    assert told.lost == {
+        "findings that are over there: duplicate": 1,
+        "findings that are over there: mitigated": 1,
+        "notes, because nobody is named in whose name they are said": 1,
+    }
     assert told.taken["finding of Trivy Scan → finding of trivy"] == 4
     assert [_count(service, table) for table in (t.subject, t.team, t.occurrence, t.decision, t.assessment)] == [0] * 5
 
@@ -172,3 +182,35 @@ def test_what_is_no_export_is_refused_and_changes_nothing(service: Service, orig
 def test_a_bill_alone_makes_its_subject() -> None:
     plan = dependency_track.plan(track()[:1], World())
     assert [planned.name for planned in plan.subjects] == ["shop 1.2"]
+
+
+def test_what_ended_there_is_lost_in_the_dry_run_as_well(service: Service) -> None:
+    files = [data.replace(b"2099-01-01", b"2020-01-01") for data in dojo()]
+    dry = migrate(service, Origin.DEFECTDOJO, files, ON_THE_MACHINE, dry=True)
+    real = migrate(service, Origin.DEFECTDOJO, files, ON_THE_MACHINE, dry=False)
+    assert dry.lost == real.lost
+    assert dry.lost["decisions whose last day is over"] == 1
+    assert (dry.teams, dry.decisions) == (real.teams, real.decisions) == (1, 1)
+    assert migrate(service, Origin.DEFECTDOJO, files, ON_THE_MACHINE, dry=True).teams == 0
+
+
+def test_the_command_says_what_it_does(tmp_path: Path) -> None:
+    files = []
+    for number, data in enumerate(dojo()):
+        files.append(str(tmp_path / f"{number}.json"))
+        (tmp_path / f"{number}.json").write_bytes(data)
+    (tmp_path / "data").mkdir()
+    started = Database(load(data=str(tmp_path / "data")).database)
+    prepare(started)
+    started.close()
+
+    def run(*words: str) -> str:
+        told = CliRunner().invoke(command, ["defectdojo", "--data", str(tmp_path / "data"), *words, *files], catch_exceptions=False)
+        assert told.exit_code == 0
+        return told.output
+
+    assert "would take over from defectdojo: 1 subjects, 1 new teams, 4 findings (0 opened)" in run("--dry-run")
+    assert "took over from defectdojo: 1 subjects, 1 new teams, 4 findings (4 opened)" in run()
+    assert "1 subjects, 0 new teams, 4 findings (0 opened), 0 components, 0 decisions" in run()
+    with pytest.raises(UsageError, match="no account"):
+        run("--as", "nobody")

@@ -61,19 +61,34 @@ class Migrated(Struct, frozen=True):
 def carry_out(service: Service, plan: Plan, by: By, *, dry: bool = False) -> Migrated:
     """Do it; the numbers are of what was made now, and of everything that the plan holds in `findings`."""
     counts = dict.fromkeys(("teams", "opened", "components", "decisions", "comments"), 0)
-    ends: dict[str, int] = {}
+    today = _day(service)
     for planned in plan.subjects:
+        timely = [row for row in planned.decided if row.until is None or row.until >= today]
+        plan.loses("decisions whose last day is over", len(planned.decided) - len(timely))
+        planned.decided = timely
         if not dry:
             _one(service, planned, (plan, by), counts)
-        ends["findings"] = ends.get("findings", 0) + len(planned.seen)
     if dry:
         counts |= {
-            "teams": len({planned.team for planned in plan.subjects if planned.team}),
+            "teams": _unknown_teams(service, plan),
             "components": sum(len(held.packages) for planned in plan.subjects for _, held in planned.sets.values()),
             "decisions": sum(len(planned.decided) for planned in plan.subjects),
-            "comments": sum(len(planned.notes) for planned in plan.subjects),
+            "comments": sum(len(planned.notes) for planned in plan.subjects) if by.person is not None else 0,
         }
-    return Migrated(plan.source, dry, len(plan.subjects), taken=dict(plan.taken), lost=dict(plan.lost), **counts, **ends)
+    if by.person is None:
+        plan.loses("notes, because nobody is named in whose name they are said", sum(len(planned.notes) for planned in plan.subjects))
+    findings_ = sum(len(planned.seen) for planned in plan.subjects)
+    return Migrated(plan.source, dry, len(plan.subjects), findings=findings_, taken=dict(plan.taken), lost=dict(plan.lost), **counts)
+
+
+def _day(service: Service) -> dt.date:
+    return dt.datetime.fromtimestamp(service.now() / SECOND, dt.UTC).date()
+
+
+def _unknown_teams(service: Service, plan: Plan) -> int:
+    names = {_slug(planned.team) for planned in plan.subjects if planned.team}
+    with service.database.read() as link:
+        return sum(teams.by_slug(link, name) is None for name in names)
 
 
 def _one(service: Service, planned: Planned, whose: tuple[Plan, By], counts: dict[str, int]) -> None:
@@ -107,10 +122,14 @@ def _settled(service: Service, planned: Planned, by: By) -> tuple[SubjectId, Tea
         return row.id, row.team, is_new
 
 
+def _slug(name: str) -> str:
+    return _OUTSIDE.sub("-", name.lower()).strip("-")[:60] or "team"
+
+
 def _team(link: sa.Connection, name: str, at: Instant) -> tuple[TeamId | None, bool]:
     if not name:
         return None, False
-    slug = _OUTSIDE.sub("-", name.lower()).strip("-")[:60] or "team"
+    slug = _slug(name)
     there = teams.by_slug(link, slug)
     if there is not None:
         return there.id, False
@@ -134,12 +153,9 @@ def _decide(
     made = 0
     with service.database.write() as link:
         deciding = Deciding(service, link)
-        today = dt.datetime.fromtimestamp(deciding.at / SECOND, dt.UTC).date()
+        today = _day(service)
         for row in rows:
             until = min(row.until or today + dt.timedelta(days=MOST_DAYS), today + dt.timedelta(days=MOST_DAYS))
-            if until < today:
-                plan.loses("decisions whose last day is over")
-                continue
             scope = _scope(row, number, names)
             draft = Draft(row.kind, scope, row.reason, row.owner or "unknown", until, Decider(by.actor, by.person), team,
                           justification=row.justification, source="import", origin=row.origin)  # fmt: skip
