@@ -14,11 +14,12 @@ import msgspec
 import sqlalchemy as sa
 
 from assaymark.model.assessment import SECOND
+from assaymark.model.finding import Layer
 from assaymark.store import bulk, figure_rows, figure_verdicts
 from assaymark.store.figure_sums import ALL, Cells, Clock, Counted, Tally, changing, day_of, end_of
 from assaymark.store.figure_verdicts import VERDICTS, Told
 from assaymark.store.promises import DAY, Ledger
-from assaymark.store.tables import assessment, occurrence
+from assaymark.store.tables import assessment, occurrence, team
 from assaymark.store.tables import figure_day as table
 
 SETTLED = 3600 * SECOND
@@ -39,8 +40,11 @@ def last_day(connection: sa.Connection, until: int | None = None) -> int | None:
 
 def kept(connection: sa.Connection, day: int, teams: Iterable[int] | None = None) -> Cells:
     """Cells of a day that was summed up; of these teams, or all of them."""
-    query = sa.select(table.c.team, table.c.layer, table.c.counted).where(table.c.day == day, table.c.layer != VERDICTS)
-    query = query.where(table.c.team.in_(sorted(teams)) if teams is not None else table.c.team >= ALL)
+    # Every team by its number, so that the key leads to each row: without them all days would be walked.
+    mine = sorted(teams) if teams is not None else [ALL, *(row[0] for row in connection.execute(sa.select(team.c.id)))]
+    query = sa.select(table.c.team, table.c.layer, table.c.counted).where(
+        bulk.among(connection, table.c.team, mine), table.c.layer.in_([each.value for each in Layer]), table.c.day == day
+    )
     return {(row.team, row.layer): msgspec.json.decode(row.counted, type=Counted) for row in connection.execute(query)}
 
 

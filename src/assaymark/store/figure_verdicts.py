@@ -130,9 +130,9 @@ def _made(details: str, queued: int) -> int:
 
 def _deliveries(connection: sa.Connection, after: int, until: int, more: Iterable[sa.ColumnElement[bool]]) -> list[tuple[int | None, int]]:
     """(team, microseconds) of deployments whose commit came to the server before."""
-    query = sa.select(a.team, a.queued_at, a.trigger_details).where(
-        a.finished_at > after, a.finished_at <= until, a.trigger == TriggerKind.DEPLOYMENT.value, *more
-    )
+    # The trigger so written that no index is chosen for its sake: a span holds few verdicts, the deployments of years are many.
+    is_deployment = a.trigger.op("||")("") == TriggerKind.DEPLOYMENT.value
+    query = sa.select(a.team, a.queued_at, a.trigger_details).where(a.finished_at > after, a.finished_at <= until, is_deployment, *more)
     found = []
     for team, queued, details in connection.execute(query).all():
         commit = _commit(details)

@@ -45,7 +45,7 @@ Index("ix_occurrence_worst", occurrence.c.severity, occurrence.c.since, occurren
 _is_open = sa.text("closed_at IS NULL")
 Index("ix_occurrence_open", occurrence.c.severity, occurrence.c.since, occurrence.c.id, occurrence.c.kind, occurrence.c.layer,
       occurrence.c.team, occurrence.c.waived, sqlite_where=_is_open, postgresql_where=_is_open)  # fmt: skip
-Index("ix_occurrence_newest", occurrence.c.since, occurrence.c.id, *_shown, occurrence.c.severity)
+Index("ix_occurrence_newest", occurrence.c.since, occurrence.c.id, *_shown, occurrence.c.severity, occurrence.c.subject)
 Index("ix_occurrence_team_worst", occurrence.c.team, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_own)
 Index("ix_occurrence_subject_worst", occurrence.c.subject, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)

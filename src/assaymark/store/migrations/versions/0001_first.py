@@ -1148,7 +1148,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(
         "ix_occurrence_newest",
         "occurrence",
-        ["since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team", "severity"],
+        ["since", "id", "closed_at", "opened_at", "kind", "layer", "waived", "team", "severity", "subject"],
         unique=False,
     )
     op.create_index(
