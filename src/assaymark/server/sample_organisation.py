@@ -71,7 +71,7 @@ def make_organisation(service: Service, arguments: Mapping[str, Any], attempt: A
         before = heads.get((made.name, step.branch), "")
         head = _commit(made, step, heads, at)
         heads[made.name, step.branch] = head
-        past = msgspec.structs.replace(service, now=lambda at=at: at)  # type: ignore[misc]
+        past = msgspec.structs.replace(service, now=lambda at=at: at)
         for trigger in _triggers(made, step, heads, before):
             _judge(past, made.team, trigger, attempt)
     _decide(msgspec.structs.replace(service, now=lambda: Instant(until - 40 * DAY)), numbers)
