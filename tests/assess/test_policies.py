@@ -9,14 +9,15 @@ import pytest
 from tests.assess.conftest import BAD, FINE, WORSE, Once, Origin, Shop
 
 from assaymark.model.access import PersonId
-from assaymark.model.assessment import AssessmentId
+from assaymark.model.assessment import AssessmentId, SubjectId
+from assaymark.model.decision import DecisionKind, Scope
 from assaymark.model.verdict import Outcome, ReasonKind
 from assaymark.server.people.accounts import By
-from assaymark.server.work import activation, policy_jobs, policy_sources, simulate
+from assaymark.server.work import activation, deciding, policy_jobs, policy_sources, simulate
 from assaymark.server.work.activation import Step, Wanted, Weaker
 from assaymark.server.work.policy_jobs import job_for
 from assaymark.server.work.simulate import order
-from assaymark.store import people, policies, simulations, tables
+from assaymark.store import decisions, people, policies, simulations, tables
 from assaymark.store import policy_sources as sources
 from assaymark.store.people import Draft as Person
 from assaymark.store.policies import Draft, VersionRow
@@ -192,6 +193,29 @@ def test_an_approval_lets_a_head_through_and_only_that_head(shop: Shop, office: 
     assert shop.assess(shop.request(head, base=main)).state == Outcome.PASS
     other = shop.origin.commit(app__more=WORSE)
     assert shop.assess(shop.request(other, base=main)).state == Outcome.FAIL
+
+
+@pytest.mark.parametrize(("sees_waived", "after"), [(False, Outcome.PASS), (True, Outcome.FAIL)])
+def test_a_decision_is_weighed_together_with_the_rules(shop: Shop, office: Office, *, sees_waived: bool, after: Outcome) -> None:
+    """Whether it was taken before the judgement or afterwards."""
+    office.activate(office.propose(NO_WEAK_HASH + ("    waived: true\n" if sees_waived else "")))
+    main = shop.origin.commit("begin", app__a=FINE, **{"assay.toml": MILD})
+    shop.assess(shop.push(main))
+    head = shop.origin.commit(app__worse=WORSE)
+    number = shop.request(head, base=main)
+    assert shop.assess(number).state == Outcome.FAIL
+    subject = SubjectId(shop.row(number).subject)
+    day = dt.datetime.fromtimestamp(shop.service.now() / 1e6, dt.UTC).date() + dt.timedelta(days=20)
+    by = decisions.By("bo", office.bo.person)
+    draft = decisions.Draft(DecisionKind.ACCEPT, Scope(rule="weak-hash", subject=subject), "not for secrets", "bo", day, by, None)
+    with shop.service.database.write() as link:
+        work = deciding.Deciding(shop.service, link)
+        work.make(draft, office.bo)
+        work.finish()
+    deciding.judge_decided(shop.service, {"subject": subject}, Once())
+    assert shop.subject(number).state == after
+    again = shop.request(head, base=main)
+    assert shop.assess(again).state == after
 
 
 def test_a_check_that_did_not_run_is_said_and_not_guessed(shop: Shop, office: Office) -> None:

@@ -31,6 +31,13 @@ class Fact(Struct, frozen=True):
 _MARK = {"state": str, "target_url": str, "description": str}
 _COMMENT: dict[str, type] = {"body": str}
 _BODY = frozenset({"body"})
+_RUN: dict[str, type] = {
+    "name": str, "details_url": str, "external_id": str, "status": str, "conclusion": str, "output": dict, "actions": list,
+}  # fmt: skip
+_RUN_WORDS = {
+    "status": frozenset({"queued", "in_progress", "completed", "waiting", "requested", "pending"}),
+    "conclusion": frozenset({"action_required", "cancelled", "failure", "neutral", "success", "skipped", "stale", "timed_out"}),
+}
 _LAB_LIST = {**_PAGE, "order_by": str, "sort": str, "simple": bool}
 _LAB_ORDER = {"order_by": frozenset({"id", "name", "path", "created_at"}), "sort": frozenset({"asc", "desc"})}
 
@@ -42,6 +49,9 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         Fact("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments", query={**_PAGE, "since": str}),
         Fact("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", _COMMENT, required=_BODY),
         Fact("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}", _COMMENT, required=_BODY),
+        Fact("POST", "/repos/{owner}/{repo}/check-runs", {**_RUN, "head_sha": str}, frozenset({"name", "head_sha"}), words=_RUN_WORDS),
+        Fact("PATCH", "/repos/{owner}/{repo}/check-runs/{check_run_id}", _RUN, words=_RUN_WORDS),
+        Fact("POST", "/app/installations/{installation_id}/access_tokens"),
         Fact("GET", "/orgs/{org}/repos", query={**_PAGE, "type": str, "sort": str, "direction": str}),
         Fact("GET", "/users/{username}/repos", query={**_PAGE, "type": str, "sort": str, "direction": str}),
     ),

@@ -36,7 +36,7 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "webhooks.schema.jso
 
 
 def telling(title: str = HOSTILE, kind: HappeningKind = HappeningKind.VERDICT_CHANGED, path: str = "/changes/1", **more: Any) -> Telling:
-    values = {"subject": SubjectId(1), "severity": Severity.HIGH, "actor": HOSTILE, "data": {"after": "fail"}} | more
+    values: dict[str, Any] = {"subject": SubjectId(1), "severity": Severity.HIGH, "actor": HOSTILE, "data": {"after": "fail"}} | more
     row = HappeningRow(
         id=7, kind=kind, at=Instant(1_790_000_000_000_001), team=None, title=title, path=path, subject=values["subject"], repository=None,
         subject_name=HOSTILE, repository_name="", severity=values["severity"], actor=values["actor"], data=values["data"],
@@ -110,6 +110,15 @@ def test_every_kind_has_words_and_a_payload_as_documented(kind: HappeningKind) -
     schema = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text("utf-8")), validate_formats=True)
     for each in (told, telling(kind=kind, subject=None, severity=None, actor="", data={})):
         assert [error.message for error in schema.iter_errors(json.loads(webhook.payload(each)))] == []
+
+
+def test_the_reference_shows_a_payload_as_the_schema_has_it_and_names_every_kind() -> None:
+    page = (SCHEMA.parent / "webhooks.md").read_text("utf-8")
+    shown = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    schema = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text("utf-8")), validate_formats=True)
+    assert [error.message for error in schema.iter_errors(shown)] == []
+    assert set(shown["data"]) == set(json.loads(SCHEMA.read_text("utf-8"))["properties"]["data"]["properties"])
+    assert [kind for kind in HappeningKind if f"`{kind.value}`" not in page] == []
 
 
 def test_the_documented_kinds_are_the_kinds() -> None:

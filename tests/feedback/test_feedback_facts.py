@@ -24,7 +24,7 @@ def _fact(kind: str, method: str, path: str) -> Fact:
     return found[0]
 
 
-def _check(kind: str, ask: Ask) -> None:
+def check(kind: str, ask: Ask) -> None:
     fact = _fact(kind, ask.method, ("/api/v4" if kind == "gitlab" else "") + ask.path)
     _check_query(fact, ask.query)
     body = ask.body or {}
@@ -32,7 +32,7 @@ def _check(kind: str, ask: Ask) -> None:
     assert fact.required <= set(body)
     for name, value in body.items():
         assert type(value) is fact.fields[name]
-        assert value in fact.words.get(name, {value})
+        assert name not in fact.words or value in fact.words[name]
 
 
 def _check_query(fact: Fact, query: Mapping[str, str]) -> None:
@@ -54,7 +54,7 @@ def _requests(kind: str) -> Sequence[Ask]:
 @pytest.mark.parametrize("kind", FACTS)
 def test_every_request_is_one_that_the_forge_publishes(kind: str) -> None:
     for ask in _requests(kind):
-        _check(kind, ask)
+        check(kind, ask)
 
 
 @pytest.mark.parametrize("kind", FACTS)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tests.server.imports.import_samples import KEY
 from tests.server.imports.test_imports_formats import BOM_XML, KINDS, ZAP_XML
+from tests.server.migrations.migration_samples import dojo, page, track
 
 from assaymark.checks.application.dependencies.matching.index import Index
 from assaymark.model.identity import identify
@@ -14,6 +15,7 @@ from assaymark.model.rules import catalogue
 from assaymark.server.imports.found import Ask, World
 from assaymark.server.imports.kinds import DocumentKind, kind_of
 from assaymark.server.imports.readers import read
+from assaymark.server.migrations import defectdojo, dependency_track
 
 
 def import_targets() -> Mapping[str, tuple[Callable[[bytes], object], tuple[bytes, ...]]]:
@@ -24,6 +26,8 @@ def import_targets() -> Mapping[str, tuple[Callable[[bytes], object], tuple[byte
     every = tuple(row for rows in seeds.values() for row in rows)
     return {
         **{f"import {kind.value}": (_reader(kind), tuple(rows or every[:2])) for kind, rows in seeds.items()},
+        "migration defectdojo": (lambda data: defectdojo.plan([data], World(key=KEY)), (*dojo(), page())),
+        "migration dependency-track": (lambda data: dependency_track.plan([data], World(key=KEY)), tuple(track())),
         "import of any kind": (lambda data: _read(data, kind_of(data)), (*every, BOM_XML, ZAP_XML)),
     }
 

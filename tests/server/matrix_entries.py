@@ -322,7 +322,7 @@ _VEX = {
     "@context": "https://openvex.dev/ns/v0.2.0", "author": "a", "timestamp": "2026-01-01T00:00:00Z",
     "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "products": [], "status": "under_investigation"}],
 }  # fmt: skip
-_PROJECTS = b'[{"uuid": "a", "name": "shop", "version": "1"}]'
+_PROJECTS = [{"uuid": "a", "name": "shop", "version": "1"}]
 _SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "probe"}}, "results": []}]}
 
 ENTRIES: dict[str, Entry] = {
@@ -454,6 +454,10 @@ ENTRIES: dict[str, Entry] = {
     "test_channel": Entry(Access.TEAM, on(channel=Stage.channel)),
     "list_messages": Entry(Access.TEAM, on(channel=Stage.channel)),
     "replay_message": Entry(Access.TEAM, lambda stage: Asked(dict(zip(("channel", "message"), stage.message(), strict=True)))),
+    "get_digest": Entry(Access.SESSION, ok=(404,)),
+    "put_digest": Entry(Access.SESSION, _body(lambda _: {"every": "day"}), (409,)),
+    "end_digest": Entry(Access.SESSION, ok=(404,)),
+    "send_digest": Entry(Access.SESSION, ok=(404,)),
     "list_happenings": Entry(Access.LISTED, listed(Stage.message)),
     "list_repositories": Entry(Access.LISTED, listed(Stage.repository)),
     "get_repository": Entry(Access.TEAM, on(repository=Stage.repository)),

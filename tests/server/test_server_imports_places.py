@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from assaymark.model.assessment import RepositoryId, SubjectId
 from assaymark.server.service import Service
-from assaymark.server.work.importing import By, Order, take
+from assaymark.server.work.importing import AT_ONCE, By, Order, import_report, take
 from assaymark.server.work.remotes import mirror_of
 from assaymark.store.tables import finding, repository, subject
 
@@ -67,3 +67,24 @@ def test_without_the_files_the_answer_says_so(service: Service, tmp_path: Path) 
     told = take(service, number, _sarif(2), Order("", commit="f" * 40), By("me"))
     assert told.opened == 1
     assert any("not at hand" in note for note in told.notes)
+
+
+class _Once:
+    number, is_last = 1, False
+
+    def should_stop(self) -> bool:
+        return False
+
+
+def test_what_was_sent_is_not_kept_longer_than_it_is_needed(service: Service, tmp_path: Path) -> None:
+    number, _, _ = _stage(service, tmp_path / "work")
+    token = "AK" + "IA" + "Q3EGRIHZKW5MTXYB"
+    row = {"RuleID": "aws-access-token", "StartLine": 1, "EndLine": 1, "Match": token, "Secret": token, "File": "a.py", "Description": "k"}
+    small = json.dumps([row]).encode()
+    large = json.dumps([row | {"Author": "x" * (AT_ONCE + 1)}]).encode()
+    assert take(service, number, small, Order(""), By("me")).opened == 1
+    waiting = take(service, number, large, Order(""), By("me"))
+    assert waiting.state == "running"
+    assert any(token.encode() in service.blobs.get(each) for each in service.blobs.every())
+    import_report(service, {"assessment": waiting.assessment}, _Once())  # type: ignore[arg-type]
+    assert not any(token.encode() in service.blobs.get(each) for each in service.blobs.every())

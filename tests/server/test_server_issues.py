@@ -23,7 +23,7 @@ from assaymark.store import issues as kept
 from assaymark.store.item_keeping import Owner, own
 from assaymark.store.outbox import MessageState
 from assaymark.store.recording import Recording, record
-from assaymark.store.tables import connection, issue, item, outbox, repository, subject
+from assaymark.store.tables import connection, happening, issue, item, outbox, repository, subject
 
 pytestmark = pytest.mark.enable_socket
 KINDS = ("github", "gitlab", "gitea", "jira", "jira-cloud")
@@ -312,6 +312,18 @@ def test_the_token_is_shown_as_each_tracker_wants_it_and_nowhere_else(desk: Desk
     assert (TOKEN in headers[name]) != (desk.remote.kind == "jira-cloud")
     with desk.service.database.read() as link:
         assert TOKEN not in str(link.execute(sa.select(outbox)).all()) + str(link.execute(sa.select(issue)).all())
+
+
+def test_what_comes_all_at_once_is_told_as_one_thing_and_a_few_one_by_one(service: Service) -> None:
+    with tracker("github") as remote:
+        desk = Desk(service, remote)
+        desk.tell(*(seen(f"x{number}", f"d{number}/f.py") for number in range(30)))
+        desk.tell(*(seen(f"x{number}", f"d{number}/f.py") for number in range(3, 30)))
+        with desk.service.database.read() as link:
+            rows = link.execute(sa.select(happening.c.kind, happening.c.title, happening.c.path).order_by(happening.c.id)).all()
+        assert (rows[0].kind, rows[0].title, rows[0].path) == ("item.opened", "30 items stand open", "/items")
+        assert [row.kind for row in rows[1:]] == ["item.closed"] * 3
+        assert all(row.path.startswith("/items/") for row in rows[1:])
 
 
 def test_without_a_policy_there_is_no_issue(service: Service) -> None:

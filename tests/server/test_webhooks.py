@@ -20,7 +20,7 @@ from assaymark.server.service import Service
 from assaymark.server.webhooks import endpoint
 from assaymark.server.webhooks.receive import Request, receive, take
 from assaymark.store import connections
-from assaymark.store.tables import assessment, delivery, repository, subject, team
+from assaymark.store.tables import assessment, delivery, job, repository, subject, team
 from assaymark.triggers.webhooks.delivery import MOST_BYTES, Message
 from assaymark.triggers.webhooks.kinds import READERS
 
@@ -257,3 +257,30 @@ def test_every_known_delivery_is_taken_in(service: Service, kind: str) -> None:
         judged = [each for each in told["expect"] if each["kind"] not in ("ended", "repository")]
         assert (receipt.status, len(receipt.assessments)) == (202, len(judged)), path
         assert receipt.outcome.startswith("accepted" if told["expect"] else "ignored"), path
+
+
+def _button(action: str, identifier: str = "waiver") -> bytes:
+    told = {"action": action, "check_run": {"id": 5, "head_sha": "a" * 40, "external_id": "1"}, "sender": {"login": "octo"}}
+    told |= {"repository": sample("github/push-branch")[1]["repository"], "requested_action": {"identifier": identifier}}
+    return json.dumps(told).encode()
+
+
+@pytest.mark.parametrize(
+    ("action", "identifier", "outcome"),
+    [
+        ("requested_action", "waiver", "accepted"),
+        ("requested_action", "explain", "accepted"),
+        ("rerequested", "", "accepted"),
+        ("requested_action", "drop-tables", "ignored: nothing is done for check_run requested_action"),
+        ("completed", "", "ignored: nothing is done for check_run completed"),
+    ],
+)
+def test_a_button_of_a_check_run_is_put_into_the_queue_once(
+    service: Service, client: TestClient, action: str, identifier: str, outcome: str
+) -> None:
+    number, body = connect(service), _button(action, identifier)
+    answer = post(client, number, body, signed(body, "check_run"))
+    assert answer.json()["outcome"] == outcome
+    assert post(client, number, body, signed(body, "check_run")).json()["outcome"] == "repeated"
+    if service.database.is_sqlite:
+        assert [row.kind for row in rows(service, job)] == (["fulfil-wish"] if outcome == "accepted" else [])

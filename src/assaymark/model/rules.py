@@ -25,6 +25,8 @@ class RuleClass(Struct, frozen=True, omit_defaults=True):
     title: str
     cwe: int
     """The closest CWE id; 0 for families that are no weakness (``unchecked``)."""
+    owasp: tuple[str, ...] = ()
+    """Its place in OWASP's Top 10, as ``A03:2021``; of each edition at most one."""
 
 
 class RuleInfo(Struct, frozen=True, omit_defaults=True):
@@ -43,6 +45,7 @@ class RuleInfo(Struct, frozen=True, omit_defaults=True):
 class _ClassRow(Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     cwe: int
+    owasp: tuple[str, ...] = ()
 
 
 class _RuleRow(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -137,7 +140,9 @@ class Shipped:
         import tomllib  # noqa: PLC0415 - a run without findings does without
 
         rows = msgspec.convert(tomllib.loads(_read("classes.toml").decode()), dict[str, _ClassRow])
-        return {RuleClassId(name): RuleClass(id=RuleClassId(name), title=row.title, cwe=row.cwe) for name, row in rows.items()}
+        return {
+            RuleClassId(name): RuleClass(id=RuleClassId(name), title=row.title, cwe=row.cwe, owasp=row.owasp) for name, row in rows.items()
+        }
 
     @cached_property
     def rules(self) -> dict[RuleId, RuleInfo]:

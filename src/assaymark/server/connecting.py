@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from assaymark.feedback.issues.send import KINDS as ISSUE_KINDS
 from assaymark.model.severity import Severity
+from assaymark.server.github_app import checked_key
 from assaymark.server.outgoing import WEB, parse
 from assaymark.server.problem import invalid
 from assaymark.store.connections import KINDS
@@ -45,6 +46,10 @@ class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     """Further hosts that its deliveries may name, e.g. of its registry."""
     username: Annotated[str, Meta(max_length=100)] = ""
     """Beside the token, for git servers that ask for one."""
+    app_id: Annotated[str, Meta(max_length=100)] = ""
+    """Of a GitHub App, whose private key is then entered as the token: check runs with buttons take the place of statuses."""
+    installation_id: Annotated[int, Meta(ge=0)] = 0
+    """Where the App is installed: the number at the end of the installation's address."""
     known_hosts: Annotated[str, Meta(max_length=20_000)] = ""
     """For ssh: lines as in a known_hosts file."""
     issues: Issues | None = None
@@ -102,6 +107,23 @@ def checked_options(kind: str, options: Options) -> Options:
     if kind == "jira" and options.issues is not None and not options.issues.project:
         raise invalid("options.issues.project is missing", "give the key of the project in which issues are to be made, e.g. SEC")
     return options
+
+
+def check_app(kind: str, options: Options, token: str | None) -> None:
+    """An App is whole: of GitHub, with its installation and its key (None: the one that is there already).
+
+    Raises:
+        ApiError: 400 when it is not.
+        UsageError: when the token is no key of an App.
+    """
+    if not options.app_id and not options.installation_id:
+        return
+    if kind != "github":
+        raise invalid(f"a connection of kind {kind} has no App", "leave out options.app_id and options.installation_id")
+    if not options.app_id or not options.installation_id:
+        raise invalid("an App needs both options.app_id and options.installation_id")
+    if token is not None:
+        checked_key(token)
 
 
 def checked_name(text: str) -> str:

@@ -13,6 +13,9 @@
 | ``ASSAYMARK_PRIVATE_NETWORKS`` | networks (CIDR, comma-separated) that git URLs and forges may name beside public ones | none |
 | ``ASSAYMARK_LOCAL_REPOSITORIES`` | folders (comma-separated) below which ``file:///`` may name repositories | none |
 | ``ASSAYMARK_PROXIES`` | networks (CIDR, comma-separated) of reverse proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed | none |
+| ``ASSAYMARK_MAIL`` | mail server: ``smtp://user@host`` (STARTTLS), ``smtps://user@host``, ``smtp+plain://127.0.0.1`` | none: no mail |
+| ``ASSAYMARK_MAIL_PASSWORD_FILE`` | file that holds the password of the mail server on one line | none |
+| ``ASSAYMARK_MAIL_FROM`` | sender of mails | ``assaymark@`` and the name in ``ASSAYMARK_URL`` |
 | ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; all of them at once if need be | 1200 |
 | ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; all of them at once if need be | 240 |
 """
@@ -47,6 +50,9 @@ class Settings(Struct, frozen=True):
     rate: int = 1200
     public_rate: int = 240
     s3_endpoint: str = ""
+    mail: str = ""
+    mail_password_file: str = ""
+    mail_from: str = ""
 
     @property
     def is_https(self) -> bool:
@@ -110,6 +116,9 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         database=database(),
         storage=value("storage", ""),
         s3_endpoint=value("s3_endpoint", ""),
+        mail=value("mail", ""),
+        mail_password_file=value("mail_password_file", ""),
+        mail_from=value("mail_from", ""),
         url=_url(value("url", f"http://{shown}:{port}")),
         host=host,
         port=port,

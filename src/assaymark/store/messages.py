@@ -23,6 +23,7 @@ _MINUTE, _HOUR = 60 * SECOND, 3600 * SECOND
 PAUSES = (5 * SECOND, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR)
 """After each attempt that failed; then it is given up, more than three days after the first."""
 ATTEMPTS = len(PAUSES) + 1
+_ITS_FAULT, _ASKED_FOR_PATIENCE = 500, (408, 425, 429)
 _JITTER = 4
 """A pause is up to a quarter longer, so that what failed together does not come back together."""
 
@@ -131,6 +132,13 @@ def settle(link: sa.Connection, message: MessageRow, answered: Answered, at: Ins
     values |= {"sent_at": at} if state is MessageState.SENT else {}
     link.execute(table.update().where(table.c.id == message.id).values(**values))
     return state
+
+
+def hasten(link: sa.Connection, subscription: int, at: Instant) -> int:
+    """Its receiver is back: what it did not take because it was away is due now; what it refused for itself keeps its pause."""
+    away = sa.or_(table.c.status == 0, table.c.status >= _ITS_FAULT, table.c.status.in_(_ASKED_FOR_PATIENCE))
+    waits = (table.c.subscription == subscription, table.c.state == MessageState.WAITING, table.c.due_at > at, away)
+    return link.execute(table.update().where(*waits).values(due_at=at)).rowcount
 
 
 def replay(link: sa.Connection, number: int, at: Instant) -> None:

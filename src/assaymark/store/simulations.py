@@ -167,7 +167,7 @@ def past(connection: sa.Connection, *, before: int | None, limit: int) -> list[P
     """Verdicts that were given of changes, the newest first."""
     a = assessment.c
     query = sa.select(a.id, a.team, a.state, a.verdict, a.grounds, a.trigger)
-    query = query.where(a.state.in_(_VERDICTS), a.verdict != "", a.trigger.not_in(("import", "advisory")))
+    query = query.where(a.state.in_(_VERDICTS), a.verdict != "", a.trigger.not_in(("import", "advisory", "decision")))
     query = query.where(a.id < before) if before is not None else query
     rows = connection.execute(query.order_by(a.id.desc()).limit(limit))
     return [Past(AssessmentId(row.id), row.team, row.state, row.verdict, row.grounds, row.trigger) for row in rows]

@@ -84,6 +84,12 @@ def cwe_of(rule_class: RuleClassId) -> int:
     return known.cwe if known else 0
 
 
+def owasp_of(rule_class: RuleClassId) -> tuple[str, ...]:
+    """Where a class of ours stands in OWASP's Top 10; empty for a foreign rule."""
+    known = catalogue().classes.get(rule_class)
+    return known.owasp if known else ()
+
+
 def urgency(judged: Judged) -> tuple[bool, bool, int, int, str, int, str]:
     """Sort key: what stops first, then new before old, then worst, surest, and by place."""
     finding = judged.finding

@@ -15,6 +15,7 @@ from msgspec import Struct
 from assaymark.errors import InternalError
 from assaymark.model.finding import Finding, RuleClassId
 from assaymark.model.rules import RuleInfo, catalogue
+from assaymark.views.examples import PLATFORMS, examples
 from assaymark.views.sanitise import location, one_line, visible, visible_lines
 from assaymark.views.style import Style
 
@@ -156,23 +157,29 @@ def language_of(path: str) -> str:
     return _BY_SUFFIX.get(name.rpartition(".")[2], "") if "." in name else ""
 
 
-def platform_of(path: str) -> str:
-    """The platform that reads a file of this name, as pages name it; empty when the language says enough."""
+def platform_of(path: str, rule: str = "") -> str:
+    """The platform that reads a file of this name, as pages name it, or the one whose files the rule is about; empty for neither."""
+    known = PLATFORMS.get(rule.partition("/")[0])
+    if known is not None:
+        return known
     if ".github/" in path or path.endswith(("action.yml", "action.yaml")):
         return "github"
     return "gitlab" if "gitlab-ci" in path or ".gitlab/" in path else ""
 
 
 def safe_code(page: Explanation, language: str, platform: str = "") -> tuple[CodeBlock, ...]:
-    """The blocks for this platform, else in this language (or its sibling); all blocks when the page has none of either."""
+    """The blocks for this platform, else in this language (or its sibling); all blocks of the page when there are none of either."""
     wanted = _language(language)
-    own = tuple(block for block in page.safe if block.platform and block.platform in (platform, language))
-    if own:
-        return own
+    further = tuple(CodeBlock(_language(each.language), each.code, each.platform) for each in examples(page.rule_class))
+    for blocks in (page.safe, further):
+        own = tuple(block for block in blocks if block.platform and block.platform in (platform, language))
+        if own:
+            return own
     for name in (wanted, _SIBLINGS.get(wanted, wanted)):
-        found = tuple(block for block in page.safe if block.language == name)
-        if found:
-            return found
+        for blocks in (page.safe, further):
+            found = tuple(block for block in blocks if block.language == name)
+            if found:
+                return found
     return page.safe
 
 
@@ -198,7 +205,7 @@ def render_explanation(
         lines += ["", pen.strong("Facts")]
         lines += [line for name, value in finding.notes for line in _wrapped(f"{one_line(name)}: {one_line(value)}", pen)]
     if page:
-        lines += _page_lines(page, language or language_of(finding.place.path), platform_of(finding.place.path), pen)
+        lines += _page_lines(page, language or language_of(finding.place.path), platform_of(finding.place.path, finding.rule), pen)
     elif rule.url:
         lines += ["", pen.strong(REFERENCES), f"  {visible(rule.url)}"]
     seen = [f"  {visible(w.check)}: {visible(w.rule)} {one_line(w.message)}" for w in finding.witnesses]

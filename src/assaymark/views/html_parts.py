@@ -100,7 +100,7 @@ def _cause(cause: Cause, options: Options, room: int) -> str:
     cwe = f" · CWE-{cause.cwe}" if cause.cwe else ""
     findings = "".join(_finding(judged, cause.severity, opened=index < room) for index, judged in enumerate(cause.findings))
     where = cause.findings[0].finding.place.path
-    more = page_details(page, safe_code(page, language_of(where), platform_of(where))) if page else ""
+    more = page_details(page, safe_code(page, language_of(where), platform_of(where, cause.findings[0].finding.rule))) if page else ""
     return (
         f'<article class="cause" data-group><header>{severity_badge(cause.severity)}<h3>{text(cause.title)}</h3>'
         f'<span class="soft">{text(cause.rule_class)}{cwe}</span></header>'

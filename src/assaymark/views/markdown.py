@@ -138,7 +138,7 @@ def _place(judged: Judged) -> str:
 
 def _details(page: Explanation, cause: Cause) -> list[str]:
     where = cause.findings[0].finding.place.path
-    blocks = safe_code(page, language_of(where), platform_of(where))[:1]
+    blocks = safe_code(page, language_of(where), platform_of(where, cause.findings[0].finding.rule))[:1]
     parts = [page.why.split("\n\n")[0], *(_fenced(block) for block in blocks)]
     return ["<details><summary>Why, and safe code</summary>", "", "\n\n".join(parts), "", "</details>"]
 

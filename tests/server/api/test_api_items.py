@@ -166,6 +166,16 @@ def test_the_page_shows_the_item_and_gives_it_away(stage: Stage) -> None:
         assert XSS not in stage.page(f"/items/{number}").text
 
 
+def test_the_list_is_narrowed_and_leads_to_each(stage: Stage) -> None:
+    shown = stage.page("/items", "admin").text
+    assert shown.count('<a href="/items/') == 3
+    assert "3 open" in shown
+    assert stage.page("/items", "viewer").text.count('<a href="/items/') == 1
+    for query, many in (("whose=mine", 0), ("severity=low", 1), ("cause=secret", 1), ("state=closed", 0), ("as_of=1970-01-01", 3)):
+        assert stage.page(f"/items?{query}", "admin").text.count('<a href="/items/') == many, query
+    assert stage.page("/items?cause=x", "admin").status_code == 400
+
+
 def test_the_page_escapes_what_was_found_and_links_only_to_pages(stage: Stage) -> None:
     number = stage.items("developer")[0]["id"]
     with stage.database.write() as link:

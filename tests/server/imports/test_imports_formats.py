@@ -23,6 +23,7 @@ from tests.server.imports.import_samples import (
     world,
     zap,
 )
+from tests.server.migrations.migration_samples import track
 
 from assaymark.errors import UsageError
 from assaymark.model.finding import Kind, Layer
@@ -98,7 +99,7 @@ KINDS: dict[str, tuple[bytes | object, DocumentKind]] = {
     "semgrep": (sample("semgrep-1"), DocumentKind.SEMGREP),
     "checkov list or one": (sample("checkov-2"), DocumentKind.CHECKOV),
     "checkov without findings": ({"passed": 0, "failed": 0, "resource_count": 0, "checkov_version": "3"}, DocumentKind.CHECKOV),
-    "gitleaks": (sample("gitleaks-redacted"), DocumentKind.GITLEAKS),
+    "gitleaks": (sample("gitleaks-redacted-1"), DocumentKind.GITLEAKS),
     "gitleaks 7": ([{"rule": "a", "offender": "b", "file": "c", "lineNumber": 1}], DocumentKind.GITLEAKS),
     "npm audit 2": (sample("npm-audit-1"), DocumentKind.NPM_AUDIT),
     "npm audit 1": ({"actions": [], "advisories": {}, "metadata": {}}, DocumentKind.NPM_AUDIT),
@@ -121,6 +122,12 @@ KINDS: dict[str, tuple[bytes | object, DocumentKind]] = {
     "ocsf lines": (b"\n".join(json.dumps(prowler("c", str(n))).encode() for n in range(3)), DocumentKind.OCSF),
     "openvex": (VEX, DocumentKind.OPENVEX),
     "cyclonedx xml": (BOM_XML, DocumentKind.CYCLONEDX_XML),
+    "generic": (
+        {"findings": [{"title": "x", "severity": "High", "description": "d", "file_path": "a.py", "line": 3}]},
+        DocumentKind.GENERIC,
+    ),
+    "generic table": (b"Date,Title,Severity,Url,CweId\n2026-01-01,x,Low,https://a.test/b,79\n", DocumentKind.GENERIC_CSV),
+    "dependency-track": (track()[1], DocumentKind.DEPENDENCY_TRACK),
     "spdx 3": (SPDX3, DocumentKind.SPDX3),
 }
 
@@ -135,10 +142,11 @@ def test_a_document_is_known_by_its_content(name: str) -> None:
         spoken(data.decode().encode("utf-16"))  # as shells of Windows write it
 
 
-@pytest.mark.parametrize("path", sorted(REPORTS.iterdir()), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(REPORTS.iterdir()), ids=lambda path: path.name)
 def test_reports_that_a_tool_wrote_say_something(path: Any) -> None:
-    found = findings(path.read_bytes())
-    assert found
+    told = spoken(path.read_bytes())
+    found = identify(told.seen, catalogue())
+    assert found or sum(len(held.packages) for _, held in told.sets.values()) == 2
     assert all(each.message and each.core.kind is not Kind.UNCHECKED for each in found)
 
 

@@ -100,6 +100,16 @@ def set_status(client: Client, place: Place, status: Status) -> None:
     _send(client, place, FORGES[place.kind].status(place.target, status))
 
 
+def tell_run(client: Client, place: Place, ask: Ask) -> str:
+    """Make a request of `check_runs`; gives the number of the run that it made or changed.
+
+    Raises:
+        Refused: when the forge does not take it.
+        NotUnderstood: when it does not say as what.
+    """
+    return _read(place, lambda answer: str(answer["id"]), _send(client, place, ask))
+
+
 def say(client: Client, place: Place, comment: Comment, earlier: str, *, search: bool = False) -> str:
     """Update the comment with this number, or write one; gives its number.
 

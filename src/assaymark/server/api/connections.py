@@ -18,7 +18,8 @@ from assaymark.model.access import Permission, TeamId
 from assaymark.server import keyring, trying
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.route import Call, Nothing, Page, Router
-from assaymark.server.connecting import Homes, Options, checked_name, checked_options, homes_of
+from assaymark.server.connecting import Homes, Options, check_app, checked_name, checked_options, homes_of
+from assaymark.server.github_app import forget_token
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.work.discover import job_for
 from assaymark.store import connections, trail
@@ -102,6 +103,7 @@ def create_connection(call: Call, body: NewConnection) -> Secret:
     team = None if body.team is None else TeamId(body.team)
     call.need(Permission.CONNECTIONS_WRITE, team)
     homes = homes_of(body.kind, body.web_url, body.api_url)
+    check_app(body.kind, body.options, body.token)
     secret = body.webhook_secret or keyring.new_secret()
     _need_secret(secret)
     values = {
@@ -158,13 +160,24 @@ def change_connection(call: Call, connection: int, body: ConnectionChange) -> Co
             call.need(Permission.CONNECTIONS_WRITE, values["team"])
         if body.options is not UNSET:
             values["options"] = msgspec.json.encode(checked_options(row.kind, body.options)).decode()
+        options = msgspec.convert(row.options, Options) if body.options is UNSET else body.options
+        check_app(row.kind, options, _entered(body, row))
+        forget_token(link, row.id)
         connections.change(link, row.id, values)
         elsewhere = Homes(row.web_url, row.api_url).origins != homes.origins
-        if body.token is not UNSET or elsewhere:
+        left = bool(row.options.get("app_id")) and not options.app_id  # an App's key is no token
+        if body.token is not UNSET or elsewhere or left:
             keyring.seal_token(call.service, link, row.id, "" if body.token is UNSET else body.token)
         told = {name: "changed" for name in ConnectionChange.__struct_fields__ if getattr(body, name) is not UNSET}
-        _note(call, link, "connection.changed", row, told | ({"token": "forgotten"} if elsewhere and body.token is UNSET else {}))
+        _note(call, link, "connection.changed", row, told | ({"token": "forgotten"} if (elsewhere or left) and body.token is UNSET else {}))
         return _view(call, _visible(call, link, connection))
+
+
+def _entered(body: ConnectionChange, row: ConnectionRow) -> str | None:
+    """The token by which an App would be known from now on; None: the key that is there."""
+    if body.token is not UNSET:
+        return body.token
+    return None if row.options.get("app_id") and row.has_token else ""
 
 
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):

@@ -153,7 +153,8 @@ def answer_as_reporter(call: Call, secret: str, body: Words) -> FollowView:
         if not reports.proceed(connection, row, Step(text), call.service.now()):
             raise full()
         _note(call, connection, "report.answered", row.id, row.team)
-    return follow_report(call, secret)
+    told: FollowView = follow_report(call, secret)
+    return told
 
 
 def checked(body: NewReport) -> Report:

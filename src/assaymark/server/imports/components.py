@@ -41,7 +41,7 @@ _TYPES = {
     "conan": "conan", "conancenter": "conan", "github actions": "github", "github-action": "github",
 }  # fmt: skip
 """What tools call ecosystems and distributions -> type and fixed namespace of a package URL."""
-_SYSTEMS = ("apk", "deb", "rpm")
+_SYSTEMS = ("pkg:apk/", "pkg:deb/", "pkg:rpm/")
 _SEVERITIES = {
     "critical": Severity.CRITICAL, "high": Severity.HIGH, "important": Severity.HIGH, "medium": Severity.MEDIUM,
     "moderate": Severity.MEDIUM, "low": Severity.LOW, "minor": Severity.LOW, "negligible": Severity.INFO, "none": Severity.INFO,
@@ -95,7 +95,7 @@ def purl_named(ecosystem: str, name: str, version: str = "") -> str:
 
 def is_of_system(purl: str) -> bool:
     """Whether it is a package of a distribution."""
-    return purl.startswith(tuple(f"pkg:{kind}/" for kind in _SYSTEMS))
+    return purl.startswith(_SYSTEMS)
 
 
 def seen_of(check: CheckId, rows: Iterable[Vulnerable], ask: Ask, world: World) -> list[Seen]:

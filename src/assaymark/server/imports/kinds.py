@@ -121,6 +121,7 @@ class _Probe(Struct):
     file: Any = field(name="File", default=None)
     findings: Raw = _ABSENT
     meta: Raw = _ABSENT
+    project: Raw = _ABSENT
     old_rule: Any = field(name="rule", default=None)
     offender: Any = None
 
@@ -224,7 +225,7 @@ def _of_tool(probe: _Probe) -> DocumentKind | None:
         ("hotspots" in has and "paging" in has, DocumentKind.SONARQUBE),
         ("issues" in has and bool({"paging", "total", "components"} & has), DocumentKind.SONARQUBE),
         ((probe.template_id or probe.old_template_id) is not None and "info" in has, DocumentKind.NUCLEI),
-        ("findings" in has and "meta" in has, DocumentKind.DEPENDENCY_TRACK),
+        ("meta" in has and bool({"findings", "project"} & has), DocumentKind.DEPENDENCY_TRACK),
         (bytes(probe.findings).startswith(b"["), DocumentKind.GENERIC),
         ("results" in has and "errors" in has, DocumentKind.SEMGREP),
     )

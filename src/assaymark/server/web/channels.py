@@ -42,7 +42,7 @@ def create_channel(visit: Visit) -> Response:
     try:
         body = api.NewChannel(
             kind=_one(ChannelKind, form.get("kind", "")), name=form.get("name", ""), address=form.get("address", "").strip(),
-            team=_number(form.get("team", "")), wants=_wants(form), ed25519="ed25519" in form,
+            team=_number(form.get("team", "")), wants=chosen(form), ed25519="ed25519" in form,
         )  # fmt: skip
         made = api.create_channel(_call(visit), body)
     except (ApiError, AssayError) as error:
@@ -59,7 +59,7 @@ def change_channel(visit: Visit) -> Response:
     """What is told from now on."""
     form = visit.form
     address = form.get("address", "").strip()
-    body = api.ChannelChange(name=form.get("name", ""), address=address or UNSET, wants=_wants(form))
+    body = api.ChannelChange(name=form.get("name", ""), address=address or UNSET, wants=chosen(form))
     return _done(visit, lambda number: api.change_channel(_call(visit), number, body))
 
 
@@ -144,7 +144,8 @@ def _form(visit: Visit, error: Exception | None, status: int) -> Response:
     )  # fmt: skip
 
 
-def _wants(form: dict[str, str]) -> api.Filter:
+def chosen(form: dict[str, str]) -> api.Filter:
+    """What a form says of what is told."""
     severity = form.get("severity", "")
     kinds = tuple(kind for kind in _OFFERED if f"kind:{kind}" in form)
     return api.Filter(

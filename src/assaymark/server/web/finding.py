@@ -20,7 +20,7 @@ from assaymark.store.findings import Filter, FindingRow, OccurrenceInfo, Standin
 from assaymark.store.items import ItemRow
 from assaymark.store.spells import spells
 from assaymark.store.tables import occurrence
-from assaymark.views.causes import cwe_of
+from assaymark.views.causes import cwe_of, owasp_of
 from assaymark.views.explain import find_explanation, language_of, platform_of, safe_code
 from assaymark.views.html_text import paragraphs
 
@@ -66,6 +66,7 @@ def show_finding(visit: Visit) -> Response:
         info=info,
         code=_code(visit, info, is_past=at is not None),
         lesson=_lesson(found.rule_class, shown),
+        owasp=owasp_of(RuleClassId(found.rule_class)),
         cwe=cwe_of(RuleClassId(found.rule_class)),
         rule=catalogue().rules.get(found.rule),  # type: ignore[call-overload]
         decisions=decided,
@@ -94,7 +95,7 @@ def _lesson(rule_class: str, row: FindingRow | None) -> Lesson | None:
     page = find_explanation(RuleClassId(rule_class))
     if page is None:
         return None
-    path = row.path if row is not None else ""
+    path, rule = (row.path, row.rule) if row is not None else ("", "")
     return Lesson(
         title=page.title,
         in_short=page.in_short,
@@ -102,7 +103,7 @@ def _lesson(rule_class: str, row: FindingRow | None) -> Lesson | None:
         why=Markup(paragraphs(page.why)),  # noqa: S704
         exploit=Markup(paragraphs(page.exploit)),  # noqa: S704
         advice=Markup(paragraphs(page.advice)),  # noqa: S704
-        safe=tuple((block.language, block.code) for block in safe_code(page, language_of(path), platform_of(path))),
+        safe=tuple((block.language, block.code) for block in safe_code(page, language_of(path), platform_of(path, rule))),
         references=tuple((reference.label, reference.url) for reference in page.references),
     )
 

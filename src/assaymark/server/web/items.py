@@ -1,12 +1,17 @@
-"""The page of one item: what one repair removes, whose it is, where it stands, the issues that tell of it; and giving it to somebody."""
+"""The list of items, and the page of one: what one repair removes, whose it is, where it stands, the issues that tell of it."""
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 import sqlalchemy as sa
 from starlette.responses import RedirectResponse, Response
 
 from assaymark.errors import UsageError
 from assaymark.model.access import Permission
+from assaymark.model.cause import CauseKind
+from assaymark.model.finding import Kind
+from assaymark.model.severity import Severity
 from assaymark.server.api import cursor
 from assaymark.server.people.accounts import By
 from assaymark.server.people.session import origin
@@ -15,9 +20,54 @@ from assaymark.server.web import asking
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.server.work.assigning import To, assign, release
 from assaymark.store import findings, items, people
-from assaymark.store.items import ItemRow, Part, Place
+from assaymark.store.items import Filter, ItemRow, ItemState, Part, Place
+from assaymark.store.narrowing import MOST_COUNTED
 
 _READ = Permission.FINDINGS_READ
+
+
+class Whose(StrEnum):
+    """Of whom items are listed."""
+
+    MINE = "mine"
+    NOBODYS = "nobody's"
+
+
+def show_items(visit: Visit) -> Response:
+    """The worst first."""
+    teams = visit.who.teams_with(_READ)
+    whose = asking.choice(visit, "whose", Whose)
+    severity, kind = asking.choice(visit, "severity", Severity), asking.choice(visit, "kind", Kind)
+    cause = asking.choice(visit, "cause", CauseKind)
+    asked = Filter(
+        state=asking.choice(visit, "state", ItemState) or ItemState.OPEN,
+        severities=(severity,) if severity else (),
+        kinds=(kind,) if kind else (),
+        causes=(cause,) if cause else (),
+        person=visit.who.person if whose is Whose.MINE else None,
+        unowned=whose is Whose.NOBODYS,
+        at=asking.as_of(visit),
+    )
+    key = asking.after(visit, (int, int, int))
+    with visit.service.database.read() as link:
+        rows, end = items.page(link, teams, asked, Part(Place(*key) if key else None))
+        many = items.count(link, teams, asked)
+    return visit.page(
+        "items.html",
+        rows=rows,
+        many=many,
+        most=MOST_COUNTED,
+        onward=asking.onward(visit, (end.severity, end.since, end.id) if end else None),
+        state=asked.state.value,
+        whose=whose or "",
+        all_whose=list(Whose),
+        severity=severity or "",
+        kind=kind or "",
+        kinds=[each for each in Kind if each is not Kind.UNCHECKED],
+        cause=cause or "",
+        causes=list(CauseKind),
+        as_of=visit.asked("as_of"),
+    )
 
 
 def show_item(visit: Visit) -> Response:
@@ -79,6 +129,7 @@ def _give(visit: Visit, link: sa.Connection, found: ItemRow, by: By) -> None:
 
 
 SCREENS = [
+    Screen("GET", "/items", show_items, _READ),
     Screen("GET", "/items/{number}", show_item, _READ),
     Screen("POST", "/items/{number}/owner", give_item, Permission.ITEMS_ASSIGN),
 ]

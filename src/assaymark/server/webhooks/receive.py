@@ -22,6 +22,7 @@ from assaymark.model.trigger import SubjectKind, Trigger
 from assaymark.server import keyring
 from assaymark.server.problem import ApiError, not_found
 from assaymark.server.service import Service
+from assaymark.server.work import wishing
 from assaymark.server.work.intake import Source, accept
 from assaymark.store import connections
 from assaymark.store.connections import ConnectionRow
@@ -110,7 +111,9 @@ def take(service: Service, link: sa.Connection, connection: ConnectionRow, deliv
                 taken += [int(each) for each in accept(service, link, trigger, source=source)]
         except UsageError as error:
             refused = refused or f"{_REFUSED}: {error.what}"
-    outcome = refused if refused and not taken else "accepted" if delivery.triggers else f"ignored: {delivery.why}"
+    for wish in delivery.wishes:
+        wishing.put(service, link, connection.id, wish)
+    outcome = refused if refused and not taken else "accepted" if delivery.triggers or delivery.wishes else f"ignored: {delivery.why}"
     link.execute(table.update().where(table.c.id == number).values(outcome=text(outcome)))
     return Receipt(delivery.id, outcome, tuple(taken))
 

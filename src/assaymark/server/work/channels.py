@@ -116,6 +116,8 @@ def _send(service: Service, client: Any, number: int, message: MessageRow) -> bo
         state = messages.settle(link, message, answer.settled, service.now())
         if answer.is_taken:
             subscriptions.took(link, number)
+            if row.failures:
+                messages.hasten(link, number, service.now())
             return True
     _log.warning("channel.failed", subscription=number, message=message.uid, status=answer.status, error=answer.settled.error, state=state)
     return _refused(service, number, answer)

@@ -19,13 +19,17 @@ from msgspec import Struct
 
 from assaymark.errors import AssayError, UsageError
 from assaymark.feedback.forges.ask import Target
+from assaymark.feedback.forges.check_runs import About, run_of
+from assaymark.feedback.forges.check_runs import ask as ask_run
 from assaymark.feedback.forges.send import Client, Place, Refused, is_spoken, say, set_status
+from assaymark.feedback.forges.send import tell_run as send_run
 from assaymark.feedback.message import comment, context_of, status
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.assessment import SECOND, AssessmentId, AssessmentState, Instant, RepositoryId, SubjectId
 from assaymark.model.digest import Digest
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.model.verdict import Verdict
+from assaymark.server.github_app import App, app_of, usable_token
 from assaymark.server.outgoing import client as outgoing_client
 from assaymark.server.service import Service
 from assaymark.server.work import issues
@@ -58,6 +62,8 @@ class Told(Struct, frozen=True):
     connection: int
     api_url: str
     token: bytes | None
+    app: App | None
+    """By which check runs are written in place of statuses."""
     repository: str
     home: RepositoryId
     """Row of the repository."""
@@ -77,7 +83,7 @@ class Told(Struct, frozen=True):
 
 def announce(service: Service, link: sa.Connection, assessment_id: AssessmentId) -> None:
     """Within the caller's transaction: let it be told how this assessment stands, if there is anybody to tell."""
-    told = _told(link, assessment_id)
+    told = told_of(link, assessment_id)
     if told is None or not is_spoken(told.kind, told.api_url) or told.token is None or not told.head:
         return
     now = service.now()
@@ -94,7 +100,7 @@ def announce_progress(service: Service, link: sa.Connection, assessment_id: Asse
     It is told after a moment, by the worker's slot for scheduled work, so that nobody's verdict waits for it: a verdict that comes sooner
     is told in its place. What judges a state once more tells nothing: a commit that passed does not become doubtful every night.
     """
-    told = _told(link, assessment_id)
+    told = told_of(link, assessment_id)
     if told is None or told.trigger.kind in _AGAIN or not is_spoken(told.kind, told.api_url) or told.token is None or not told.head:
         return
     due = Instant(service.now() + _MOMENT)
@@ -133,7 +139,7 @@ def _come_back(service: Service) -> None:
 
 def _send(service: Service, client: Client, message: outbox.Message) -> None:
     with service.database.write() as link:
-        told = _told(link, message.assessment) if message.assessment is not None else None
+        told = told_of(link, message.assessment) if message.assessment is not None else None
         if not outbox.begin(link, message, service.now()):
             return
     is_issue = message.kind == issues.KIND
@@ -169,7 +175,11 @@ def _settle(service: Service, message: outbox.Message, error: str = "", *, may_p
 def _status(service: Service, client: Client, told: Told) -> None:
     with service.database.read() as link:
         told = _worst(link, told) if told.subject_kind is SubjectKind.MERGE_REQUEST else _instead(link, told)
-    set_status(client, _place(service, told), status(told.state, told.summary, _page(service, told), told.context))
+    place = place_of(service, told)
+    if told.app is not None:
+        tell_run(service, client, told, place)
+    else:
+        set_status(client, place, status(told.state, told.summary, page_of(service, told), told.context))
 
 
 def _worst(link: sa.Connection, told: Told) -> Told:
@@ -187,7 +197,7 @@ def _worst(link: sa.Connection, told: Told) -> Told:
         .where(a.state.not_in(_ENDED))
         .group_by(a.subject)
     )
-    others = [found for number in link.execute(latest).scalars() if (found := _told(link, number)) is not None]
+    others = [found for number in link.execute(latest).scalars() if (found := told_of(link, number)) is not None]
     return max([told, *others], key=lambda each: (_AGAINST.index(each.state) if each.state in _AGAINST else -1, each is told))
 
 
@@ -198,38 +208,74 @@ def _instead(link: sa.Connection, told: Told) -> Told:
     a = assessment.c
     same = (a.head == told.head, subject.c.repository == told.home, subject.c.kind == told.subject_kind, a.state.not_in(_ENDED))
     newest = sa.select(sa.func.max(a.id)).join(subject, subject.c.id == a.subject).where(*same)
-    found = _told(link, link.execute(newest).scalar())
+    found = told_of(link, link.execute(newest).scalar())
     return told if found is None or found.context != told.context else found
 
 
 def _comment(service: Service, client: Client, told: Told, message: outbox.Message) -> None:
-    verdict = msgspec.json.decode(service.blobs.get(Digest(told.verdict)), type=Verdict) if told.verdict else None
+    verdict = verdict_of(service, told)
     nonce = hashlib.sha256(service.vault.derive(message.stream)).hexdigest()[:16]
-    text = comment(verdict, told.summary, _page(service, told), nonce=nonce)
+    text = comment(verdict, told.summary, page_of(service, told), nonce=nonce)
     with service.database.read() as link:
         remote, digest = outbox.remembered(link, message.stream)
     if digest == text.digest or (not remote and told.state is AssessmentState.PASS):
         return  # nothing new to say; the mark at the commit says that all is well
-    remote = say(client, _place(service, told), text, remote, search=message.attempts > 0)
+    remote = say(client, place_of(service, told), text, remote, search=message.attempts > 0)
     with service.database.write() as link:
         outbox.remember(link, message.stream, remote, text.digest, service.now())
 
 
-def _page(service: Service, told: Told) -> str:
+def tell_run(service: Service, client: Client, told: Told, place: Place) -> None:
+    """The check run of a commit: one that waits becomes the verdict, one that was concluded stays, and another verdict is another run.
+
+    Which batch was taken is written down after each, so that a kill repeats fifty annotations at most.
+    """
+    about = About(told.assessment, told.state, told.summary, page_of(service, told), told.context)
+    run = run_of(about, verdict_of(service, told))
+    digest, stream = hashlib.sha256(msgspec.json.encode(run)).hexdigest()[:32], f"{told.mark}:run"
+    with service.database.read() as link:
+        number, kept = outbox.remembered(link, stream)
+    phase, _, said = kept.partition(":")
+    if kept == f"told:{digest}":
+        return
+    batch = int(phase) if phase.isdecimal() and said == digest else 0
+    if phase == "told" or (phase.isdecimal() and said != digest):
+        number = ""
+    for each in range(batch, run.batches):
+        number = send_run(client, place, ask_run(place.target, run, number, each))
+        is_last = each + 1 == run.batches
+        word = ("open" if run.is_open else "told") if is_last else str(each + 1)
+        with service.database.write() as link:
+            outbox.remember(link, stream, number, f"{word}:{digest}", service.now())
+
+
+def verdict_of(service: Service, told: Told) -> Verdict | None:
+    """The whole verdict; None where there is none."""
+    return msgspec.json.decode(service.blobs.get(Digest(told.verdict)), type=Verdict) if told.verdict else None
+
+
+def page_of(service: Service, told: Told) -> str:
+    """Where people read it."""
     return f"{service.settings.url}/changes/{told.assessment}"
 
 
-def _place(service: Service, told: Told) -> Place:
-    token = service.vault.open(f"connection:{told.connection}:token", told.token or b"").value.decode()
+def place_of(service: Service, told: Told) -> Place:
+    """Whom to tell, as whom."""
+    secret = usable_token(service, told.connection)
+    token = secret.value.decode() if secret is not None else ""
+    if "PRIVATE KEY" in token.partition("\n")[0]:
+        raise UsageError("the connection's token is a key for ssh", why="it is shown to nobody", advice="enter a token for the forge's API")
     number = told.trigger.merge_request.number if told.trigger.merge_request is not None else None
     return Place(told.kind, told.api_url.rstrip("/"), token, Target(told.repository, told.forge_id, told.head, number))
 
 
-def _told(link: sa.Connection, assessment_id: AssessmentId | None) -> Told | None:
+def told_of(link: sa.Connection, assessment_id: AssessmentId | None) -> Told | None:
+    """What has to be known; None for what no forge is told of."""
     query = (
         sa.select(
             assessment.c.id, assessment.c.subject, assessment.c.state, assessment.c.summary, assessment.c.verdict, assessment.c.head,
             assessment.c.trigger_details, connection.c.kind, connection.c.id.label("connection"), connection.c.api_url, connection.c.token,
+            connection.c.options,
             repository.c.name, repository.c.id.label("home"), repository.c.forge_id, subject.c.kind.label("subject_kind"),
         )
         .join(subject, subject.c.id == assessment.c.subject)
@@ -252,6 +298,7 @@ def _told(link: sa.Connection, assessment_id: AssessmentId | None) -> Told | Non
         connection=row.connection,
         api_url=row.api_url,
         token=row.token,
+        app=app_of(msgspec.json.decode(row.options)) if row.kind == "github" else None,
         repository=row.name,
         home=row.home,
         forge_id=row.forge_id,

@@ -16,7 +16,7 @@ import structlog
 
 from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.jobs.job import Job, Priority
-from assaymark.server import keyring
+from assaymark.server.github_app import usable_token
 from assaymark.server.outgoing import client
 from assaymark.server.service import Service
 from assaymark.server.work.handlers import Attempt
@@ -60,9 +60,9 @@ def discover_by(service: Service, number: int, ask: Ask, should_stop: Callable[[
     """The same through any way of asking; gives how many were registered."""
     with service.database.read() as link:
         connection = connections.get(link, number)
-        secret = keyring.token(service, link, number)
     if connection is None or connection.ended_at is not None or connection.kind not in LISTINGS:
         return 0
+    secret = usable_token(service, number)
     token = secret.value.decode() if secret else ""
     made = 0
     for group in connection.options.get("groups", []):

@@ -232,7 +232,7 @@ def _recorded(service: Service, number: AssessmentId, spoken: Spoken, how: Recor
     held = sum(len(packages.packages) for _, packages in spoken.sets.values())
     notes, said = spoken.notes, len(spoken.statements)
     if said:
-        notes += (f"{said} statements (VEX) decide nothing by being imported: take them over as decisions",)
+        notes += (f"{said} statements (VEX) decide nothing by being imported: send the document to /vex as well",)
     return Outline(number, counts.state, len(verdict.findings), counts.new_findings, counts.fixed_findings, held, said, notes)
 
 

@@ -20,8 +20,8 @@ from assaymark.feedback.issues.send import Kept, Place, bring_up
 from assaymark.feedback.issues.text import MOST_PLACES, Spot, Text
 from assaymark.feedback.issues.tracker import SKEW_SECONDS, Home
 from assaymark.model.assessment import SECOND
-from assaymark.server import keyring
 from assaymark.server.connecting import Issues
+from assaymark.server.github_app import usable_token
 from assaymark.server.service import Service
 from assaymark.store import findings, issues, items, outbox
 from assaymark.store.issues import Known, Tracking
@@ -88,12 +88,14 @@ def _case(service: Service, about: _About) -> _Case | None:
         to = issues.tracking(link, about.connection)
         if now is None or to is None:
             return None
-        token = keyring.token(service, link, to.connection)
         home = issues.home(link, now.repository) if now.repository is not None else None
-        if token is None or (to.kind != "jira" and (home is None or home.connection != to.connection)):
+        if to.kind != "jira" and (home is None or home.connection != to.connection):
             return None
         text = _text(service, link, now, to)
         known = issues.known(link, about.item, about.connection)
+    token = usable_token(service, to.connection)
+    if token is None:
+        return None
     place = Place(to.kind, to.api_url.rstrip("/"), token.value.decode(), _home(to, home))
     return _Case(now, known, place, text)
 

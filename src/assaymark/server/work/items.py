@@ -7,11 +7,13 @@ should hold, `tell-items` does soon after.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from assaymark.feedback.issues.send import KINDS
 from assaymark.jobs.job import Job, Priority
@@ -30,6 +32,13 @@ from assaymark.store.tables import item
 
 AT_ONCE = 200
 """Items that one transaction tells of."""
+MOST_SINGLE = 10
+"""So many of one kind in one repository are told one by one; more are one happening with their number."""
+_TOGETHER = {
+    HappeningKind.ITEM_OPENED: "stand open",
+    HappeningKind.ITEM_CLOSED: "stand open no more",
+    HappeningKind.ITEM_ASSIGNED: "have found an owner",
+}
 
 
 def follow(service: Service, link: sa.Connection, *, actor: str = "") -> None:
@@ -41,15 +50,18 @@ def follow(service: Service, link: sa.Connection, *, actor: str = "") -> None:
         return
     trackings = kept.trackings(link)
     told: list[tuple[int, str, str]] = []
+    news: list[Happening] = []
     wrote = False
     for row in rows:
         now = items.one(link, row.id)
         if now is not None:
-            _publish(service, link, now, (row.told_state, row.told_owner), actor)
+            news += [each] if (each := _news(now, (row.told_state, row.told_owner), service.now(), actor)) is not None else []
             wrote = _issues(service, link, now, trackings) or wrote
         told.append((row.id, now.state.value if now else "", _owner(now) if now else ""))
     numbers, states, owners = zip(*told, strict=True)
     bulk.change(link, item, list(numbers), {"untold": [0] * len(numbers), "told_state": list(states), "told_owner": list(owners)})
+    for happening in _gathered(news):
+        publish(service, link, happening)
     if wrote:
         _wake(service, link)
     if len(rows) == AT_ONCE:
@@ -75,7 +87,29 @@ def _owner(now: ItemRow) -> str:
     return f"{now.person or ''}:{now.owner}"
 
 
-def _publish(service: Service, link: sa.Connection, now: ItemRow, before: tuple[str, str], actor: str) -> None:
+def _gathered(news: Sequence[Happening]) -> list[Happening]:
+    """What comes all at once, e.g. with the first inventory of old code, is one thing to be told for each repository."""
+    groups: dict[tuple[object, ...], list[Happening]] = defaultdict(list)
+    for each in news:
+        groups[each.kind, each.team, each.repository].append(each)
+    found: list[Happening] = []
+    for (kind, *_), group in groups.items():
+        found += group if len(group) <= MOST_SINGLE else [_one_of_many(HappeningKind(str(kind)), group)]
+    return found
+
+
+def _one_of_many(kind: HappeningKind, group: Sequence[Happening]) -> Happening:
+    weights = [each.severity for each in group if each.severity is not None]
+    return replace(
+        group[0],
+        title=f"{len(group)} items {_TOGETHER[kind]}",
+        path="/items",
+        severity=max(weights, key=lambda severity: severity.rank, default=None),
+        data={"items": str(len(group))},
+    )
+
+
+def _news(now: ItemRow, before: tuple[str, str], at: Instant, actor: str) -> Happening | None:
     was_state, was_owner = before
     is_open = now.state is ItemState.OPEN
     if now.state.value != was_state and (is_open or was_state):
@@ -86,8 +120,8 @@ def _publish(service: Service, link: sa.Connection, now: ItemRow, before: tuple[
         kind = HappeningKind.ITEM_ASSIGNED
         title = f"{now.title} is now for {now.owner or now.team_name or 'nobody in particular'}"
     else:
-        return
-    publish(service, link, _happening(now, kind, title, at=service.now(), actor=actor))
+        return None
+    return _happening(now, kind, title, at=at, actor=actor)
 
 
 def _happening(now: ItemRow, kind: HappeningKind, title: str, *, at: Instant, actor: str) -> Happening:

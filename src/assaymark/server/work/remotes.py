@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.model.assessment import RepositoryId
-from assaymark.server import keyring
+from assaymark.server.github_app import usable_token
 from assaymark.server.outgoing import Destination, destination
 from assaymark.server.service import Service
 from assaymark.store.repositories import RepositoryRow
@@ -61,7 +61,7 @@ def remote_of(service: Service, repository: RepositoryRow) -> Remote:
         return remote
     with service.database.read() as link:
         row = link.execute(sa.select(connections).where(connections.c.id == repository.connection)).one()
-        sealed = keyring.token(service, link, row.id) if row.ended_at is None else None
+    sealed = usable_token(service, row.id) if row.ended_at is None else None
     if sealed is None:
         return remote
     secret = sealed.value.decode()

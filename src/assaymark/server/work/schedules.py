@@ -22,8 +22,8 @@ _ALL = (
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
     Schedule("read-policies", "read-all-policies", _HOUR),
     Schedule("issue-reports", "issue-reports", _HOUR),
-    Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
     Schedule("sum-up-days", "sum-up-days", _HOUR),
+    Schedule("send-digests", "send-digests", _HOUR // 4),
 )
 
 

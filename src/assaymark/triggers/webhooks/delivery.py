@@ -61,6 +61,19 @@ class Message(Struct, frozen=True):
         return next((self.headers[name] for name in names if self.headers.get(name)), "")
 
 
+class Wish(Struct, frozen=True):
+    """What somebody asked for by a button at the forge."""
+
+    what: str
+    """``explain``, ``waiver``, ``again``."""
+    external: str
+    """What we called the assessment when we wrote the button."""
+    remote: str
+    """The forge's number of the thing that has the button."""
+    head: str
+    actor: str
+
+
 class Delivery(Struct, frozen=True):
     """What a message turned out to be."""
 
@@ -70,6 +83,7 @@ class Delivery(Struct, frozen=True):
     triggers: tuple[Trigger, ...] = ()
     why: str = ""
     """Why there is no trigger in it."""
+    wishes: tuple[Wish, ...] = ()
 
 
 def delivery(message: Message, event: str, *triggers: Trigger, id: str = "", why: str = "") -> Delivery:  # noqa: A002 - its name

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assaymark.model.trigger import MergeRequest, RemoteRepository, SubjectKind, Trigger, TriggerKind
 from assaymark.triggers.webhooks import signatures
-from assaymark.triggers.webhooks.delivery import Delivery, Message, commit, delivery, digest, is_bot, parse, ref, text
+from assaymark.triggers.webhooks.delivery import Delivery, Message, Wish, commit, delivery, digest, is_bot, parse, ref, text
 from assaymark.triggers.webhooks.moved import moved
 
 _QUEUE = "refs/heads/gh-readonly-queue/"
@@ -161,6 +162,21 @@ class PackageEvent(Event, frozen=True, kw_only=True):
     registry_package: _Package
 
 
+class _CheckRun(Struct, frozen=True):
+    id: int
+    head_sha: str
+    external_id: str | None = ""
+
+
+class _RequestedAction(Struct, frozen=True):
+    identifier: str = ""
+
+
+class CheckRunEvent(Event, frozen=True, kw_only=True):
+    check_run: _CheckRun
+    requested_action: _RequestedAction | None = None
+
+
 def read(message: Message) -> Delivery:
     """Verified, then parsed.
 
@@ -170,8 +186,26 @@ def read(message: Message) -> Delivery:
     """
     signatures.need_hex(message, "x-hub-signature-256", prefix="sha256=")
     event = message.header("x-github-event")
+    if event == "check_run":
+        return _check_run(message, event)
     found = _READERS[event](message) if event in _READERS else ()
     return delivery(message, event, *found, id=message.header("x-github-delivery"))
+
+
+_WISHES = {"explain": "explain", "waiver": "waiver"}
+
+
+def _check_run(message: Message, event: str) -> Delivery:
+    """A button of a check run of ours, or its *Re-run*."""
+    told = parse(message, CheckRunEvent)
+    what = {"requested_action": _WISHES.get(told.requested_action.identifier if told.requested_action else "", ""), "rerequested": "again"}
+    made = delivery(message, event, id=message.header("x-github-delivery"), why=f"nothing is done for check_run {text(told.action, 50)}")
+    wanted = what.get(told.action, "")
+    if not wanted:
+        return made
+    run = told.check_run
+    wish = Wish(wanted, text(run.external_id or "", 50), str(run.id), commit(run.head_sha, "head_sha"), text(told.sender.login, 200))
+    return replace(made, wishes=(wish,))
 
 
 def _push(message: Message) -> tuple[Trigger, ...]:

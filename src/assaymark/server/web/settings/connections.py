@@ -76,7 +76,7 @@ def _connection(visit: Visit, error: Exception | None, *, secret: api.Secret | N
         status=status_of(error),
         connection=found,
         deliveries=api.list_deliveries(call, number).items,
-        may_write=visit.who.may(Permission.CONNECTIONS_WRITE, found.team),  # type: ignore[arg-type]
+        may_write=visit.who.may(Permission.CONNECTIONS_WRITE, found.team),
         secret=secret,
         tried=tried,
         error=error,

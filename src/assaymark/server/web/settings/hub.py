@@ -24,6 +24,8 @@ ROOMS = (
     Room("/settings/profile", "Profile", "your name, password, passkeys, sessions and tokens"),
     Room("/settings/people", "People", "accounts, roles, invitations", Permission.PEOPLE_READ),
     Room("/settings/teams", "Teams", "who belongs to which"),
+    Room("/settings/channels", "Channels", "webhooks and chats that are told what happened", Permission.CONNECTIONS_READ),
+    Room("/settings/digest", "Your mail", "what waits for you and what changed, once a day or week"),
     Room("/settings/connections", "Connections", "forges, registries, git servers", Permission.CONNECTIONS_READ),
     Room("/settings/repositories", "Repositories", "what is looked after, and by whom", Permission.SUBJECTS_WRITE),
     Room("/settings/channels", "Channels", "what is told where: chat, mail, webhooks", Permission.CONNECTIONS_READ),

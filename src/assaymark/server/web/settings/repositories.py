@@ -39,7 +39,7 @@ def _repository(visit: Visit, error: Exception | None) -> Response:
         repository=found,
         teams=listed,
         may_leave_out=allowed is None,
-        may_write=visit.who.may(Permission.SUBJECTS_WRITE, found.team),  # type: ignore[arg-type]
+        may_write=visit.who.may(Permission.SUBJECTS_WRITE, found.team),
         error=error,
     )
 

@@ -9,6 +9,7 @@ from assaymark.server.api import advisories, meta, security_txt
 from assaymark.server.problem import invalid
 from assaymark.server.web.doing import acted, call_of, number_in, status_of, words_in
 from assaymark.server.web.screen import Screen, Visit
+from assaymark.server.work.advisories import Sources
 
 
 def show_server(visit: Visit) -> Response:
@@ -32,7 +33,7 @@ def _server(visit: Visit, error: Exception | None) -> Response:
 def change_server(visit: Visit) -> Response:
     """Bring advisories up to date, choose their sources, set or remove security.txt."""
     form, call = visit.form, call_of(visit)
-    sources = advisories.Sources(form.get("origin", "").strip(), words_in(form, "ecosystems"))
+    sources = Sources(form.get("origin", "").strip(), words_in(form, "ecosystems"))
     actions = {
         "update": lambda: advisories.update_now(call),
         "sources": lambda: advisories.set_sources(call, sources),
