@@ -21,7 +21,7 @@ from tests.figures.test_figures_pages import NOW, Desk, Unstopped
 
 from assaymark.cli.report import command
 from assaymark.endorsement import dsse
-from assaymark.errors import SignatureInvalid
+from assaymark.errors import EngineMissing, SignatureInvalid
 from assaymark.model.access import Grant, PersonId, Principal, Role
 from assaymark.model.assessment import Instant
 from assaymark.server.reports import pdf
@@ -145,7 +145,7 @@ def test_what_a_stranger_may_name_is_no_markup_in_a_report(desk: Desk) -> None:
 
 def test_without_the_extra_a_report_says_that_it_has_no_pdf(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_told: object) -> bytes:
-        raise pdf.EngineMissing("PDF needs reportlab")
+        raise EngineMissing("PDF needs reportlab")
 
     monkeypatch.setattr(pdf, "written", missing)
     made = send(desk, "POST", "/issued-reports", json={})

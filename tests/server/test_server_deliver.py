@@ -220,7 +220,8 @@ def _push(service: Service, head: str, ref: str = "refs/heads/x", **more: Any) -
             row = {"id": 1, "kind": "github", "name": "forge", "api_url": "https://forge.example/api", "token": sealed, "created_at": 0}
             link.execute(connection.insert(), row)
         remote = RemoteRepository("team/app", "https://forge.example/team/app.git", default_branch="main")
-        trigger = Trigger(**{"kind": TriggerKind.PUSH, "repository": remote, "ref": ref, "after": head * 40} | more)
+        words: dict[str, Any] = {"kind": TriggerKind.PUSH, "repository": remote, "ref": ref, "after": head * 40}
+        trigger = Trigger(**words | more)
         (number,) = accept(service, link, trigger, source=Source(connection_id=1))
     return number
 

@@ -86,5 +86,5 @@ def test_what_was_sent_is_not_kept_longer_than_it_is_needed(service: Service, tm
     waiting = take(service, number, large, Order(""), By("me"))
     assert waiting.state == "running"
     assert any(token.encode() in service.blobs.get(each) for each in service.blobs.every())
-    import_report(service, {"assessment": waiting.assessment}, _Once())  # type: ignore[arg-type]
+    import_report(service, {"assessment": waiting.assessment}, _Once())
     assert not any(token.encode() in service.blobs.get(each) for each in service.blobs.every())

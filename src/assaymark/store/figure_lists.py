@@ -103,10 +103,10 @@ def page(connection: sa.Connection, asked: Asked, *, after: Place | None = None,
 
 
 def _walk(connection: sa.Connection, query: sa.Select[Any], columns: Columns, after: Place | None, limit: int) -> list[tuple[int, int]]:
-    query = query.with_only_columns(*columns)
+    places: sa.Select[Any] = query.with_only_columns(*columns)
     if after is not None:
-        query = query.where(behind(columns, after, descending=True))
-    rows = connection.execute(query.order_by(*(column.desc() for column in columns)).limit(limit + 1))
+        places = places.where(behind(columns, after, descending=True))
+    rows = connection.execute(places.order_by(*(column.desc() for column in columns)).limit(limit + 1))
     return [(row[0], row[1]) for row in rows]
 
 

@@ -13,6 +13,7 @@ from assaymark.server.reports.issue import Order, issue
 from assaymark.server.service import Service
 from assaymark.server.work.handlers import Attempt
 from assaymark.store import figure_days, teams
+from assaymark.store.figure_sums import end_of
 
 _MOST_TEAMS = 1000
 _log = structlog.get_logger("assaymark.reports")
@@ -25,7 +26,7 @@ def issue_reports(service: Service, _arguments: Mapping[str, Any], attempt: Atte
         due = schedule.due(wanted, service.now())
         last = figure_days.last_day(connection)
         rows = teams.page(connection, after="", limit=_MOST_TEAMS, teams=None) if wanted.teams else []
-    if due is None or last is None or figure_days.end_of(last) < due[0]:
+    if due is None or last is None or end_of(last) < due[0]:
         return  # days are still being summed up: the next run finds them
     for team in (None, *(TeamId(row.id) for row in rows)):
         if attempt.should_stop():
