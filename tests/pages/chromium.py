@@ -101,7 +101,12 @@ class Browser:
         deadline = time.monotonic() + seconds
         found: Any = None
         while time.monotonic() < deadline:
-            found = self.run(f"document.readyState === 'complete' && !!({script})")
+            try:
+                found = self.run(f"document.readyState === 'complete' && !!({script})")
+            except AssertionError as error:  # the page was left in this very moment
+                if "navigated or closed" not in str(error):
+                    raise
+                found = None
             if found:
                 return found
             time.sleep(0.1)

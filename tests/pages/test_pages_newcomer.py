@@ -22,12 +22,13 @@ def inside(server: Server, browser: Browser) -> Browser:
     return browser
 
 
-def test_the_first_page_shows_what_became_of_the_changes(inside: Browser, server: Server) -> None:
+def test_the_first_page_shows_what_stops_and_the_list_what_became_of_all(inside: Browser, server: Server) -> None:
     inside.open(f"{server.url}/")
     text = inside.text()
-    assert "sample/harbour" in text
+    assert "sample/harbour#1" in text
     assert "fail" in text
-    assert "pass" in text
+    inside.open(f"{server.url}/changes")
+    assert "pass" in inside.text()
 
 
 def test_the_page_of_a_worse_change_says_what_is_wrong_and_how_to_mend_it(inside: Browser, server: Server) -> None:

@@ -224,7 +224,7 @@ def test_keys_lead_through_a_list_and_can_be_switched_off(walk: Walk) -> None:
 @pytest.mark.parametrize("login", READERS)
 def test_every_page_can_be_read_by_every_role_in_light_and_dark_and_small(walk: Walk, login: str) -> None:
     browser = walk.be(login)
-    for number, page in enumerate(PAGES):
+    for number, page in enumerate((*PAGES, "/findings")):
         scheme = ("light", "dark")[number % 2]
         browser.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         browser.ask("Emulation.setDeviceMetricsOverride", width=(360, 1280)[number % 3 > 0], height=860, deviceScaleFactor=1, mobile=False)

@@ -26,8 +26,8 @@ from assaymark.store.wishes import RequestRow
 
 SHOWN = 8
 """Rows of each list."""
-MOST = 1_000
-"""Up to which is counted."""
+MOST = 200
+"""Up to which is counted: enough to know that it is too much."""
 TREND_DAYS = 90
 SOON_DAYS = 30
 
@@ -123,7 +123,9 @@ def manager(connection: sa.Connection, who: Principal, now: Instant) -> Manager:
     """For what he may see."""
     teams, worst = who.teams_with(Permission.FINDINGS_READ), (Severity.CRITICAL, Severity.HIGH)
     newest, _ = findings.page(connection, teams, Filter(severities=worst, waived=False), Part(Order.NEWEST, limit=SHOWN))
-    late, _, many = findings.counted_page(connection, teams, Filter(late=True, late_at=now, waived=False), Part(limit=SHOWN))
+    due = Filter(late=True, late_at=now, waived=False)
+    late, _ = findings.page(connection, teams, due, Part(limit=SHOWN))
+    many = findings.count(connection, teams, due, MOST)
     deciding = who.teams_with(Permission.FINDINGS_DECIDE)
     asks, _ = wishes.page(connection, deciding, wishes.Filter(wishes.State.WAITING), now, decisions.Part(limit=SHOWN))
     soon = decisions.Filter(ends_before=Instant(now + SOON_DAYS * DAY))

@@ -7,7 +7,8 @@ Not for a server that holds real figures already: history that is written behind
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,17 @@ def make_organisation(service: Service, arguments: Mapping[str, Any], attempt: A
         before = heads.get((made.name, step.branch), "")
         head = _commit(made, step, heads, at)
         heads[made.name, step.branch] = head
-        past = msgspec.structs.replace(service, now=lambda at=at: at)
+        past = msgspec.structs.replace(service, now=_clock(at))
         for trigger in _triggers(made, step, heads, before):
             _judge(past, made.team, trigger, attempt)
     _decide(msgspec.structs.replace(service, now=lambda: Instant(until - 40 * DAY)), numbers)
     handler("sum-up-days")(service, {}, attempt)
+
+
+def _clock(start: Instant) -> Callable[[], Instant]:
+    """As if it were then: it goes on as fast as the real one, so that what takes time is seen to."""
+    began = time.monotonic_ns()
+    return lambda: Instant(start + (time.monotonic_ns() - began) // 1_000)
 
 
 def _decide(past: Service, numbers: Mapping[str, TeamId]) -> None:

@@ -156,6 +156,8 @@ def _occurrences(
 ) -> tuple[int, int]:
     """Write what changed; gives how many began and how many ended."""
     assert recording.verdict is not None  # noqa: S101 - the caller asked
+    if recording.assessment is None:  # an inventory is of the head that was judged last: what it sees came, or went, with that
+        recording = msgspec.structs.replace(recording, assessment=subject["last_assessment"])
     ids = _known(connection, seen, recording.at)
     sighted = (_sighted(judged, ids[judged.finding.fingerprint], says_waivers=says_waivers) for judged in seen)
     decided = _decided(connection, recording, subject, seen)
