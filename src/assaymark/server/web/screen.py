@@ -87,9 +87,10 @@ class Screen(Struct, frozen=True):
 
 
 def routes(service: Service, screens: list[Screen], identify: Identify) -> list[Route]:
-    """One Starlette route per page and method."""
+    """One Starlette route per page and method; fixed paths before those with parts that stand for something, as in the API."""
+    ordered = sorted(screens, key=lambda each: [part.startswith("{") for part in each.path.split("/")])
     rooms = {each.path: each.permission for each in screens if each.method == "GET"}
-    return [Route(each.path, _endpoint(service, each, identify, rooms), methods=[each.method], name=each.show.__name__) for each in screens]
+    return [Route(each.path, _endpoint(service, each, identify, rooms), methods=[each.method], name=each.show.__name__) for each in ordered]
 
 
 def _endpoint(service: Service, screen: Screen, identify: Identify, rooms: Mapping[str, Permission | None]) -> Callable[[Request], Any]:
