@@ -21,7 +21,7 @@ from assaymark.server.settings import load
 from assaymark.server.web.screens import screens
 from assaymark.store.migrations.apply import migrate
 
-PARAMETERS = {"secret": SECRET, "link": SECRET}
+PARAMETERS = {"secret": SECRET, "link": SECRET, "name": "harbour"}
 """What parts of a page's path stand for; all others are numbers of rows, and mean those that are planted first."""
 ELSEWHERE = {
     "/setup/{secret}": "only before anybody is here",

@@ -60,15 +60,20 @@ MEANINGS: Mapping[str, Any] = {
     "decision.kind": "waive", "decision.layer": "", "decision.severity": -1, "decision.source": "person", "decision.justification": "",
     "decision.renews": None, "decision_step.what": "approved",
     "decision_request.kind": "waive", "decision_request.justification": "", "decision_answer.granted": 0,
-    "item.cause": "place", "item.kind": "code", "item.layer": "application", "item.owner_source": "hand", "item.untold": 0,
-    "item_span.cause": "place", "item_span.kind": "code", "item_span.layer": "application", "item_span.severity": 3,
+    "item.cause": "rule", "item.kind": "code", "item.layer": "application", "item.owner_source": "hand", "item.untold": 0,
+    "item_span.cause": "rule", "item_span.kind": "code", "item_span.layer": "application", "item_span.severity": 3,
     "item_span.continued": 0, "item_span.owner_source": "hand", "item_subject.severity": 3, "issue.state": "open",
-    "policy_event.kind": "proposed", "policy_simulation.state": "done", "policy_simulation.first": None, "policy_simulation.last": None,
+    "policy_version.name": "harbour", "policy_version.version": "1", "policy_event.name": "harbour", "policy_event.kind": "proposed",
+    "policy_simulation.state": "done", "policy_simulation.first": None, "policy_simulation.last": None,
     "policy_outcome.was": "pass", "policy_outcome.would": "fail",
     "saved_view.audience": "all", "saved_view.query": "state=open",
     "figure_day.team": 0, "figure_day.layer": "", "figure_day.day": 1,
 }  # fmt: skip
 """What a column holds that the program understands."""
+_ISSUED = b'<!DOCTYPE html><html lang="en"><title>Report</title><main><h1>Report</h1></main></html>'
+"""What stands for a report that was issued: it is kept as it was made, and what makes it has tests of its own."""
+KEPT = {"assessment.verdict", "issued_report.html", "issued_report.pdf", "issued_report.figures", "issued_report.envelope"}
+"""Columns with the digest of content that is there."""
 DIGESTS = {
     "advisory_snapshot.digest",
     "package_set.digest",
@@ -78,6 +83,21 @@ DIGESTS = {
     "policy_version.digest",
 }
 """Columns with the digest of content."""
+
+
+def _policy(label: Label) -> Any:
+    """A policy of the organisation; JSON is YAML."""
+    about = {"name": "harbour", "version": "1.0.0", "description": label("policy_version.document")[:200]}
+    rule = {
+        "id": "no-critical",
+        "when": "finding.rank >= rank.critical",
+        "action": "stop",
+        "message": label("policy_version.document")[:200],
+    }
+    rule["advice"] = rule["message"]
+    return {"kind": "Policy", "metadata": about, "rules": [rule]}
+
+
 JSON: Mapping[str, Callable[[Label], Any]] = {
     "finding.core": lambda label: ["code", label("finding.core class"), [label("finding.core")]],
     "occurrence.detail": lambda label: filled(Detail, "occurrence.detail", label),
@@ -97,6 +117,7 @@ JSON: Mapping[str, Callable[[Label], Any]] = {
     "digest.wants": lambda _: {},
     "decision_request.scope": lambda _: {},
     "image_base.inherited": lambda _: [],
+    "policy_version.document": _policy,
     "policy_event.weakens": lambda label: [label("policy_event.weakens")],
     "policy_event.exception": lambda _: "",
     "policy_simulation.policies": lambda _: [],
@@ -204,8 +225,10 @@ def _value(service: Service, column: sa.Column[Any], label: Label, blob: str) ->
     if name in JSON:
         made = JSON[name](label)
         return made if made == "" else msgspec.json.encode(made).decode()
-    if name in DIGESTS or name == "assessment.verdict":
-        return blob if name == "assessment.verdict" else str(Digest("sha256:" + "0" * 64))
+    if name in KEPT:
+        return blob if name == "assessment.verdict" else str(service.blobs.put(_ISSUED))
+    if name in DIGESTS:
+        return str(Digest("sha256:" + "0" * 64))
     if column.name == "hash":
         return credential.hashed(SECRET)
     if column.nullable and column.name in _ENDS:

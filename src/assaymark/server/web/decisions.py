@@ -179,7 +179,7 @@ def _form(visit: Visit, status: int, error: Exception | None) -> Response:
     if mine is None:
         ordered.append(("everywhere", "everywhere, in things of every team"))
     return visit.page(
-        "decide.html", status=status, found=found, rows=rows[:10], places=ordered, kinds=list(DecisionKind), error=error, form=visit.form,
+        "decide.html", status=status, found=found, rows=rows[:10], scopes=ordered, kinds=list(DecisionKind), error=error, form=visit.form,
         words=list(Justification), may_decide=may, may_ask=visit.who.may_somewhere(_ASK), latest=_latest(visit, MOST_DAYS),
         usual=_latest(visit, _USUAL_DAYS), today=_latest(visit, 0), asked=asked,
     )  # fmt: skip
