@@ -31,7 +31,7 @@ _LONGEST = 60_000
 _TITLE, _MESSAGE = 200, 4_000
 _SHOWN = frozenset({State.NEW, State.CHANGED, State.NEWLY_KNOWN})
 _CONCLUSION = {
-    AssessmentState.PASS: "success",
+    AssessmentState("pass"): "success",
     AssessmentState.FAIL: "failure",
     AssessmentState.UNPROVEN: "action_required",
     AssessmentState.SUPERSEDED: "cancelled",
