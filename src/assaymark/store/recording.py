@@ -155,13 +155,14 @@ def _occurrences(
     connection: sa.Connection, recording: Recording, subject: Mapping[str, Any], seen: list[Judged], *, says_waivers: bool
 ) -> tuple[int, int]:
     """Write what changed; gives how many began and how many ended."""
-    assert recording.verdict is not None  # noqa: S101 - the caller asked
+    verdict = recording.verdict
+    assert verdict is not None  # noqa: S101 - the caller asked
     if recording.assessment is None:  # an inventory is of the head that was judged last: what it sees came, or went, with that
         recording = msgspec.structs.replace(recording, assessment=subject["last_assessment"])
     ids = _known(connection, seen, recording.at)
     sighted = (_sighted(judged, ids[judged.finding.fingerprint], says_waivers=says_waivers) for judged in seen)
     decided = _decided(connection, recording, subject, seen)
-    found = difference(_standing(connection, recording.subject), sighted, reach_of(recording.verdict), decided)
+    found = difference(_standing(connection, recording.subject), sighted, reach_of(verdict), decided)
     ending = {"closed_at": recording.at, "closed_by": recording.assessment}
     bulk.change_all(connection, occurrences, found.closed, ending)
     bulk.change_all(connection, occurrences, found.continued, ending | {"continued": 1})
