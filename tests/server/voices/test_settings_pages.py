@@ -133,11 +133,11 @@ def test_the_profile_changes_what_is_ones_own(house: House) -> None:
     ana = house.signed_in("ana")
     assert ana.post("/settings/profile", data={"do": "describe", "name": "Ana", "email": ""}).status_code == 303
     made = ana.post("/settings/profile", data={"do": "token", "name": "build", "days": "30", "scope findings:read": "on"})
-    token = re.search(r"assay_[0-9A-Za-z]{49}", made.text)
-    assert token
-    assert credential.is_token(token[0])
+    shown = re.search(r"assay_[0-9A-Za-z]{49}", made.text)
+    assert shown
+    assert credential.is_token(shown[0])
     page = ana.get("/settings/profile").text
-    assert token[0] not in page
+    assert shown[0] not in page
     number = re.search(r'name="token" value="(\d+)"', page)
     assert number
     assert ana.post("/settings/profile", data={"do": "revoke", "token": number[1]}).status_code == 303

@@ -145,9 +145,13 @@ def _vulnerable(row: _Result, where: str) -> Iterator[Vulnerable]:
         )
 
 
+_FINE = frozenset({"PASS", "EXCEPTION"})
+"""Of a setting: not failed."""
+
+
 def _settings(row: _Result, where: str) -> Iterator[Setting]:
     for one in row.misconfigurations or ():
-        if one.status in ("PASS", "EXCEPTION"):
+        if one.status in _FINE:
             continue
         cause = one.cause_metadata or _Cause()
         yield Setting(
