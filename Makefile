@@ -29,7 +29,7 @@ help: ## what there is to do
 
 # --- set-up: each stamp is newer than what it was made from, so a second run does nothing --------------------------------------
 
-$(VENV)/.tools: requirements/dev.lock .ci/set-up
+$(VENV)/.tools: requirements/dev.lock requirements/alone.lock .ci/set-up
 	@sh .ci/set-up $(VENV)
 	@touch $@
 

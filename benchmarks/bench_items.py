@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import sqlalchemy as sa
-from measure import machine, write
+from benchmarks.measure import machine, write
 
 from assaymark.model.access import PersonId, TeamId
 from assaymark.model.assessment import Instant, RepositoryId

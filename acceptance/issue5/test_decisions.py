@@ -30,7 +30,7 @@ def test_a_decision_over_ten_thousand_findings_is_applied_restored_and_asked_as_
         p = posture.c
         query = sa.select(p.high, p.waived).where(p.subject == main, p.at <= at).order_by(p.id.desc()).limit(1)
         with database.read() as link:
-            return tuple(link.execute(query).one())  # type: ignore[return-value]
+            return tuple(link.execute(query).one())
 
     def listed(at: int) -> bytes:
         with database.read() as link:

@@ -57,7 +57,9 @@ def test_every_locked_requirement_is_one_version_with_hashes(name: str) -> None:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), head
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "requirements/dev.in", "Makefile", ".ci/set-up", ".ci/run", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "name", [*LOCKS, "requirements/alone.lock", "requirements/dev.in", "Makefile", ".ci/set-up", ".ci/run", "pyproject.toml"]
+)
 def test_no_file_says_where_packages_come_from(name: str) -> None:
     text = lock(name)
     assert not re.search(r"--(extra-)?index-url\b(?! )|--index-url [^-]|--find-links|--trusted-host|--registry|simple/", text)
