@@ -18,7 +18,7 @@ from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.finding import Layer
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Outcome, WaiverRef
-from assaymark.store import figure_days, figure_lists, figures, promises, repositories
+from assaymark.store import figure_days, figure_lists, figure_trends, figures, promises, repositories
 from assaymark.store.arrivals import Place as SubjectPlace
 from assaymark.store.arrivals import end, settle
 from assaymark.store.database import Database
@@ -169,6 +169,24 @@ def test_the_past_keeps_its_figures_and_every_figure_is_its_lists_length(
             mine = scope if scope != Scope() else Scope(teams=None)
             for (name, severity, band), many in counts(found).items():
                 assert length(link, Asked(name, mine, Instant(at), severity, band)) == many, (name, severity, band, scope)
+
+
+@pytest.mark.parametrize("is_summed", [False, True])
+def test_the_time_to_repair_is_from_the_first_sight_to_the_last(database: Database, *, is_summed: bool) -> None:
+    world = World(database)
+    branch = world.subjects[0]
+    for days, findings in ((0, [seen("x", severity=Severity.HIGH)]), (5, [])):
+        tell(database, branch, verdict(*findings), Instant(START + days * DAY))
+    at = Instant(START + 7 * DAY)
+    if is_summed:
+        with database.write() as link:
+            figure_days.sum_up(link, at)
+    with database.read() as link:
+        for scope in (Scope(), Scope(repository=RepositoryId(world.repository))):
+            rows = {row.severity: row for row in figures.figures(link, scope, at).rows}
+            assert (rows[Severity.HIGH].fixed, rows[Severity.HIGH].mean_days) == (1, 5.0)
+            if is_summed:
+                assert figure_trends.trend(link, scope, at, span_days=30).points[-1].mean_days == 5.0
 
 
 @pytest.mark.parametrize("days", [1, 30])

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assaymark.model.assessment import SECOND
 from assaymark.model.finding import Kind
 from assaymark.model.trigger import SubjectKind
 from assaymark.store import bulk
@@ -45,7 +46,7 @@ def begun(connection: sa.Connection, after: int, until: int, *more: sa.ColumnEle
 def over(connection: sa.Connection, after: int, until: int, *more: sa.ColumnElement[bool]) -> Iterator[Over]:
     """What ended after one instant and not after the other."""
     seen = sa.case((c.closed_by.is_(None), 0), else_=1)
-    seconds = sa.func.sum((c.closed_at - c.since).op("/")(sa.literal_column("1000000")))
+    seconds = sa.func.sum((c.closed_at - c.since) // sa.literal_column(str(SECOND), sa.BigInteger))
     keys = (*_GROUP, _over_day, c.continued, seen)
     query = sa.select(*_GROUP, sa.func.count(), _over_day, c.continued, seen, seconds).select_from(_joined)
     for row in connection.execute(query.where(c.closed_at > after, c.closed_at <= until, EXISTS, *more).group_by(*keys)):

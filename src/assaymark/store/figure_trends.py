@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from msgspec import Struct
 
-from assaymark.model.assessment import Instant
+from assaymark.model.assessment import SECOND, Instant
 from assaymark.store import figure_days, figure_rows, figure_verdicts, figures
 from assaymark.store.figure_rows import EXISTS, IS_GAP, c
 from assaymark.store.figure_sums import BAND_COUNT, RANKS, Counted, day_of, end_of
@@ -122,7 +122,7 @@ def _of_subjects(connection: sa.Connection, ids: Sequence[int], layers: Sequence
         changes[day].came[rank] += many if is_first else 0
     closed = c.closed_at.op("/")(sa.literal_column(str(DAY)))
     is_fixed = sa.case((sa.and_(c.continued == 0, c.closed_by.is_not(None)), 1), else_=0)
-    seconds = sa.func.sum((c.closed_at - c.since).op("/")(sa.literal_column("1000000")))
+    seconds = sa.func.sum((c.closed_at - c.since) // sa.literal_column(str(SECOND), sa.BigInteger))
     query = sa.select(closed, c.severity, c.waived, is_fixed, sa.func.count(), seconds).select_from(joined)
     query = query.where(*mine, c.closed_at.is_not(None))
     for day, rank, waived, fixed, many, took in connection.execute(query.group_by(closed, c.severity, c.waived, is_fixed)):

@@ -16,7 +16,9 @@ _ENDS_ONCE = {
     "assessment": "OLD.state NOT IN ('queued', 'running')",
     "holding": "OLD.closed_at IS NOT NULL",
 }
-_ONLY_GROWS = ("audit_event", "posture")
+_ONLY_GROWS = (
+    "audit_event", "posture", "issued_report", "decision", "decision_step", "decision_answer", "policy_version", "policy_event",
+)  # fmt: skip
 _NEVER_DELETED = (*_ENDS_ONCE, *_ONLY_GROWS)
 
 
