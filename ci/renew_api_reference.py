@@ -106,6 +106,8 @@ def _answer(operation: dict[str, Any]) -> str:
     content = operation["responses"][status].get("content", {})
     if not content:
         return f" Answers {status}."
+    if len(content) > 1:
+        return f" Answers {status}: {', '.join(f'`{kind}`' for kind in content)}."
     kind, media = next(iter(content.items()))
     told = _type(media["schema"]) if kind == "application/json" else f"`{kind}`"
     return f" Answers {status}: {told}."

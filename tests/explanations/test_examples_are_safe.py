@@ -28,8 +28,8 @@ LANGUAGES = {
     "terraform": "hcl", "jenkins": "groovy", "apache": "ini", "nginx": "ini",
 }  # fmt: skip
 """Tool of ours -> the language of what it reads; what is read by several platforms is in `PLATFORMS`."""
-ELSEWHERE = {"secrets", "dependencies", "image", "semgrep"}
-"""Tools that read what is no language (values, lock files, layers), or every one."""
+ELSEWHERE = {"secrets", "dependencies", "image", "semgrep", "gitleaks", "sonarqube", "trivy", "zap"}
+"""Tools that read what is no language (values, lock files, layers, services), or every one."""
 FILES = {
     "azure": "azure-pipelines.yml", "bitbucket": "bitbucket-pipelines.yml", "circleci": ".circleci/config.yml", "compose": "compose.yaml",
     "dockerfile": "Dockerfile", "github": ".github/workflows/w.yml", "gitlab": ".gitlab-ci.yml", "groovy": "Jenkinsfile",

@@ -112,25 +112,40 @@ def test_from_his_change_he_comes_to_the_cause_its_repair_and_asks_for_time(walk
     assert "shell" in text
     assert "app/cart.py" in text
     walk.keep("change")
-    walk.go("/findings?severity=high&text=subprocess")
-    browser.run("document.querySelector('a[data-open]').click()")
-    browser.wait("location.pathname.match(/^.findings.[0-9]+$/)")
+    _open_the_cause(walk)
     text = browser.text()
     assert "shell=True" in text, "the line itself"
     assert "How to repair it" in text
     assert "CWE-78" in text
     assert browser.run("document.querySelectorAll('.code .it').length") == 1
     walk.keep("finding")
+    _ask_for_time(walk)
+    assert "What I asked for" in walk.go("/")
+    assert "waiting" in browser.text()
+
+
+def _open_the_cause(walk: Walk) -> None:
+    walk.go("/findings?severity=high&text=subprocess")
+    walk.browser.run("document.querySelector('a[data-open]').click()")
+    walk.browser.wait("location.pathname.match(/^.findings.[0-9]+$/)")
+
+
+def _ask_for_time(walk: Walk) -> None:
+    """As Mira, once: tests run in any order."""
+    browser = walk.browser
+    if "The printer's name" in walk.go("/"):
+        return
+    _open_the_cause(walk)
     browser.run("document.querySelector('a.button').click()")
     browser.wait("location.pathname.endsWith('/decide') && document.querySelector('[name=reason]')")
     browser.fill(reason="The printer's name comes from our own list; it is replaced with the new driver")
     browser.run("document.querySelector('button[value=ask]').click()")
     browser.wait("!location.pathname.endsWith('/decide')")
-    assert "What I asked for" in walk.go("/")
-    assert "waiting" in browser.text()
 
 
 def test_a_security_manager_sees_at_once_what_stops_is_late_asks_and_ends(walk: Walk) -> None:
+    walk.be("mira")
+    _ask_for_time(walk)
     browser = walk.be("sven")
     text = walk.go("/")
     assert "What needs me" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -62,7 +63,11 @@ def test_teams_are_made_and_named_and_filled(house: House) -> None:
     assert "Members" not in house.signed_in("val").get(page).text, "a viewer does not see who else is there"
 
 
-def test_a_connection_is_made_renewed_tried_and_ended(house: House) -> None:
+def test_a_connection_is_made_renewed_tried_and_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_name(*_arguments: Any, **_more: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     top = house.signed_in("top")
     wish = {"kind": "gitlab", "name": "forge", "web_url": "https://forge.example", "token": "only-for-this-test", "groups": "harbour docks"}
     made = top.post("/settings/connections", data=wish)

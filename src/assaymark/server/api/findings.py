@@ -128,7 +128,7 @@ def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
         return facets(connection, call.who.teams_with(_READ), asked, now=now)
 
 
-@router.add("GET", "/findings/export", _READ, produces="application/octet-stream")
+@router.add("GET", "/findings/export", _READ, produces="text/csv, application/json, application/sarif+json")
 def export_findings(  # noqa: PLR0913, PLR0917 - one per filter
     call: Call,
     format: Format,  # noqa: A002 - as others call it

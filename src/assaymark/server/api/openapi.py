@@ -152,7 +152,7 @@ class Description:
         if not _has_document(operation):
             if operation.result in (None, Nothing, type(None)):
                 return {"description": "Done.", "headers": headers}
-            return {"description": "Done.", "headers": headers, "content": {operation.produces: {"schema": _TEXT}}}
+            return {"description": "Done.", "headers": headers, "content": _written(operation.produces)}
         if operation.method == "GET":
             headers["ETag"] = {
                 "description": "The state that was answered, for `If-None-Match` and `If-Match`.",
@@ -189,6 +189,14 @@ def _security_schemes() -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
+
+
+def _written(produces: str) -> dict[str, Any]:
+    """What a handler writes itself: text, or one of several kinds, of which those in JSON have a schema of their own elsewhere."""
+    kinds = produces.split(", ")
+    return {kind: {"schema": {} if len(kinds) > 1 and kind.endswith("json") else _TEXT} for kind in kinds}
+
+
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",

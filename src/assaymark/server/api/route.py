@@ -102,7 +102,7 @@ class Operation(Struct, frozen=True):
     idempotent: bool
     """A POST that may be repeated with an ``Idempotency-Key``."""
     produces: str = "application/json"
-    """Content type of the answer, where a handler makes the answer itself."""
+    """Content type of the answer, where a handler makes the answer itself; several stand behind commas."""
 
     @property
     def id(self) -> str:
