@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import msgspec
 from msgspec import Struct
@@ -61,7 +62,9 @@ def ran_by(grounds: Grounds) -> Policy:
     return judge.effective(base, grounds.head.policy, grounds.today, grounds.given.floors)
 
 
-_decoder = msgspec.json.Decoder(Grounds)
+@cache
+def _decoder() -> msgspec.json.Decoder[Grounds]:
+    return msgspec.json.Decoder(Grounds)  # made where something is judged again: a hook would wait 2 ms for it
 
 
 def packed(grounds: Grounds) -> bytes:
@@ -78,7 +81,7 @@ def unpacked(data: bytes) -> Grounds:
         SubjectUnreadable: when another release kept it in a form that this one does not read.
     """
     try:
-        found = _decoder.decode(data)
+        found = _decoder().decode(data)
     except msgspec.MsgspecError as error:
         raise SubjectUnreadable("what a verdict was judged by cannot be read", why=str(error)[:200]) from error
     if found.format != FORMAT:
