@@ -20,7 +20,7 @@ from assaymark.store import people, sessions, teams
 from assaymark.store.people import Draft
 from assaymark.store.sessions import SessionRow
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages")]
+pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages-accessible")]
 
 PACKAGE = "axe-playwright-python"
 """Holds axe-core (MPL-2.0), which is used here and not shipped."""
@@ -67,7 +67,11 @@ def faults(browser: Browser, axe: str) -> list[str]:
     return [f"{impact} {rule}: {'; '.join(nodes)}" for impact, rule, nodes in found if impact in GRAVE]
 
 
-@pytest.mark.parametrize("role", ["", "planted", *Role])
+OTHERS = [pytest.param(role, marks=pytest.mark.soak) for role in Role if role is not Role.ADMIN]
+"""What they see is part of what an administrator sees: looked at in the long run."""
+
+
+@pytest.mark.parametrize("role", ["", "planted", Role.ADMIN, *OTHERS])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_has_a_serious_fault(  # noqa: PLR0917 - fixtures
     full: tuple[Service, dict[str, str]], browser: Browser, axe: str, role: str, scheme: str, seen: set[str]

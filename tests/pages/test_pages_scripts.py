@@ -28,7 +28,7 @@ from assaymark.server.service import Service
 from assaymark.views import html
 from assaymark.views.options import Options
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages")]
+pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages-scripts")]
 
 PAYLOADS = {
     "element": "'\"></title></textarea></script><img data-planted src=x onerror=planted=1><script data-planted>planted=1</script>",
@@ -64,7 +64,7 @@ _CHECK = """
 """
 
 
-@pytest.fixture(scope="module", params=PAYLOADS)
+@pytest.fixture(scope="module", params=["element", *(pytest.param(name, marks=pytest.mark.soak) for name in ("address", "template"))])
 def planted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, str]]:
     payload = PAYLOADS[request.param]
     with opened(tmp_path_factory.mktemp("planted")) as service:
