@@ -62,7 +62,7 @@ layers: $(VENV)/.tools ## import-linter: who may import whom
 .PHONY: unit
 unit: $(VENV)/.wheel ## the tests on the built wheel, in random order (ARGS='-k name' to choose)
 	@sh .ci/system-packages
-	@$(PYTEST) $(PYTEST_GUARDS) -q -n $(WORKERS) --dist loadgroup -m 'not soak' $(ARGS)
+	@$(PYTEST) $(PYTEST_GUARDS) -q -n $(WORKERS) --dist loadscope -m 'not soak' $(ARGS)
 
 # --- the long ones -------------------------------------------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ acceptance: $(VENV)/.wheel ## the promises of the issues, each shown by a comman
 .PHONY: soak
 soak: $(VENV)/.wheel ## fuzzing, scale and kills (hours)
 	@sh .ci/system-packages
-	@$(PYTEST) --disable-socket --allow-unix-socket -n $(WORKERS) --dist loadgroup -m soak $(ARGS)
+	@$(PYTEST) --disable-socket --allow-unix-socket -n $(WORKERS) --dist loadscope -m soak $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.wheel ## the benchmarks, each as a ratio within one run (long)

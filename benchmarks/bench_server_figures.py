@@ -10,10 +10,8 @@ PostgreSQL of its own.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import measure
-from benchmarks.bench_server_components import postgres
+from benchmarks import on_both_databases
 from benchmarks.bench_server_lists import LIST_MS, Case, Known, Unstopped, asks, measured, misses_of, service_over, show_requests
 from benchmarks.generate_fleet import NOW, TEAMS, YEARS, Plan, generate
 
@@ -134,36 +131,7 @@ def show(found: dict[str, Any]) -> None:
     print("  over budget: " + ("; ".join(misses(found)) or "nothing"), flush=True)
 
 
-def main() -> None:
-    words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    words.add_argument("--findings", type=int, default=Plan().findings)
-    words.add_argument("--subjects", type=int, default=Plan().subjects)
-    words.add_argument("--rounds", type=int, default=20)
-    words.add_argument("--url", action="append", default=[], help="a database that `generate_fleet.py` filled with the same numbers")
-    words.add_argument("--dry", action="store_true")
-    given = words.parse_args()
-    facts = measure.announce("figures, posture and reports of the server")
-    plan = Plan(given.findings, given.subjects)
-    found: dict[str, Any] = {"findings": plan.findings, "subjects": plan.subjects, "years": YEARS, "rounds": given.rounds}
-    found["budget_ms"] = LIST_MS
-    with tempfile.TemporaryDirectory(prefix="assay-b") as text:
-        folder = Path(text)
-        for url in given.url:
-            name = "sqlite" if url.startswith("sqlite") else "postgresql"
-            found[name] = figures(url, folder / name, None, given.rounds)
-            show(found[name])
-        if not given.url:
-            found["sqlite"] = figures(f"sqlite:///{folder / 'fleet.db'}", folder / "sqlite", plan, given.rounds)
-            show(found["sqlite"])
-            with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
-                if made is None:
-                    print("  PostgreSQL is not installed: not measured")
-                else:
-                    found["postgresql"] = figures(made, folder / "postgresql", plan, given.rounds)
-                    show(found["postgresql"])
-    if not given.dry:
-        measure.write("server_figures", facts, found)
-
-
 if __name__ == "__main__":
-    main()
+    on_both_databases.main(
+        (__doc__ or "", "figures, posture and reports of the server", "server_figures"), figures, show, budget_ms=LIST_MS
+    )

@@ -10,14 +10,12 @@ the import. Without `--url` it makes a fleet (`generate_fleet.py`) on SQLite and
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import logging
 import random
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,8 +28,7 @@ from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import measure
-from benchmarks.bench_server_components import postgres
+from benchmarks import measure, on_both_databases
 from benchmarks.generate_fleet import DAY, NOW, TEAMS, YEARS, Plan, generate
 
 from assaymark.jobs.open import prepare as prepare_queue
@@ -391,36 +388,5 @@ def show(found: dict[str, Any]) -> None:
     print("  over budget: " + ("; ".join(misses(found)) or "nothing"), flush=True)
 
 
-def main() -> None:
-    words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    words.add_argument("--findings", type=int, default=Plan().findings)
-    words.add_argument("--subjects", type=int, default=Plan().subjects)
-    words.add_argument("--rounds", type=int, default=20)
-    words.add_argument("--url", action="append", default=[], help="a database that `generate_fleet.py` filled with the same numbers")
-    words.add_argument("--dry", action="store_true")
-    given = words.parse_args()
-    facts = measure.announce("lists, pages and search of the server")
-    plan = Plan(given.findings, given.subjects)
-    found: dict[str, Any] = {"findings": plan.findings, "subjects": plan.subjects, "years": YEARS, "rounds": given.rounds}
-    with tempfile.TemporaryDirectory(prefix="assay-b") as text:
-        folder = Path(text)
-        if given.url:
-            for url in given.url:
-                name = "sqlite" if url.startswith("sqlite") else "postgresql"
-                found[name] = figures(url, folder / name, None, given.rounds)
-                show(found[name])
-        else:
-            found["sqlite"] = figures(f"sqlite:///{folder / 'fleet.db'}", folder / "sqlite", plan, given.rounds)
-            show(found["sqlite"])
-            with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
-                if made is None:
-                    print("  PostgreSQL is not installed: not measured")
-                else:
-                    found["postgresql"] = figures(made, folder / "postgresql", plan, given.rounds)
-                    show(found["postgresql"])
-    if not given.dry:
-        measure.write("server_lists", facts, found)
-
-
 if __name__ == "__main__":
-    main()
+    on_both_databases.main((__doc__ or "", "lists, pages and search of the server", "server_lists"), figures, show)

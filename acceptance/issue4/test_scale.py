@@ -7,13 +7,9 @@ A twentieth of that with the same budgets, unless ``SCALE_FULL=1``. What was wai
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from benchmarks import bench_server_lists as lists
-from benchmarks.bench_server_components import postgres
 from benchmarks.generate_fleet import Plan
 
 FULL = os.environ.get("SCALE_FULL", "") not in ("", "0")
@@ -24,20 +20,8 @@ MOST_MIB = 1536
 """Of the whole process, the report that is imported and its findings with it."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'fleet.db'}"
-    else:
-        # A unix socket has a short name, and the server's account must reach the folder.
-        with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
-            if made is None:
-                pytest.skip("NOT PROVED: PostgreSQL is not installed; do this: sudo apt-get install postgresql")
-            yield made
-
-
-def test_every_list_page_search_and_import_keeps_its_budget(url: str, tmp_path: Path) -> None:
-    found = lists.figures(url, tmp_path / "server", PLAN, ROUNDS, count=IMPORTED)
+def test_every_list_page_search_and_import_keeps_its_budget(fleet_url: str, tmp_path: Path) -> None:
+    found = lists.figures(fleet_url, tmp_path / "server", PLAN, ROUNDS, count=IMPORTED)
     lists.show(found)
     assert lists.misses(found) == []
     assert found["import"]["mib_peak"] < MOST_MIB

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 from benchmarks import bench_server_figures as bench
-from benchmarks.bench_server_components import postgres
 from benchmarks.bench_server_lists import service_over
 from benchmarks.generate_fleet import NOW, Plan, generate
 from starlette.requests import Request
@@ -34,26 +30,14 @@ PLAN = Plan() if FULL else Plan(findings=50_000, subjects=500)
 ROUNDS = 20 if FULL else 10
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'fleet.db'}"
-    else:
-        # A unix socket has a short name, and the server's account must reach the folder.
-        with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
-            if made is None:
-                pytest.skip("NOT PROVED: PostgreSQL is not installed; do this: sudo apt-get install postgresql")
-            yield made
-
-
-def test_every_figure_page_and_list_keeps_its_budget(url: str, tmp_path: Path) -> None:
-    found = bench.figures(url, tmp_path / "server", PLAN, ROUNDS)
+def test_every_figure_page_and_list_keeps_its_budget(fleet_url: str, tmp_path: Path) -> None:
+    found = bench.figures(fleet_url, tmp_path / "server", PLAN, ROUNDS)
     bench.show(found)
     assert bench.misses(found) == []
 
 
-def test_as_of_pages_are_the_same_to_the_byte_after_much_has_happened(url: str, tmp_path: Path) -> None:
-    service = service_over(url, tmp_path / "server")
+def test_as_of_pages_are_the_same_to_the_byte_after_much_has_happened(fleet_url: str, tmp_path: Path) -> None:
+    service = service_over(fleet_url, tmp_path / "server")
     try:
         generate(service.database, Plan(findings=5_000, subjects=200, assessments=5))
         addresses = _addresses(random.Random(3))

@@ -10,14 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from benchmarks import bench_server_lists as lists
-from benchmarks.bench_server_components import postgres
 from benchmarks.generate_fleet import NOW, Plan, generate
 
 from assaymark.model.assessment import Instant
@@ -29,19 +26,8 @@ PLAN = Plan() if FULL else Plan(findings=50_000, subjects=500)
 ROUNDS = 20 if FULL else 8
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'fleet.db'}"
-    else:
-        with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
-            if made is None:
-                pytest.skip("NOT PROVED: PostgreSQL is not installed; do this: sudo apt-get install postgresql")
-            yield made
-
-
-def test_every_page_keeps_its_budget(url: str, tmp_path: Path) -> None:
-    service = lists.service_over(url, tmp_path / "server")
+def test_every_page_keeps_its_budget(fleet_url: str, tmp_path: Path) -> None:
+    service = lists.service_over(fleet_url, tmp_path / "server")
     try:
         generate(service.database, PLAN)
         service = msgspec.structs.replace(service, now=lambda: Instant(NOW))

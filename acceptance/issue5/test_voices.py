@@ -7,13 +7,11 @@ there are hundreds of thousands.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.bench_server_components import postgres
 from starlette.testclient import TestClient
 from tests.pages.chromium import PROGRAM, Browser
 from tests.pages.house import addresses, come_in, opened, status_of
@@ -42,21 +40,9 @@ def browser() -> Iterator[Browser]:
     made.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'voices.db'}"
-    else:
-        # A unix socket has a short name, and the server's account must reach the folder.
-        with tempfile.TemporaryDirectory(dir="/tmp") as short, postgres(Path(short)) as made:
-            if made is None:
-                pytest.skip("NOT PROVED: PostgreSQL is not installed; do this: sudo apt-get install postgresql")
-            yield made
-
-
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_no_text_runs_or_becomes_part_of_a_page(url: str, tmp_path: Path, browser: Browser, name: str) -> None:
-    with opened(tmp_path, database=url) as service:
+def test_no_text_runs_or_becomes_part_of_a_page(fleet_url: str, tmp_path: Path, browser: Browser, name: str) -> None:
+    with opened(tmp_path, database=fleet_url) as service:
         plant(service, lambda column: f"{PAYLOADS[name]}<{column}>")
         come_in(browser, service)
         wrong, opened_pages = [], 0
@@ -68,8 +54,8 @@ def test_no_text_runs_or_becomes_part_of_a_page(url: str, tmp_path: Path, browse
     assert opened_pages == len(addresses())
 
 
-def test_what_people_said_is_read_quickly_however_much_it_is(url: str, tmp_path: Path) -> None:
-    with opened(tmp_path, database=url) as service:
+def test_what_people_said_is_read_quickly_however_much_it_is(fleet_url: str, tmp_path: Path) -> None:
+    with opened(tmp_path, database=fleet_url) as service:
         plant(service, lambda column: f"words of {column}")
         _fill(service)
         client = TestClient(make_app(service), base_url=service.settings.url, cookies={"assay_session": SECRET})

@@ -9,8 +9,6 @@ import msgspec
 import pytest
 from tests.docs.docs_pages import DOCS, Workshop, blocks
 
-pytestmark = pytest.mark.xdist_group("docs")
-
 FILES = {
     block.info.partition("example=")[2]: block.text
     for block in blocks((DOCS / "how-to" / "add-a-check.md").read_text("utf-8"))

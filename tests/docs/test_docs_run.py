@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from tests.docs.docs_pages import PAGES, ROOT, Workshop, blocks, commands, missing
 
-pytestmark = pytest.mark.xdist_group("docs")
-
 RUN = [page for page in PAGES if any(block.info == "console" for block in blocks(page.read_text("utf-8")))]
 
 

@@ -20,7 +20,7 @@ from assaymark.store import people, sessions, teams
 from assaymark.store.people import Draft
 from assaymark.store.sessions import SessionRow
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages-accessible")]
+pytestmark = pytest.mark.enable_socket
 
 PACKAGE = "axe-playwright-python"
 """Holds axe-core (MPL-2.0), which is used here and not shipped."""

@@ -9,7 +9,7 @@ import pytest
 from tests.pages.chromium import Browser
 from tests.pages.conftest import PASSWORD, Server
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages")]
+pytestmark = pytest.mark.enable_socket
 
 EVIL = "nowhere <img src=x onerror=document.title=1>"
 POLICY = f"""\

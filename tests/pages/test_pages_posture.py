@@ -15,7 +15,7 @@ from assaymark.store import figure_days
 from assaymark.store.database import Database
 from assaymark.store.promises import DAY
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages")]
+pytestmark = pytest.mark.enable_socket
 
 
 def _history(database: Database) -> None:

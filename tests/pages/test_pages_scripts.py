@@ -28,7 +28,7 @@ from assaymark.server.service import Service
 from assaymark.views import html
 from assaymark.views.options import Options
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages-scripts")]
+pytestmark = pytest.mark.enable_socket
 
 PAYLOADS = {
     "element": "'\"></title></textarea></script><img data-planted src=x onerror=planted=1><script data-planted>planted=1</script>",

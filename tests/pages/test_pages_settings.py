@@ -17,7 +17,7 @@ from assaymark.store import people, sessions, teams
 from assaymark.store.people import Draft
 from assaymark.store.sessions import SessionRow
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("pages")]
+pytestmark = pytest.mark.enable_socket
 
 
 @pytest.fixture(scope="module")

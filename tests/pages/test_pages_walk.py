@@ -19,7 +19,7 @@ from assaymark.server.people import desk
 from assaymark.server.service import open_service
 from assaymark.server.settings import load
 
-pytestmark = [pytest.mark.enable_socket, pytest.mark.xdist_group("walk")]
+pytestmark = pytest.mark.enable_socket
 
 PICTURES = os.environ.get("WALK_PICTURES", "")
 _PATIENCE = 600

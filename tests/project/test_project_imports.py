@@ -7,11 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import assaymark
-
-pytestmark = pytest.mark.xdist_group("prepared cache")
 
 HEAVY = ("asyncio", "click", "http.client", "hyperscan", "kingfisher_sdk", "rich", "ssl", "yaml")
 SLOW = ("difflib", "inspect", "pathlib", "shutil", "tempfile", "tomllib", "typing_extensions", "urllib.parse")

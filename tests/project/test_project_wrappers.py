@@ -19,8 +19,6 @@ import assaymark
 from assaymark.cli.main import COMMANDS, cli
 from assaymark.views.formats import FORMATS
 
-pytestmark = pytest.mark.xdist_group("prepared cache")
-
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = ROOT / "action.yml"
 COMPONENT = ROOT / "ci" / "gitlab" / "templates" / "assay.yml"

@@ -23,7 +23,7 @@ from assaymark.verdict.ratchet import exceptions, inline_weakenings, waiver_grow
 from assaymark.verdict.reasons import about_decision, about_finding, about_gaps, about_secret_left, about_vex, about_waiver, about_weakening
 from assaymark.verdict.rules import FloorOf, raised, raises
 from assaymark.verdict.vex import Statement, Word, added, let_through, weigh
-from assaymark.verdict.waivers import apply, covers, standing
+from assaymark.verdict.waivers import Standing, apply, covers, standing
 from assaymark.verdict.weight import in_context, weight
 
 
@@ -83,55 +83,91 @@ def decide(  # noqa: PLR0913 - one argument per thing that a judgement rests on
     gate = policy.gate
     if first and gate.inline_waivers is InlineWaivers.RATCHET:
         gate = msgspec.structs.replace(gate, inline_waivers=InlineWaivers.HONOUR)
-    old, new = [_seen(side.findings, policy) for side in (base, head)]
-    matched = compare(
-        [f for f in old if f.core.kind is not Kind.UNCHECKED],
-        [f for f in new if f.core.kind is not Kind.UNCHECKED],
-        weigh=lambda f: weight(f, gate),
-        touched=touched,
-    )
-    stand = standing(policy, gate, today)
-    word = weigh(head.vex, gate, today)
-    refs = dict(zip(map(id, new), _waived(new, stand.valid, word, (gate, today)), strict=True))
-    stood = Counter[str](f.fingerprint for f in old if _is_entry(f))
-    gaps = [_gap(f, base.inputs, refs[id(f)], stood) for f in new if f.core.kind is Kind.UNCHECKED]
-    blind = frozenset(gap.finding.witnesses[0].check for gap in gaps if gap.state is State.NEW)
-    judged = [_judge(match, refs, gate, newly_known) if match.after else _vanished(match, blind) for match in matched]
-    inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
-    judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
-    judged = [_waiver_over(one, stand.ended, gate) for one in judged]
-    covering = Covering(given.decisions, terms_of(gate), today)
-    judged, gaps = ([decided(one, covering) for one in rows] for rows in (judged, gaps))
+    found = _sort(base, head, _How(policy, gate, today, touched, newly_known, given))
     allowed = exceptions(head.policy, raised(base.policy, given.floors).gate, today)
-    rotated = [w for w in stand.valid if w.rotated]
     reasons = [
-        *about_finding(judged),
+        *about_finding(found.judged),
         *about_weakening((*weaknesses(base.policy, head.policy), *head.narrowed), allowed, chosen_first=not base.promised),
-        *(r for weakening, finding in inline for r in about_weakening((weakening,), allowed, finding)),
-        *about_gaps(gaps, stops=gate.unproven is Unproven.STOP),
+        *(r for weakening, finding in found.inline for r in about_weakening((weakening,), allowed, finding)),
+        *about_gaps(found.gaps, stops=gate.unproven is Unproven.STOP),
         *about_waiver(waiver_growth(base.policy, head.policy) if not first else ()),
-        *about_vex(added(base.vex, word.honoured) if not first else ()),
-        *about_decision([*judged, *gaps]),
-        *about_secret_left(judged, rotated),
+        *about_vex(added(base.vex, found.word.honoured) if not first else ()),
+        *about_decision([*found.judged, *found.gaps]),
+        *about_secret_left(found.judged, [w for w in found.stand.valid if w.rotated]),
     ]
-    waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
     decision = Decision(
         outcome=outcome_of(reasons),
         reasons=tuple(reasons),
-        judged=tuple(sorted([*judged, *gaps], key=_urgency)),
-        before=_posture(old, _with_decisions(old, waived_before, covering), base.policy),
-        after=_posture(new, _with_decisions(new, [refs[id(f)] for f in new], covering), policy),
+        judged=tuple(sorted([*found.judged, *found.gaps], key=_urgency)),
+        before=found.before,
+        after=found.after,
         policy=policy,
         notices=(
-            *stand.notices,
-            *word.notices,
+            *found.stand.notices,
+            *found.word.notices,
             *allowed.notices,
-            *_to_renew(judged, stand.valid),
+            *_to_renew(found.judged, found.stand.valid),
             *given_notices(given, terms_of(gate), today),
             *raises(strictest(base.policy, head.policy, allowed.names).gate, given.floors),
         ),
     )
     return _ruled(decision, given, today, gate) if given.rules else decision
+
+
+class _How(Struct, frozen=True):
+    """By what findings are sorted into states."""
+
+    policy: Policy
+    gate: Gate
+    today: dt.date
+    touched: Mapping[str, Sequence[tuple[int, int]]] | None
+    newly_known: frozenset[str]
+    given: Given
+
+
+class _Sorted(Struct, frozen=True):
+    """Both sides compared, with what lets findings through."""
+
+    judged: list[Judged]
+    gaps: list[Judged]
+    inline: Sequence[tuple[Weakening, Finding]]
+    """Comments that the ratchet does not honour."""
+    stand: Standing
+    word: Word
+    before: Posture
+    after: Posture
+
+
+def _sort(base: Side, head: Side, how: _How) -> _Sorted:
+    gate, today = how.gate, how.today
+    old, new = [_seen(side.findings, how.policy) for side in (base, head)]
+    matched = compare(
+        [f for f in old if f.core.kind is not Kind.UNCHECKED],
+        [f for f in new if f.core.kind is not Kind.UNCHECKED],
+        weigh=lambda f: weight(f, gate),
+        touched=how.touched,
+    )
+    stand = standing(how.policy, gate, today)
+    word = weigh(head.vex, gate, today)
+    refs = dict(zip(map(id, new), _waived(new, stand.valid, word, (gate, today)), strict=True))
+    stood = Counter[str](f.fingerprint for f in old if _is_entry(f))
+    gaps = [_gap(f, base.inputs, refs[id(f)], stood) for f in new if f.core.kind is Kind.UNCHECKED]
+    blind = frozenset(gap.finding.witnesses[0].check for gap in gaps if gap.state is State.NEW)
+    judged = [_judge(match, refs, gate, how.newly_known) if match.after else _vanished(match, blind) for match in matched]
+    inline = inline_weakenings(matched, [bool(j.waiver and j.waiver.source == "policy") for j in judged], gate)
+    judged = _unhide(judged, {id(finding) for _, finding in inline}, gate)
+    judged = [_waiver_over(one, stand.ended, gate) for one in judged]
+    covering = Covering(how.given.decisions, terms_of(gate), today)
+    waived_before = _waived(old, standing(base.policy, gate, today).valid, weigh(base.vex, gate, today), (gate, today))
+    return _Sorted(
+        judged=[decided(one, covering) for one in judged],
+        gaps=[decided(one, covering) for one in gaps],
+        inline=inline,
+        stand=stand,
+        word=word,
+        before=_posture(old, _with_decisions(old, waived_before, covering), base.policy),
+        after=_posture(new, _with_decisions(new, [refs[id(f)] for f in new], covering), how.policy),
+    )
 
 
 def _ruled(decision: Decision, given: Given, today: dt.date, gate: Gate) -> Decision:

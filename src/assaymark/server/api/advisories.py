@@ -21,6 +21,7 @@ from assaymark.model.assessment import Instant, SubjectId
 from assaymark.server import outgoing
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.moment import moment
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.work import advisories as work
@@ -88,7 +89,7 @@ def list_snapshots(call: Call, after: str | None = None, limit: int = 50) -> Pag
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as connection:
         rows = snapshots.page(connection, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("GET", "/advisories/hits", Permission.ADVISORIES_READ)
@@ -102,7 +103,7 @@ def list_hits(call: Call, snapshot: SnapshotNumber = None, after: str | None = N
         if newest is None or (snapshot is not None and not 0 < snapshot <= newest.id):
             raise not_found("this snapshot")
         rows = snapshots.page_of_hits(connection, snapshot or newest.id, teams, after=start, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].subject,)) if len(rows) > limit else None)
+    return page_of(rows, limit, "subject")
 
 
 # --- bringing them up to date ----------------------------------------------------------------------------------------

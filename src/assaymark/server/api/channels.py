@@ -20,6 +20,7 @@ from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.severity import Severity
 from assaymark.server import keyring_channels
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of, viewed
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.connecting import checked_name
 from assaymark.server.outgoing import WEB, destination
@@ -106,8 +107,7 @@ def list_channels(call: Call, after: str | None = None, limit: int = 50) -> Page
     start = cursor.decode(after, (int,))[0] if after else 0
     with call.service.database.read() as link:
         rows = subscriptions.page(link, call.who.teams_with(Permission.CONNECTIONS_READ), after=start, limit=limit + 1)
-    following = cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None
-    return Page(tuple(_view(call, row) for row in rows[:limit]), next=following)
+    return viewed(rows, limit, lambda row: _view(call, row))
 
 
 @router.add("GET", "/channels/{channel}", Permission.CONNECTIONS_READ)
@@ -246,7 +246,7 @@ def list_messages(call: Call, channel: int, after: str | None = None, limit: int
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
         rows = messages.page(link, visible(call, link, channel).id, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/channels/{channel}/messages/{message}/replay", Permission.CONNECTIONS_WRITE, status=202)
@@ -274,7 +274,7 @@ def list_happenings(call: Call, after: str | None = None, limit: int = 50) -> Pa
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
         rows = happenings.page(link, call.who.teams_with(Permission.ASSESSMENTS_READ), before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 def visible(call: Call, link: sa.Connection, number: int) -> SubscriptionRow:

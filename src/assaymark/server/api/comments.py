@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from assaymark.model.access import Permission, Principal, TeamId
 from assaymark.model.assessment import Instant
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Created, Nothing, Page, Router
 from assaymark.server.problem import ApiError, conflict, invalid, not_found
 from assaymark.server.talk import Topic, called, topic_of
@@ -134,7 +135,7 @@ def list_mentions(call: Call, after: str | None = None, limit: int = 50) -> Page
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
         rows = comments.mentions(link, call.who.person, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 def checked(text: str) -> str:

@@ -17,6 +17,7 @@ from assaymark.jobs.job import Priority
 from assaymark.model.access import Permission, TeamId
 from assaymark.server import keyring, trying
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of, viewed
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.connecting import Homes, Options, check_app, checked_name, checked_options, homes_of
 from assaymark.server.github_app import forget_token
@@ -86,8 +87,7 @@ def list_connections(call: Call, after: str | None = None, limit: int = 50) -> P
     start = cursor.decode(after, (int,))[0] if after else 0
     with call.service.database.read() as link:
         rows = connections.page(link, call.who.teams_with(Permission.CONNECTIONS_READ), after=start, limit=limit + 1)
-    following = cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None
-    return Page(tuple(_view(call, row) for row in rows[:limit]), next=following)
+    return viewed(rows, limit, lambda row: _view(call, row))
 
 
 @router.add("GET", "/connections/{connection}", Permission.CONNECTIONS_READ)
@@ -221,7 +221,7 @@ def list_deliveries(call: Call, connection: int, after: str | None = None, limit
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
         rows = connections.deliveries(link, _visible(call, link, connection).id, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/connections/{connection}/discover", Permission.CONNECTIONS_WRITE, status=202)

@@ -6,8 +6,6 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from assaymark.model.access import Permission
-from assaymark.model.finding import Kind, Layer
-from assaymark.model.severity import Severity
 from assaymark.server.api import cursor
 from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Page, Router
@@ -16,7 +14,6 @@ from assaymark.server.export import KINDS, Format, Wanted, written
 from assaymark.server.problem import not_found
 from assaymark.server.work.excerpt import Excerpt, excerpt
 from assaymark.store import findings
-from assaymark.store.ages import Age
 from assaymark.store.facets import Facets, facets
 from assaymark.store.findings import Filter, FindingInfo, FindingRow, OccurrenceInfo, Order, Part, Place, Standing
 from assaymark.store.spells import Spell, spells
@@ -26,25 +23,10 @@ _READ = Permission.FINDINGS_READ
 
 
 @router.add("GET", "/findings", _READ)
-def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
+def list_findings(  # noqa: PLR0913, PLR0917 - what, in which order, which part
     call: Call,
-    kind: tuple[Kind, ...] = (),
-    severity: tuple[Severity, ...] = (),
-    layer: Layer | None = None,
-    rule: str = "",
-    rule_class: str = "",
-    team: int | None = None,
-    subject: int | None = None,
-    repository: int | None = None,
-    state: Standing = Standing.OPEN,
-    waived: bool | None = None,
-    age: Age | None = None,
-    late: bool | None = None,
-    owner: str = "",
-    item: int | None = None,
-    text: str = "",
+    sieve: Sieve,
     order: Order = Order.WORST,
-    as_of: str = "",
     count: bool = False,
     after: str | None = None,
     limit: int = 50,
@@ -53,24 +35,7 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
 
     `count` asks for `at_least`, counted up to 1000.
     """
-    asked = Sieve(
-        kind=kind,
-        severity=severity,
-        layer=layer,
-        rule=rule,
-        rule_class=rule_class,
-        team=team,
-        subject=subject,
-        repository=repository,
-        state=state,
-        waived=waived,
-        age=age,
-        late=late,
-        owner=owner,
-        item=item,
-        text=text,
-        as_of=as_of,
-    ).filter(call.service.now())
+    asked = sieve.filter(call.service.now())
     start = Place(*cursor.decode(after, (int, int, int))) if after else None
     teams = call.who.teams_with(_READ)
     with call.service.database.read() as connection:
@@ -85,90 +50,23 @@ def list_findings(  # noqa: PLR0913, PLR0917 - one per filter
 
 
 @router.add("GET", "/findings/facets", _READ)
-def get_facets(  # noqa: PLR0913, PLR0917 - one per filter
-    call: Call,
-    kind: tuple[Kind, ...] = (),
-    severity: tuple[Severity, ...] = (),
-    layer: Layer | None = None,
-    rule: str = "",
-    rule_class: str = "",
-    team: int | None = None,
-    subject: int | None = None,
-    repository: int | None = None,
-    state: Standing = Standing.OPEN,
-    waived: bool | None = None,
-    age: Age | None = None,
-    late: bool | None = None,
-    owner: str = "",
-    item: int | None = None,
-    text: str = "",
-    as_of: str = "",
-) -> Facets:
+def get_facets(call: Call, sieve: Sieve) -> Facets:
     """What a list of findings consists of, counted over the newest 500 of each severity; exact when `complete`."""
     now = call.service.now()
-    asked = Sieve(
-        kind=kind,
-        severity=severity,
-        layer=layer,
-        rule=rule,
-        rule_class=rule_class,
-        team=team,
-        subject=subject,
-        repository=repository,
-        state=state,
-        waived=waived,
-        age=age,
-        late=late,
-        owner=owner,
-        item=item,
-        text=text,
-        as_of=as_of,
-    ).filter(now)
+    asked = sieve.filter(now)
     with call.service.database.read() as connection:
         return facets(connection, call.who.teams_with(_READ), asked, now=now)
 
 
 @router.add("GET", "/findings/export", _READ, produces="text/csv, application/json, application/sarif+json")
-def export_findings(  # noqa: PLR0913, PLR0917 - one per filter
+def export_findings(
     call: Call,
     format: Format,  # noqa: A002 - as others call it
-    kind: tuple[Kind, ...] = (),
-    severity: tuple[Severity, ...] = (),
-    layer: Layer | None = None,
-    rule: str = "",
-    rule_class: str = "",
-    team: int | None = None,
-    subject: int | None = None,
-    repository: int | None = None,
-    state: Standing = Standing.OPEN,
-    waived: bool | None = None,
-    age: Age | None = None,
-    late: bool | None = None,
-    owner: str = "",
-    item: int | None = None,
-    text: str = "",
-    as_of: str = "",
+    sieve: Sieve,
 ) -> Response:
     """All findings of a list as a file: CSV, JSON or SARIF, as of the instant of the question or of `as_of`."""
     now = call.service.now()
-    asked = Sieve(
-        kind=kind,
-        severity=severity,
-        layer=layer,
-        rule=rule,
-        rule_class=rule_class,
-        team=team,
-        subject=subject,
-        repository=repository,
-        state=state,
-        waived=waived,
-        age=age,
-        late=late,
-        owner=owner,
-        item=item,
-        text=text,
-        as_of=as_of,
-    ).filter(now)
+    asked = sieve.filter(now)
     wanted = Wanted(asked if asked.at is not None else msgspec.structs.replace(asked, at=now), now=asked.at is None)
     parts = written(call.service, call.who.teams_with(_READ), wanted, format)
     headers = {"Content-Disposition": f'attachment; filename="findings.{format.value}"', "Cache-Control": "private, no-store"}

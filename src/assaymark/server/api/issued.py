@@ -16,6 +16,7 @@ from assaymark.model.digest import Digest
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.figures import teams_of
 from assaymark.server.api.moment import moment
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.people import credential
 from assaymark.server.problem import invalid, not_found
@@ -63,7 +64,7 @@ def list_issued(call: Call, after: str | None = None, limit: int = 50) -> Page[I
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as connection:
         rows = issued.page(connection, teams_of(call.who), before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/issued-reports", _ISSUE, status=201)

@@ -17,6 +17,7 @@ from assaymark.jobs.job import JobId, JobRow, JobState
 from assaymark.model.access import Permission
 from assaymark.model.assessment import Instant
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import viewed
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.store import trail
@@ -58,7 +59,7 @@ def list_jobs(call: Call, state: State = JobState.DEAD, after: str | None = None
     before = JobId(cursor.decode(after, (int,))[0]) if after else None
     with call.service.database.read() as connection:
         rows = call.service.queue.rows(connection, state, before=before, limit=limit + 1)
-    return Page(tuple(_view(row) for row in rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return viewed(rows, limit, _view)
 
 
 @router.add("GET", "/jobs/{job}", Permission.JOBS_READ)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from assaymark.model.access import Grant, Permission, PersonId, Role, TeamId
 from assaymark.model.assessment import Instant
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.api.teams import need_admin
 from assaymark.server.people import accounts, links
@@ -31,7 +32,7 @@ def list_people(call: Call, begins: str = "", after: str | None = None, limit: i
     visible = call.who.teams_with(Permission.PEOPLE_READ)
     with call.service.database.read() as connection:
         rows = people.page(connection, after=start, limit=limit + 1, teams=visible, words=begins)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].login,)) if len(rows) > limit else None)
+    return page_of(rows, limit, "login")
 
 
 class RoleView(Struct, frozen=True):

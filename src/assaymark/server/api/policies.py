@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from assaymark.errors import PolicyInvalid, UsageError
 from assaymark.model.access import Permission
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of, viewed
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.problem import ApiError, conflict, invalid, not_found
 from assaymark.server.work import activation, governing
@@ -94,7 +95,7 @@ def list_policies(call: Call, after: str | None = None, limit: int = 50) -> Page
     start = cursor.decode(after, (str,))[0] if after else ""
     with call.service.database.read() as link:
         rows = policies.page(link, call.service.now(), after=start, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].name,)) if len(rows) > limit else None)
+    return page_of(rows, limit, "name")
 
 
 @router.add("GET", "/policies/schema.json", None)
@@ -146,8 +147,7 @@ def list_policy_versions(call: Call, name: Name, after: str | None = None, limit
     with call.service.database.read() as link:
         _some(link, name)
         rows = policies.history(link, name, before=before, limit=limit + 1)
-        shown = tuple(_view(call, link, row) for row in rows[:limit])
-    return Page(shown, next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+        return viewed(rows, limit, lambda row: _view(call, link, row))
 
 
 @router.add("GET", "/policies/{name}/versions/{version}", _READ)
@@ -165,7 +165,7 @@ def list_policy_events(call: Call, name: Name, after: str | None = None, limit: 
     with call.service.database.read() as link:
         _some(link, name)
         rows = policies.events_of(link, name, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/policies/{name}/versions/{version}/review", _WRITE, status=204)

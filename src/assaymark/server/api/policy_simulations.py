@@ -13,6 +13,7 @@ from assaymark.model.access import Permission, TeamId
 from assaymark.model.assessment import SubjectId
 from assaymark.model.trigger import RemoteRepository, Trigger
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.policies import found_version, parsed, read
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.problem import conflict, invalid, not_found
@@ -86,7 +87,7 @@ def list_policy_simulations(call: Call, after: str | None = None, limit: int = 5
     before = cursor.decode(after, (int,))[0] if after else None
     with call.service.database.read() as link:
         rows = simulations.page(link, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("GET", "/policy-simulations/{simulation}", _READ)
@@ -107,7 +108,7 @@ def list_policy_outcomes(call: Call, simulation: int, after: str | None = None, 
     with call.service.database.read() as link:
         _found(link, simulation)
         rows = simulations.differing(link, simulation, teams, after=start, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/policy-simulations/{simulation}/cancel", _WRITE, status=204)

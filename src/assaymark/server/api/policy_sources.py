@@ -8,6 +8,7 @@ from msgspec import Struct
 from assaymark.jobs.job import Priority
 from assaymark.model.access import Permission
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.work.policy_jobs import job_for
@@ -34,7 +35,7 @@ def list_policy_sources(call: Call, after: str | None = None, limit: int = 50) -
     start = cursor.decode(after, (int,))[0] if after else 0
     with call.service.database.read() as link:
         rows = policy_sources.page(link, after=start, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/policy-sources", _WRITE, status=201)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from assaymark.model.access import Grant, Permission, PersonId, Role, TeamId
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Created, Nothing, Page, Router
 from assaymark.server.people import issuer, oidc
 from assaymark.server.people import provider as settings
@@ -128,7 +129,7 @@ def list_mappings(call: Call, after: str | None = None, limit: int = 50) -> Page
     visible = call.who.teams_with(Permission.PEOPLE_READ)
     with call.service.database.read() as connection:
         rows = teams.mappings(connection, after=start, limit=limit + 1, teams=visible)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 class NewMapping(Struct, frozen=True, forbid_unknown_fields=True):

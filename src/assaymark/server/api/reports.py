@@ -18,6 +18,7 @@ from assaymark.model.rules import catalogue
 from assaymark.model.severity import Severity
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.outside import Words, full, words
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.people import accounts, credential
 from assaymark.server.problem import conflict, invalid, not_found
@@ -59,7 +60,7 @@ def list_report_links(call: Call, after: str | None = None, limit: int = 50) -> 
     start = cursor.decode(after, (int,))[0] if after else 0
     with call.service.database.read() as link:
         rows = reports.links(link, call.who.teams_with(Permission.FINDINGS_DECIDE), after=start, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("POST", "/report-links", Permission.FINDINGS_DECIDE, status=201)
@@ -110,7 +111,7 @@ def list_reports(call: Call, state: State = ReportState.OPEN, after: str | None 
     allowed = call.who.teams_with(Permission.FINDINGS_DECIDE)
     with call.service.database.read() as link:
         rows = reports.page(link, allowed, state=state, before=before, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 @router.add("GET", "/reports/{report}", Permission.FINDINGS_DECIDE)

@@ -11,6 +11,7 @@ from assaymark.jobs.job import Priority
 from assaymark.model.access import Permission, TeamId
 from assaymark.model.trigger import RemoteRepository
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import viewed
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.outgoing import parse
 from assaymark.server.problem import conflict, invalid, not_found
@@ -58,8 +59,7 @@ def list_repositories(
     teams = call.who.teams_with(Permission.SUBJECTS_READ)
     with call.service.database.read() as link:
         rows = repositories.page(link, teams, after=start, limit=limit + 1, conditions=conditions)
-    following = cursor.encode((int(rows[limit - 1].id),)) if len(rows) > limit else None
-    return Page(tuple(map(_view, rows[:limit])), next=following)
+    return viewed(rows, limit, _view)
 
 
 @router.add("GET", "/repositories/{repository}", Permission.SUBJECTS_READ)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import typing
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
+import msgspec
+from msgspec import NODEFAULT, Struct
 from starlette.requests import Request
 
 from assaymark.model.access import Permission, Principal
@@ -128,6 +130,26 @@ class Operation(Struct, frozen=True):
         return frozenset(_NAME.findall(self.template))
 
 
+def _fields(group: type[Struct]) -> list[tuple[str, Any, Any]]:
+    hints = typing.get_type_hints(group, include_extras=True)
+    return [
+        (each.name, hints[each.name], inspect.Parameter.empty if each.default is NODEFAULT else each.default)
+        for each in msgspec.structs.fields(group)
+    ]
+
+
+def _gathering(run: Callable[..., Any], groups: dict[str, type[Struct]]) -> Callable[..., Any]:
+    """The function, given the fields of its structs one by one."""
+
+    @functools.wraps(run)
+    def gathered(call: Call, **arguments: Any) -> Any:
+        for name, group in groups.items():
+            arguments[name] = group(**{field: arguments.pop(field) for field in group.__struct_fields__ if field in arguments})
+        return run(call, **arguments)
+
+    return gathered
+
+
 class Router:
     """Collects operations; handlers stay plain functions that a test can call."""
 
@@ -146,22 +168,30 @@ class Router:
         most_bytes: int = 1 << 20,
         produces: str = "application/json",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorator: the function's first argument is the `Call`; `body` is the document, the others come from path and query."""
+        """Decorator: the function's first argument is the `Call`; `body` is the document, the others come from path and query.
+
+        A struct among these is read from the query field by field, for operations that are asked for the same thing.
+        """
 
         def register(run: Callable[..., Any]) -> Callable[..., Any]:
             hints = typing.get_type_hints(run, include_extras=True)
             given = inspect.signature(run).parameters
             names = [name for name in list(given)[1:] if name != "body"]
+            groups = {name: hints[name] for name in names if isinstance(hints[name], type) and issubclass(hints[name], Struct)}
             self.operations.append(
                 Operation(
                     method=method,
                     path=path,
-                    run=run,
+                    run=_gathering(run, groups) if groups else run,
                     permission=permission,
                     public=public,
                     status=status,
                     tag=self.tag,
-                    parameters=tuple((name, hints[name], given[name].default) for name in names),
+                    parameters=tuple(
+                        each
+                        for name in names
+                        for each in (_fields(groups[name]) if name in groups else [(name, hints[name], given[name].default)])
+                    ),
                     body=hints.get("body"),
                     result=hints.get("return"),
                     most_bytes=most_bytes,

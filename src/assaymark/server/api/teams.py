@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from assaymark.model.access import Grant, Permission, Role, TeamId
 from assaymark.server.api import cursor, rights
+from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Created, Nothing, Page, Router
 from assaymark.server.people import accounts
 from assaymark.server.problem import conflict, invalid, not_found
@@ -31,7 +32,7 @@ def list_teams(call: Call, after: str | None = None, limit: int = 50) -> Page[Te
     start = cursor.decode(after, (str,))[0] if after else ""
     with call.service.database.read() as connection:
         rows = teams.page(connection, after=start, limit=limit + 1, teams=_of(call))
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].slug,)) if len(rows) > limit else None)
+    return page_of(rows, limit, "slug")
 
 
 def _of(call: Call) -> frozenset[TeamId] | None:
@@ -109,7 +110,7 @@ def list_memberships(call: Call, team: int | None = None, after: str | None = No
     start = cursor.decode(after, (int,))[0] if after else 0
     with call.service.database.read() as connection:
         rows = teams.members(connection, where, after=start, limit=limit + 1)
-    return Page(tuple(rows[:limit]), next=cursor.encode((rows[limit - 1].id,)) if len(rows) > limit else None)
+    return page_of(rows, limit)
 
 
 class NewMembership(Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,12 +23,11 @@ from assaymark.jobs.job import Job, Priority
 from assaymark.model.access import PersonId
 from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, SubjectId
 from assaymark.model.digest import Digest
-from assaymark.model.finding import Finding, Kind, Layer
-from assaymark.model.identity import CURRENT, identify
+from assaymark.model.finding import Finding, Layer
+from assaymark.model.identity import identify
 from assaymark.model.rules import catalogue
-from assaymark.model.subject import SubjectRef
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
-from assaymark.model.verdict import CheckRun, Judged, Outcome, Posture, State, Verdict, WaiverRef
+from assaymark.model.verdict import CheckRun, Judged, State, Verdict, WaiverRef
 from assaymark.server.imports.found import Ask, Contents, Spoken, World
 from assaymark.server.imports.kinds import BILLS, DocumentKind, kind_of
 from assaymark.server.imports.readers import read
@@ -36,6 +35,7 @@ from assaymark.server.imports.unpacking import Document, unpack
 from assaymark.server.service import Service
 from assaymark.server.work import owners
 from assaymark.server.work.handlers import Attempt
+from assaymark.server.work.hearsay import hearsay
 from assaymark.server.work.items import follow
 from assaymark.server.work.remotes import mirror_of
 from assaymark.server.work.surroundings import configuration
@@ -335,28 +335,9 @@ def _contents(service: Service, repository: int | None, commit: str) -> Contents
 
 def _verdict(spoken: Spoken, *, complete: bool) -> Verdict:
     judged = [Judged(finding, State.KNOWN, _asked_away(finding)) for finding in identify(spoken.seen, catalogue())]
-    judged += spoken.judged
-    has_gaps = any(each.finding.core.kind is Kind.UNCHECKED for each in judged)
     finished = spoken.checks if complete else ()
-    return Verdict(
-        outcome=Outcome.UNPROVEN if has_gaps else Outcome.PASS,
-        base=SubjectRef("empty", "", ""),
-        head=SubjectRef("import", "what was sent", ""),
-        reasons=(),
-        findings=tuple(judged),
-        checks=tuple(CheckRun(check, layer, assaymark.__version__, "", 1, 0, 0.0) for check, layer in finished),
-        policy_level="",
-        fail_on="",
-        knowledge="",
-        policy_digest="",
-        scheme=CURRENT,
-        whole=True,
-        before=Posture({}),
-        after=Posture({}),
-        seconds=0.0,
-        tool_version=assaymark.__version__,
-        rules={},
-    )
+    runs = tuple(CheckRun(check, layer, assaymark.__version__, "", 1, 0, 0.0) for check, layer in finished)
+    return hearsay("what was sent", (*judged, *spoken.judged), runs)
 
 
 def _asked_away(finding: Finding) -> WaiverRef | None:

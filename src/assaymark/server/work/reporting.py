@@ -30,13 +30,14 @@ from assaymark.model.finding import (
     Site,
     Span,
 )
-from assaymark.model.identity import CURRENT, Seen, identify
+from assaymark.model.identity import Seen, identify
 from assaymark.model.rules import RuleInfo, catalogue
 from assaymark.model.severity import Confidence, Severity
-from assaymark.model.subject import SubjectRef
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
-from assaymark.model.verdict import CheckRun, Judged, Outcome, Posture, State, Verdict
+from assaymark.model.verdict import CheckRun, Judged, State
 from assaymark.server.service import Service
+from assaymark.server.work.hearsay import hearsay
+from assaymark.server.work.items import follow
 from assaymark.store.recording import Recording, record
 from assaymark.store.tables import assessment, finding, subject
 from assaymark.views.encoding import packed
@@ -151,32 +152,11 @@ def _record(  # noqa: PLR0913, PLR0917 - what a recording is made of
         "started_at": now,
     }
     number = AssessmentId(link.execute(assessment.insert().returning(assessment.c.id), values).scalar_one())
-    verdict = _verdict(found, checks)
+    verdict = hearsay("what was reported", tuple(Judged(each, State.KNOWN) for each in found), checks)
     blob = service.blobs.put(packed(verdict))
     summary = "a report was accepted" if found else "what was reported is repaired"
     record(link, Recording(number, place.id, verdict, blob, whole=True, at=now, summary=summary))
-
-
-def _verdict(found: tuple[Finding, ...], checks: tuple[CheckRun, ...]) -> Verdict:
-    return Verdict(
-        outcome=Outcome.PASS,
-        base=SubjectRef("empty", "", ""),
-        head=SubjectRef("import", "what was reported", ""),
-        reasons=(),
-        findings=tuple(Judged(each, State.KNOWN) for each in found),
-        checks=checks,
-        policy_level="",
-        fail_on="",
-        knowledge="",
-        policy_digest="",
-        scheme=CURRENT,
-        whole=True,
-        before=Posture({}),
-        after=Posture({}),
-        seconds=0.0,
-        tool_version=assaymark.__version__,
-        rules={},
-    )
+    follow(service, link, actor=actor)
 
 
 def place_of(link: sa.Connection, number: int) -> Place | None:
