@@ -75,6 +75,7 @@ acceptance: $(VENV)/.wheel ## the promises of the issues, each shown by a comman
 soak: $(VENV)/.wheel ## fuzzing, scale and kills (hours)
 	@sh .ci/system-packages
 	@$(PYTEST) --disable-socket --allow-unix-socket -n $(WORKERS) --dist loadscope -m soak $(ARGS)
+	@$(PYTEST) --disable-socket --allow-unix-socket -n $(WORKERS) --dist loadscope --hypothesis-profile chance -m 'hypothesis and not soak' $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.wheel ## the benchmarks, each as a ratio within one run (long)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -475,3 +476,20 @@ def test_the_bell_rings_for_what_is_put_and_for_what_is_cancelled(database: Data
         assert rings()
         queue.finish(claim)
         assert rings()
+
+
+def test_a_worker_that_left_and_came_back_sees_what_was_put_meanwhile(database: Database, queue: WorkQueue) -> None:
+    for turn in range(20):
+        worker = queue.enter()
+        assert queue.claim(worker) is None
+        queue.leave(worker)
+        with contextlib.ExitStack() as taken:  # so that it comes back on another connection
+            for _ in range(turn % 3):
+                taken.enter_context(database.read())
+            job = put(database, queue, Job("look", {}))
+            worker = queue.enter()
+            claim = queue.claim(worker)
+        assert claim is not None
+        assert claim.id == job
+        assert queue.finish(claim)
+        queue.leave(worker)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from assaymark.jobs.frames import MOST_BYTES, Broken, Done, Failed, HungUp, Message, Order, Reader, Stop, framed, packed, unpacked
 from assaymark.jobs.patience import LONGEST, pause
@@ -50,6 +50,7 @@ def test_messages_arrive_whole_however_they_are_cut(messages: list[Message], cut
 
 
 @given(data=st.binary(min_size=1, max_size=200))
+@example(data=b"\x00\x00\x00\x04\xa3\x00\x00\x80")
 def test_nonsense_breaks_the_conversation_and_nothing_else(data: bytes) -> None:
     with link() as (ours, reader):
         ours.sendall(data)
@@ -60,6 +61,7 @@ def test_nonsense_breaks_the_conversation_and_nothing_else(data: bytes) -> None:
 
 
 @given(data=st.binary(max_size=100))
+@example(data=b"\xa3\x00\x00\x80")
 def test_a_packet_of_nonsense_is_broken(data: bytes) -> None:
     try:
         message = unpacked(data)

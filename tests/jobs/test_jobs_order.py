@@ -103,14 +103,16 @@ class Machine:
 @given(steps=STEPS)
 def test_what_comes_out_is_what_a_list_in_memory_says(database: Database, queue: WorkQueue, steps: list[Put | str]) -> None:
     machine = Machine(database, queue)
-    for step in steps:
-        match step:
-            case Put():
-                machine.put(step)
-            case "claim":
-                machine.claim()
-            case "cancel":
-                machine.cancel()
-            case _:
-                machine.end(step)
-    machine.close()
+    try:
+        for step in steps:
+            match step:
+                case Put():
+                    machine.put(step)
+                case "claim":
+                    machine.claim()
+                case "cancel":
+                    machine.cancel()
+                case _:
+                    machine.end(step)
+    finally:
+        machine.close()

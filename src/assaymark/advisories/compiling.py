@@ -32,6 +32,7 @@ from assaymark.checks.application.dependencies.matching.records import (
     encode_names,
 )
 from assaymark.checks.application.dependencies.matching.snapshot import FORMAT
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.severity import Severity
 
 _LONGEST_SUMMARY = 200
@@ -88,7 +89,7 @@ class Collection:
         """One member of an archive."""
         try:
             record = osv.decode(raw.data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             self._counts["unreadable"] += 1
             if len(self._unreadable) < _NAMED:
                 self._unreadable.append(raw.name)

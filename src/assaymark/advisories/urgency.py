@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from assaymark.checks.application.dependencies.matching.records import Exploited
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 
 _LARGEST = 512 << 20
 """Bytes of an unpacked EPSS file; in 2026 they have about 10 MB."""
@@ -38,7 +39,7 @@ def read_kev(data: bytes, name: str) -> dict[str, Exploited]:
     """
     try:
         rows = msgspec.json.decode(data, type=_Catalogue).vulnerabilities
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise UsageError(f"{name} is no catalogue of known exploited vulnerabilities", why=str(error), advice="fetch it again") from error
     return {row.cve: Exploited(row.date_added, row.due_date, row.known_ransomware_campaign_use == "Known") for row in rows}
 

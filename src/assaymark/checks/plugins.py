@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.checks.registry import BUILT_IN, GROUP, Make
+from assaymark.formats.undecodable import UNDECODABLE
 
 _MOST_FOLDERS = 100
 """That are remembered; only a machine with many environments and one cache has more."""
@@ -49,7 +50,7 @@ def _remembered(file: str) -> dict[str, _Folder]:
     try:
         with open(file, "rb") as stored:
             return msgspec.json.decode(stored.read(), type=dict[str, _Folder])
-    except (OSError, msgspec.MsgspecError):
+    except (*UNDECODABLE, OSError):
         return {}  # not there yet, or not ours: scanned again
 
 

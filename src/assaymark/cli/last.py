@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.finding import Finding
 from assaymark.model.verdict import Verdict
 from assaymark.views.sanitise import visible
@@ -56,7 +57,7 @@ def _writable(finding: Finding) -> Finding:
 def _read(path: Path) -> tuple[Finding, ...]:
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=Kept).findings
-    except (OSError, msgspec.MsgspecError):
+    except (*UNDECODABLE, OSError):
         return ()
 
 

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import SignatureInvalid, UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 
 MOST_BYTES = 16 << 20
 MOST_SIGNATURES = 16
@@ -108,7 +109,7 @@ def read(data: bytes) -> Envelope:
         raise SignatureInvalid("the envelope is too large", why=f"it has {len(data)} bytes, at most {MOST_BYTES} are read")
     try:
         found = msgspec.json.decode(data, type=Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise SignatureInvalid("this is no DSSE envelope", why=str(error)) from error
     if not 1 <= len(found.signatures) <= MOST_SIGNATURES:
         raise SignatureInvalid(

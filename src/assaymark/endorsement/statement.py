@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import SignatureInvalid
+from assaymark.formats.undecodable import UNDECODABLE
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 TYPE = "https://in-toto.io/Statement/v1"
@@ -44,7 +45,7 @@ def read(payload: bytes) -> Statement:
     """
     try:
         found = msgspec.json.decode(payload, type=Statement)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise SignatureInvalid("the envelope holds no in-toto statement", why=str(error)) from error
     if found.type != TYPE or not found.subject:
         raise SignatureInvalid("the envelope holds no in-toto statement", why=f"its type is {found.type[:100]!r}")

@@ -28,10 +28,9 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import Protocol
 
-import msgspec
-
 from assaymark.engine import outcome as outcomes
 from assaymark.engine.trust import distrust, private_folder
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.check import Outcome
 
 SCHEMA = 1
@@ -329,7 +328,7 @@ def _unsealed(key: object, value: object) -> Outcome | None:
         return None
     try:
         return outcomes.decode(zlib.decompress(body[1:]) if body[0] else body[1:])
-    except (zlib.error, msgspec.MsgspecError):
+    except (*UNDECODABLE, zlib.error):
         return None
 
 

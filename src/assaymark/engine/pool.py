@@ -19,11 +19,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-import msgspec
-
 from assaymark.engine.batches import Batch, batch_of, batches, split
 from assaymark.engine.executor import Sink, Work, failure
 from assaymark.engine.worker import Broken, Failed, Finished, Message, Order, Outcomes, Spent, Started, Worker
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.finding import CheckId
 
 BEAT = 0.1
@@ -169,7 +168,7 @@ class _Run:
             messages = busy.worker.messages() if event & ~select.POLLOUT else []
             for message in messages:
                 self._take(busy, message)
-        except (Broken, msgspec.MsgspecError):
+        except (*UNDECODABLE, Broken):
             self._bury(busy)
 
     def _take(self, busy: _Busy, message: Message) -> None:

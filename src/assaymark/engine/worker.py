@@ -27,6 +27,7 @@ from msgspec import Struct
 from assaymark.engine.bench import Bench
 from assaymark.engine.executor import Work
 from assaymark.engine.limits import usable_processors
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.finding import CheckId
 
 
@@ -139,7 +140,7 @@ class Worker:
         self._in += data
         try:
             return [_decode_message(frame) for frame in _frames(self._in)]
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise Broken from error
 
     def end(self) -> int:

@@ -10,6 +10,8 @@ import socket
 import msgspec
 from msgspec import Struct
 
+from assaymark.formats.undecodable import UNDECODABLE
+
 MOST_BYTES = 16 << 20
 
 
@@ -95,7 +97,7 @@ def unpacked(data: bytes) -> Control:
     """The message of a packet; raises `Broken`."""
     try:
         return _control.decode(data)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise Broken(str(error)) from error
 
 
@@ -130,7 +132,7 @@ class Reader:
                 break
             try:
                 found.append(self._decoder.decode(bytes(self._buffer[4 : 4 + length])))
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 raise Broken(str(error)) from error
             del self._buffer[: 4 + length]
         return found

@@ -276,6 +276,7 @@ class Glance:
 
     def _file_version(self) -> int:
         if self._link is None or self._link.closed:
+            self._empty.clear()  # each connection counts on its own
             self._link = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         raw: Any = self._link.connection.driver_connection
         return int(raw.execute("PRAGMA data_version").fetchone()[0])

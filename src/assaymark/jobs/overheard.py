@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import structlog
 
+from assaymark.formats.undecodable import UNDECODABLE
+
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _log = structlog.get_logger("assaymark.runner")
 
@@ -31,6 +33,6 @@ def _structured(line: str) -> dict[str, Any] | None:
         return None
     try:
         fields = msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
     return fields if isinstance(fields.get("event"), str) and isinstance(fields.get("level", ""), str) else None

@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import SubjectNotFound, SubjectUnreadable, UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.server.addresses import host_name
 
 MOST_BYTES = 8 << 30
@@ -282,5 +283,5 @@ def _path(draft: Path, digest: str) -> Path:
 def _decoded(data: bytes, kind: type[_Document], what: str) -> _Document:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise SubjectUnreadable(f"the image's {what} cannot be understood", why=str(error)[:200]) from error

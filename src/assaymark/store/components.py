@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from assaymark.checks.application.dependencies.packages import PackageSet
 from assaymark.checks.application.dependencies.versions.coding import SCHEME
 from assaymark.errors import SubjectUnreadable
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.digest import Digest, sha256
@@ -49,7 +50,7 @@ def kept(blobs: Blobs, digest: Digest) -> PackageSet:
     """
     try:
         return _decode(blobs.get(digest))
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise SubjectUnreadable(f"{digest} is no package set", why=str(error)) from error
 
 

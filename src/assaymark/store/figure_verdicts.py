@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import SECOND, AssessmentState, Instant, SubjectId
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
@@ -123,7 +124,7 @@ def _made(details: str, queued: int) -> int:
     try:
         said = dt.datetime.fromisoformat(msgspec.json.decode(details, type=Trigger).at)
         when = int((said if said.tzinfo else said.replace(tzinfo=dt.UTC)).timestamp()) * SECOND
-    except (msgspec.MsgspecError, ValueError, OverflowError):
+    except (*UNDECODABLE, OverflowError, ValueError):
         return queued
     return min(when, queued)
 
@@ -146,7 +147,7 @@ def _deliveries(connection: sa.Connection, after: int, until: int, more: Iterabl
 def _commit(details: str) -> str:
     try:
         return msgspec.json.decode(details, type=Trigger).after
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return ""
 
 

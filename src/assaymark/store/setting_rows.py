@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.assessment import Instant
 from assaymark.store.tables import setting
 
@@ -23,7 +24,7 @@ def get(connection: sa.Connection, name: str, kind: type[_T], otherwise: _T) -> 
         return otherwise
     try:
         return msgspec.json.decode(value, type=kind)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return otherwise
 
 
@@ -45,6 +46,6 @@ def under(connection: sa.Connection, prefix: str, kind: type[_T]) -> dict[str, _
     query = sa.select(setting.c.name, setting.c.value).where(setting.c.name.startswith(prefix, autoescape=True)).order_by(setting.c.name)
     found: dict[str, _T] = {}
     for name, value in connection.execute(query.limit(_MOST)):
-        with contextlib.suppress(msgspec.MsgspecError):
+        with contextlib.suppress(*UNDECODABLE):
             found[name.removeprefix(prefix)] = msgspec.json.decode(value, type=kind)
     return found

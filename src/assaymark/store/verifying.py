@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.errors import SubjectUnreadable
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.digest import Digest
 from assaymark.store import bulk
 from assaymark.store.blobs import Blobs
@@ -81,7 +82,7 @@ def _trail(connection: sa.Connection, found: Verified) -> None:
             found.defect(f"entry {row.id} of the trail does not follow the one before it: something was taken out")
         try:
             is_as_written = chained(row.previous, _action(row)) == row.digest
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             is_as_written = False
         if not is_as_written:
             found.defect(f"entry {row.id} of the trail was changed")

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.verdict.vex import Statement, Status, split_purl
 
 _MOST = 100_000
@@ -91,7 +92,7 @@ def parse_cyclonedx_vex(data: bytes, name: str) -> tuple[Statement, ...]:
     advice = "see https://cyclonedx.org/capabilities/vex"
     try:
         document = msgspec.json.decode(data, type=_Document)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise UsageError(f"{name} is no CycloneDX document", why=str(error)[:300], advice=advice) from error
     if document.form != "CycloneDX" or len(document.vulnerabilities) > _MOST or len(document.components) > _MOST:
         raise UsageError(f"{name} is no CycloneDX document that can be read", advice=advice)

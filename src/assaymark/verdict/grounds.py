@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import SubjectUnreadable
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.verdict import decide as judge
 from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.policy import Policy
@@ -82,7 +83,7 @@ def unpacked(data: bytes) -> Grounds:
     """
     try:
         found = _decoder().decode(data)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise SubjectUnreadable("what a verdict was judged by cannot be read", why=str(error)[:200]) from error
     if found.format != FORMAT:
         raise SubjectUnreadable(f"what a verdict was judged by has format {found.format}", why=f"this release reads {FORMAT}")

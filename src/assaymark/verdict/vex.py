@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import PolicyInvalid
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.component_notes import advisories_of, package_of, versions_of
 from assaymark.model.finding import Finding
 from assaymark.model.verdict import WaiverRef
@@ -93,7 +94,7 @@ def parse_vex(data: bytes, name: str) -> tuple[Statement, ...]:
     advice = "see https://github.com/openvex/spec; `assay vex` writes one"
     try:
         document = msgspec.json.decode(data, type=_Document)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise PolicyInvalid(f"{name} is no OpenVEX document", why=str(error), advice=advice) from error
     if not document.context.startswith(_CONTEXT) or len(document.statements) > _MOST_STATEMENTS:
         raise PolicyInvalid(f"{name} is no OpenVEX document", why=f"its @context is {document.context[:80]!r}", advice=advice)

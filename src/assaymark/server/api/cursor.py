@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.server.problem import ApiError, invalid
 
 _VERSION = b"\x01"
@@ -41,7 +42,7 @@ def decode(text: str, types: tuple[Any, ...]) -> tuple[Any, ...]:
         if _text(packed) != text:  # one spelling only
             raise _refused()
         values = _decoder(types).decode(packed)
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+    except (*UNDECODABLE, binascii.Error, ValueError) as error:
         raise _refused() from error
     if not all(_is_storable(value) for value in values):
         raise _refused()

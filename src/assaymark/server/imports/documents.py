@@ -18,6 +18,7 @@ import msgspec
 from assaymark.checks.application.dependencies.readers.xml_text import Element, elements
 from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 
 MOST_FINDINGS = 500_000
 """In one document."""
@@ -138,7 +139,7 @@ def rows(data: bytes, shape: type[_T], tool: str) -> Iterator[_T]:
 def _decoded(decode: Callable[[bytes], _T], data: bytes, tool: str, where: str = "") -> _T:
     try:
         return decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         advice = "send the report as the tool wrote it, whole"
         raise UsageError(f"this is no report of {tool} that is read here", why=f"{where}{error}"[:300], advice=advice) from error
 

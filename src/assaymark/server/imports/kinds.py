@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.server.imports.documents import is_lines, is_xml, root_of, utf8
 
 KNOWN = (
@@ -147,7 +148,7 @@ def kind_of(data: bytes) -> DocumentKind:
         found = _of_list(data) if data.lstrip().startswith(b"[") else _of_object(_decode(_first(data)))
     except RecursionError as error:
         raise UsageError("the document is nested too deeply", advice="no tool writes such a report: check where it comes from") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise UsageError("the document is neither JSON nor XML that is read here", why=str(error)[:200], advice=f"send {KNOWN}") from error
     if found is None:
         raise UsageError("the document is JSON of a kind that is not read here", advice=f"send {KNOWN}")

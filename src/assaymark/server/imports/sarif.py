@@ -11,6 +11,7 @@ from msgspec import Struct
 from assaymark.checks.application.code.external_report import words
 from assaymark.checks.application.code.sarif_in import NotSarifError, Report, read_sarif
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.identity import Seen
 from assaymark.server.imports.code import Source, located
 from assaymark.server.imports.found import Ask, Contents, Spoken, check_of, gap, tool_of
@@ -45,7 +46,7 @@ def read(data: bytes, ask: Ask, contents: Contents) -> Spoken:
     try:
         log = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Log)
         parts = [_named(log.version, run) for run in log.runs or ()]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotSarifError) as error:
+    except (*UNDECODABLE, NotSarifError) as error:
         raise UsageError("this is no SARIF 2.1.0", why=str(error)[:300], advice="let the tool write SARIF 2.1.0") from error
     if not parts:
         raise UsageError("the SARIF log has no runs", advice="send the report of a run")

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.finding import CheckId, Witness
 from assaymark.model.identity import CURRENT, fingerprint
 from assaymark.model.verdict import Judged, State, Verdict
@@ -25,7 +26,7 @@ def read(data: bytes, ask: Ask) -> Spoken:
     """
     try:
         verdict = _verdict(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         advice = "send what `assay check --all --format json` writes"
         raise UsageError("this is no verdict that is read here", why=str(error)[:300], advice=advice) from error
     if verdict.scheme != CURRENT:

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from assaymark.checks.application.dependencies.matching.index import Index
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.decision import DecisionKind, Justification
 from assaymark.model.finding import Layer
 from assaymark.model.trigger import SubjectKind
@@ -177,6 +178,6 @@ class _Reader:
 def _described(data: bytes) -> _Described:
     try:
         found = msgspec.json.decode(data, type=_Bill).metadata
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return _Described()
     return (found.component if found else None) or _Described()

@@ -23,6 +23,7 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.access import PersonId
 from assaymark.model.assessment import SECOND
 from assaymark.server import outgoing
@@ -195,7 +196,7 @@ def _userinfo(session: httpx2.Client, found: Metadata, token: dict[str, Any], su
     try:
         answer = session.get(found.userinfo_endpoint, headers={"Authorization": f"Bearer {token.get('access_token', '')}"})
         said = msgspec.json.decode(answer.content, type=dict[str, Any]) if answer.status_code == 200 else {}
-    except (httpx2.HTTPError, msgspec.MsgspecError) as error:
+    except (*UNDECODABLE, httpx2.HTTPError) as error:
         raise UsageError("the provider's userinfo cannot be read", why=str(error)[:200]) from error
     return said if said.get("sub") == subject else {}
 

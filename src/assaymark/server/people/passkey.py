@@ -19,6 +19,7 @@ import msgspec
 from starlette.requests import Request
 
 from assaymark.errors import EngineMissing, UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.access import Principal
 from assaymark.server.people import accounts, ceremony
 from assaymark.server.people.accounts import By
@@ -203,7 +204,7 @@ def _challenge(credential: dict[str, Any]) -> bytes:
     """Which challenge is answered; that it is the right one is checked over the signature."""
     try:
         return _bytes(msgspec.json.decode(_bytes(credential["response"]["clientDataJSON"]), type=_ClientData).challenge)
-    except (KeyError, TypeError, msgspec.MsgspecError) as error:
+    except (*UNDECODABLE, KeyError, TypeError) as error:
         raise UsageError("this is no answer of an authenticator", why=str(error)) from error
 
 

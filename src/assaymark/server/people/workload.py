@@ -18,6 +18,7 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from assaymark.errors import UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.server.people import accounts, credential, issuer, tokens
 from assaymark.server.people import provider as settings
@@ -77,7 +78,7 @@ def _said_by(text: str) -> str:
         raise UsageError("this is no JSON Web Token")
     try:
         return msgspec.json.decode(_decoded(parts[1]), type=_Issued).iss
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise UsageError("this is no JSON Web Token") from error
 
 

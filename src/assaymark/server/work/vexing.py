@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.errors import PolicyInvalid, UsageError
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.access import TeamId
 from assaymark.model.component_notes import ALIASES, VERSION
 from assaymark.model.decision import LONGEST_REASON, MOST_DAYS, DecisionKind, Justification, Scope
@@ -71,7 +72,7 @@ def read(data: bytes) -> tuple[Statement, ...]:
     """
     try:
         head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise UsageError("the document is no JSON object", why=str(error)[:300], advice="send OpenVEX or CycloneDX as JSON") from error
     try:
         found = parse_cyclonedx_vex(data, "the document") if "bomFormat" in head else parse_vex(data, "the document")

@@ -24,6 +24,7 @@ from assaymark.formats.parts import join
 from assaymark.formats.rpm import RPM_LIST, DamagedHeader, headers, package
 from assaymark.formats.sqlite_pages import NotSqlite
 from assaymark.formats.tar_headers import FOLDER, REGULAR
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.subjects.image.layer import CAPABLE
 from assaymark.subjects.image.tree import File, Tree
 
@@ -141,7 +142,7 @@ def _environment(config: bytes) -> bytes:
     """Variables as a file of settings; one whose value has several lines is quoted as such files do it."""
     try:
         inner = msgspec.json.decode(config, type=_Config).config
-    except (msgspec.MsgspecError, RecursionError, ValueError):
+    except (*UNDECODABLE, ValueError):
         return b""
     lines = []
     for variable in (inner.env or ()) if inner else ():

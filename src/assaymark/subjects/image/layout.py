@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from assaymark.errors import SubjectNotFound
 from assaymark.formats.tar_headers import DamagedTar
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.subjects.archive import refused
 from assaymark.subjects.image.places import Blob, Place, document, open_place
 from assaymark.subjects.listing import printable_name
@@ -115,7 +116,7 @@ class _Manifest(Struct):
 def _decoded(data: bytes, kind: type[_Document], shown: str, what: str) -> _Document:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise refused(shown, f"its {what} cannot be understood: {error}", "save the image again with docker, podman or skopeo") from error
 
 

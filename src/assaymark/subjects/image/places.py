@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from assaymark.errors import SubjectNotFound, SubjectUnreadable
 from assaymark.formats.tar_headers import BLOCK, EXTENSIONS, FOLDER, LONG_NAME, PAX, REGULAR, DamagedTar, is_end, parse, records
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.subjects.archive import refused
 from assaymark.subjects.image.unpacking import packing, truncated, unpacked
 from assaymark.subjects.listing import printable_name, text
@@ -160,7 +161,7 @@ class Outer:
         """Other things have a ``manifest.json`` too."""
         try:
             rows = msgspec.json.decode(document(self, "manifest.json", self._shown))
-        except (msgspec.MsgspecError, SubjectUnreadable):
+        except (*UNDECODABLE, SubjectUnreadable):
             return False
         return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) and "Layers" in row for row in rows)
 

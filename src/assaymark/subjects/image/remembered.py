@@ -18,6 +18,8 @@ from typing import TypeVar
 
 import msgspec
 
+from assaymark.formats.undecodable import UNDECODABLE
+
 VERSION = b"assaymark-image/5\n"
 """Raise the number whenever an index of the same layer would be another."""
 MOST_BYTES = 1 << 30
@@ -57,7 +59,7 @@ class Remembered:
             if head != VERSION + _checksum(body):
                 return None
             value = msgspec.msgpack.decode(body, type=shape)
-        except (OSError, msgspec.MsgspecError):
+        except (*UNDECODABLE, OSError):
             return None
         with suppress(OSError):
             os.utime(path)

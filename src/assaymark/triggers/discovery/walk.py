@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import SubjectUnreadable
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.trigger import RemoteRepository
 
 MOST_PAGES = 500
@@ -67,7 +68,7 @@ def walk(listing: Listing, api: str, group: str, *, token: str, ask: Ask) -> Ite
     for _ in range(MOST_PAGES):
         try:
             found, following = listing.read(url, answer)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise SubjectUnreadable(f"the list of {group[:MOST_NAME]} cannot be read", why=str(error)[:300]) from error
         yield from found
         if not following:

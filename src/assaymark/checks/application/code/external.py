@@ -40,6 +40,7 @@ from assaymark.checks.application.code.source import plain
 from assaymark.checks.reading.installed import grammars
 from assaymark.checks.settings import CheckSettings, NamedFile
 from assaymark.errors import EngineMissing, PolicyInvalid
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model import rules
 from assaymark.model.check import Dialect, Input, Outcome, Unchecked, UnitKind
 from assaymark.model.digest import Digest, digest_of, sha256
@@ -101,7 +102,7 @@ def read_manifest(manifest: NamedFile) -> Manifest:
     """
     try:
         read = msgspec.toml.decode(manifest.content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as refused:
+    except UNDECODABLE as refused:
         raise PolicyInvalid(f"{manifest.name} is no manifest of a tool", why=str(refused)) from refused
     problems = {
         "id must be lower-case letters, digits and hyphens": _ID.fullmatch(read.id),

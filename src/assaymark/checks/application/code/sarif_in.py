@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct, field
 
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.finding import Span
 from assaymark.model.scope_text import split_lines
 from assaymark.model.severity import Confidence, Severity
@@ -212,7 +213,7 @@ def read_sarif(data: bytes) -> Report:
     """
     try:
         log = _decoder.decode(data.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as refused:
+    except UNDECODABLE as refused:
         raise NotSarifError(str(refused)) from refused
     if log.version != "2.1.0" or log.runs is None:
         raise NotSarifError(f"version {log.version[:20]!r}, wanted 2.1.0 with runs")

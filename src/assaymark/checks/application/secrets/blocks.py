@@ -13,6 +13,7 @@ from assaymark.checks.application.secrets import provider_rules
 from assaymark.checks.application.secrets.expressions import BASE64_LEADS
 from assaymark.checks.application.secrets.hits import Hit, Kind
 from assaymark.checks.settings import Secret
+from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.severity import Confidence, Severity
 
 PEM = Kind(
@@ -141,7 +142,7 @@ def web_tokens(data: bytes) -> Iterator[Hit]:
 def _json(part: bytes) -> dict[str, object]:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4)), type=dict[str, object])
-    except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (*UNDECODABLE, binascii.Error):
         return {}
 
 

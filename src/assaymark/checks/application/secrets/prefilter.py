@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from assaymark.checks.application.secrets import knowledge
 from assaymark.checks.application.secrets.expressions import Expression
+from assaymark.formats.undecodable import UNDECODABLE
 
 _MAGIC = b"assaymark prefilter 1\n"
 
@@ -109,7 +110,7 @@ def _read(path: str) -> _Stored | None:
         return None
     try:
         return msgspec.msgpack.decode(payload, type=_Stored)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

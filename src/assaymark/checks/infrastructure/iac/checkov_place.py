@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.errors import EngineMissing
+from assaymark.formats.undecodable import UNDECODABLE
 
 VERSION = "3.3.30"
 """What `assay engine install checkov` installs: the version whose ids were compared with ours."""
@@ -39,7 +40,7 @@ def installed(cache_dir: str) -> Installed:
     try:
         with open(note(cache_dir), "rb") as file:  # noqa: PTH123
             found = msgspec.json.decode(file.read(), type=Installed)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (*UNDECODABLE, OSError) as error:
         raise EngineMissing(
             "checkov is not installed", advice="run `assay engine install checkov`, or take it out of checks.enable"
         ) from error

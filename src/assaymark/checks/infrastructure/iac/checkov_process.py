@@ -18,6 +18,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from assaymark.formats.undecodable import UNDECODABLE
+
 START_SECONDS = 120
 FOLDER_SECONDS = 60
 RECYCLE_AFTER = 500
@@ -75,7 +77,7 @@ class Process:
             child = self._started()
             _write(child, msgspec.json.encode({"folder": folder, "skip": skip}) + b"\n")
             report = self._line(child, FOLDER_SECONDS)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (*UNDECODABLE, OSError) as error:
             self.end()
             raise Trouble("engine-failed") from error
         except Trouble:

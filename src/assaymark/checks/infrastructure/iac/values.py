@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from assaymark.formats.undecodable import UNDECODABLE
+
 Value = Any
 """None, bool, int, float, str, list, dict, `Unknown` or `Encoded`."""
 
@@ -117,7 +119,7 @@ def decoded(value: Value) -> Value:
         return UNKNOWN
     try:
         return _with_holes(msgspec.json.decode(text))
-    except (msgspec.MsgspecError, RecursionError):
+    except UNDECODABLE:
         return UNKNOWN
 
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from assaymark.formats.undecodable import UNDECODABLE
+
 MOST_STEPS = 2_000
 """Of a history; builders end at 127 layers, and steps without a layer are as many again."""
 
@@ -112,5 +114,5 @@ def read_files(data: bytes) -> Files:
 def _decoded(data: bytes, kind: type[_Document], what: str) -> _Document:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+    except (*UNDECODABLE, ValueError) as error:
         raise Unreadable("schema", f"The image's {what} cannot be understood; build the image again: {error}") from error

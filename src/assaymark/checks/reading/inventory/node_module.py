@@ -11,6 +11,7 @@ from msgspec import Struct
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package, PackageSet
 from assaymark.checks.reading.inventory.gathered import package_set
 from assaymark.checks.reading.yaml_tree import Unreadable
+from assaymark.formats.undecodable import UNDECODABLE
 
 
 class _Module(Struct):
@@ -26,7 +27,7 @@ def read_node_module(content: bytes) -> PackageSet:
     """
     try:
         module = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_Module)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise Unreadable("syntax", "The package.json is no JSON object; install the package again.") from error
     if not isinstance(module.name, str) or not module.name:
         return PackageSet(packages=())

@@ -13,6 +13,7 @@ from assaymark.checks.reading.inventory.release import parts_of, release_of
 from assaymark.checks.reading.yaml_tree import Unreadable
 from assaymark.formats.rpm import RPM_LIST, DamagedHeader, RpmPackage, headers, package
 from assaymark.formats.sqlite_pages import NotSqlite
+from assaymark.formats.undecodable import UNDECODABLE
 
 _BERKELEY = (b"\x61\x15\x06\x00", b"\x00\x06\x15\x61", b"\x62\x31\x05\x00", b"\x00\x05\x31\x62")
 _WRITE_AHEAD = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -39,7 +40,7 @@ def _packages(name: str, data: bytes, ecosystem: Ecosystem) -> list[Package]:
     try:
         listed = name.endswith(RPM_LIST)
         found = msgspec.json.decode(data, type=list[RpmPackage]) if listed else [package(header) for header in headers(data)]
-    except (NotSqlite, DamagedHeader, msgspec.MsgspecError) as error:
+    except (*UNDECODABLE, NotSqlite, DamagedHeader) as error:
         raise Unreadable("format", f"The database of rpm is damaged: {error}; get the image again.") from error
     return [Package(name=each.name, version=each.evr, ecosystem=ecosystem) for each in found if each.name != "gpg-pubkey"]
 

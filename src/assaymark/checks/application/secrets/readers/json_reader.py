@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from assaymark.checks.application.secrets.readers.pairs import MAX_BYTES, MAX_DEPTH, MAX_PAIRS, NotParsed, Pair
+from assaymark.formats.undecodable import UNDECODABLE
 
 _TOKEN = re.compile(
     rb"[ \t\r\n,]+|//[^\n]*|/\*[\s\S]*?\*/|(?P<string>\"(?:[^\"\\]|\\.)*\")|(?P<punctuation>[{}\[\]:])|(?P<scalar>[-+\w.]+)|(?P<wrong>[\s\S])"  # noqa: E501
@@ -65,7 +66,7 @@ def pairs(data: bytes) -> Iterator[Pair]:
 def _string(raw: bytes) -> str:
     try:
         return msgspec.json.decode(raw, type=str) if b"\\" in raw else raw[1:-1].decode("utf-8", "replace")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return raw[1:-1].decode("utf-8", "replace")
 
 
