@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from tests.figures.test_figures_pages import NOW, Desk, Unstopped
 
 from assaymark.cli.report import command
-from assaymark.endorsement import dsse
+from assaymark.endorsement import keys
 from assaymark.errors import EngineMissing, SignatureInvalid
 from assaymark.model.access import Grant, PersonId, Principal, Role
 from assaymark.model.assessment import Instant
@@ -86,8 +86,8 @@ def test_one_changed_byte_is_noticed(desk: Desk, tmp_path: Path) -> None:
     done = CliRunner().invoke(command, ["verify", str(folder / "report.html"), "--key", str(folder / "key.pem")])
     assert isinstance(done.exception, SignatureInvalid)
     assert "not what was signed" in str(done.exception)
-    _, other, _ = dsse.new_key()
-    (folder / "key.pem").write_bytes(other)
+    _, other = keys.new_key()
+    (folder / "key.pem").write_text(other.pem)
     done = CliRunner().invoke(command, ["verify", str(folder / "figures.json"), "--key", str(folder / "key.pem")])
     assert isinstance(done.exception, SignatureInvalid)
     assert "no given key" in str(done.exception)

@@ -28,9 +28,9 @@ def verify(file: Path, envelope: Path | None, key: Path) -> None:
     Ends with 0 when it is, with 2 when it is not.
     """
     try:
-        from assaymark.endorsement import dsse, statement
+        from assaymark.endorsement import dsse, keys, statement
 
-        public = dsse.public_key(_read(key))
+        public = keys.public_key(_read(key))
         held = dsse.verify(_read(envelope or _beside(file)), [public], payload_type=statement.PAYLOAD_TYPE)
     except ImportError as error:
         raise EngineMissing("a signature cannot be verified", why=str(error), advice="pip install 'assaymark[server]'") from error

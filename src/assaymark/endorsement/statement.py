@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from assaymark.endorsement import strict_json
 from assaymark.errors import SignatureInvalid
-from assaymark.formats.undecodable import UNDECODABLE
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 TYPE = "https://in-toto.io/Statement/v1"
@@ -34,7 +34,12 @@ class Statement(Struct, frozen=True, rename="camel"):
 def statement(subjects: Mapping[str, bytes], predicate_type: str, predicate: Any) -> bytes:
     """As JSON; the same input gives the same bytes."""
     named = tuple(Named(name, {"sha256": hashlib.sha256(data).hexdigest()}) for name, data in subjects.items())
-    return msgspec.json.encode(Statement(named, predicate_type, predicate), order="deterministic")
+    return written(Statement(named, predicate_type, predicate))
+
+
+def written(said: Statement) -> bytes:
+    """As JSON; the same input gives the same bytes."""
+    return msgspec.json.encode(said, order="deterministic")
 
 
 def read(payload: bytes) -> Statement:
@@ -44,8 +49,8 @@ def read(payload: bytes) -> Statement:
         SignatureInvalid: when it is none.
     """
     try:
-        found = msgspec.json.decode(payload, type=Statement)
-    except UNDECODABLE as error:
+        found = strict_json.read(payload, Statement)
+    except strict_json.NotStrictError as error:
         raise SignatureInvalid("the envelope holds no in-toto statement", why=str(error)) from error
     if found.type != TYPE or not found.subject:
         raise SignatureInvalid("the envelope holds no in-toto statement", why=f"its type is {found.type[:100]!r}")

@@ -37,6 +37,14 @@ class Permission(StrEnum):
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
     """Propose, review, activate, retire policies of the organisation; simulate them."""
+    ENDORSEMENTS_READ = "endorsements:read"
+    ENDORSEMENTS_ASK = "endorsements:ask"
+    """Bring evidence, ask for an endorsement."""
+    ENDORSEMENTS_APPROVE = "endorsements:approve"
+    """Be one of the people whom a policy asks before something is endorsed."""
+    ENDORSEMENTS_REVOKE = "endorsements:revoke"
+    TRUST_WRITE = "trust:write"
+    """Say whose endorsements are believed; keys of the server."""
     ADVISORIES_READ = "advisories:read"
     ADVISORIES_WRITE = "advisories:write"
     CONNECTIONS_READ = "connections:read"
@@ -71,14 +79,17 @@ _READ = frozenset(
         Permission.FINDINGS_READ,
         Permission.ADVISORIES_READ,
         Permission.POLICIES_READ,
+        Permission.ENDORSEMENTS_READ,
     }
 )
 _VIEWER = _READ | {Permission.COMMENTS_WRITE, Permission.FINDINGS_ASK}
-_DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT, Permission.ITEMS_ASSIGN}
+_DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT, Permission.ITEMS_ASSIGN, Permission.ENDORSEMENTS_ASK}
 _MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
 _SECURITY = _MAINTAINER | {
     Permission.FINDINGS_DECIDE,
     Permission.POLICIES_WRITE,
+    Permission.ENDORSEMENTS_APPROVE,
+    Permission.ENDORSEMENTS_REVOKE,
     Permission.ADVISORIES_WRITE,
     Permission.JOBS_WRITE,
     Permission.PEOPLE_READ,

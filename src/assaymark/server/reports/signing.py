@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from msgspec import Struct
 
-from assaymark.endorsement import dsse
+from assaymark.endorsement import dsse, keys
 from assaymark.model.assessment import Instant
 from assaymark.server.service import Service
 from assaymark.store import signing_keys
@@ -24,8 +24,8 @@ class Signed(Struct, frozen=True):
 def sign(service: Service, connection: sa.Connection, payload_type: str, payload: bytes) -> Signed:
     """An envelope by the present key, within the caller's transaction."""
     row, sealed = _present(service, connection)
-    key = dsse.private_key(service.vault.open(_name(row.keyid), sealed).value)
-    return Signed(dsse.sign(payload_type, payload, key), row.keyid)
+    key = keys.private_key(service.vault.open(_name(row.keyid), sealed).value)
+    return Signed(dsse.written(dsse.sign(payload_type, payload, key)), row.keyid)
 
 
 def ensure(service: Service, connection: sa.Connection) -> KeyRow:
@@ -37,9 +37,9 @@ def _present(service: Service, connection: sa.Connection) -> tuple[KeyRow, bytes
     signing_keys.lock(connection)
     found = signing_keys.present(connection)
     if found is None:
-        private, public, keyid = dsse.new_key()
-        sealed = service.vault.seal(_name(keyid), private.decode("ascii"))
-        signing_keys.add(connection, KeyRow(0, keyid, public.decode("ascii"), Instant(service.now()), None), sealed)
+        private, public = keys.new_key("ed25519")
+        sealed = service.vault.seal(_name(public.id), private.decode("ascii"))
+        signing_keys.add(connection, KeyRow(0, public.id, public.pem, Instant(service.now()), None), sealed)
         found = signing_keys.present(connection)
     assert found is not None  # noqa: S101 - it was added above
     return found

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assaymark.endorsement import dsse, statement
+from assaymark.endorsement import dsse, keys, statement
 from assaymark.errors import SignatureInvalid, UsageError
 
-ED, P256 = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
+ED, P256 = keys.KeySigner(ed25519.Ed25519PrivateKey.generate()), keys.KeySigner(ec.generate_private_key(ec.SECP256R1()))
 KIND = "application/vnd.in-toto+json"
 
 
@@ -25,9 +26,9 @@ def test_pre_authentication_encoding_is_the_example_of_the_standard() -> None:
 
 @pytest.mark.parametrize("key", [ED, P256], ids=["ed25519", "p256"])
 def test_what_a_key_signed_is_verified_with_its_public_part_alone(key: Any) -> None:
-    data = dsse.sign(KIND, b"payload", key)
-    held = dsse.verify(data, [ED.public_key(), P256.public_key()], payload_type=KIND)
-    assert (held.payload, held.payload_type, held.keyids) == (b"payload", KIND, (dsse.keyid(key.public_key()),))
+    data = dsse.written(dsse.sign(KIND, b"payload", key))
+    held = dsse.verify(data, [ED.public, P256.public], payload_type=KIND)
+    assert (held.payload, held.payload_type, held.keyids) == (b"payload", KIND, (key.public.id,))
 
 
 def test_the_example_of_the_standard_verifies_with_its_key() -> None:
@@ -37,41 +38,47 @@ def test_the_example_of_the_standard_verifies_with_its_key() -> None:
     key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     signature = "A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA=="
     raw = base64.b64decode(signature)
-    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature  # noqa: PLC0415
-
     # The vector holds r and s side by side; X.509's form, which everybody writes today, is the sequence of them.
     der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-    envelope = {
-        "payload": base64.b64encode(b"hello world").decode(),
-        "payloadType": "http://example.com/HelloWorld",
-        "signatures": [{"keyid": "66301bbf", "sig": base64.b64encode(der).decode()}],
-    }
-    assert dsse.verify(json.dumps(envelope).encode(), [key]).payload == b"hello world"
+    for form in (raw, der):
+        envelope = {
+            "payload": base64.b64encode(b"hello world").decode(),
+            "payloadType": "http://example.com/HelloWorld",
+            "signatures": [{"keyid": "66301bbf", "sig": base64.b64encode(form).decode()}],
+        }
+        assert dsse.verify(json.dumps(envelope).encode(), [keys.of_key(key)]).payload == b"hello world"
 
 
 @given(st.binary(max_size=60))
 def test_both_alphabets_are_read(payload: bytes) -> None:
-    envelope = json.loads(dsse.sign(KIND, payload, ED))
+    envelope = json.loads(dsse.written(dsse.sign(KIND, payload, ED)))
     other = {
         "payload": base64.urlsafe_b64encode(payload).decode(),
         "payloadType": KIND,
         "signatures": [{"sig": envelope["signatures"][0]["sig"].replace("+", "-").replace("/", "_")}],
         "further": {"members": "are allowed"},
     }
-    assert dsse.verify(json.dumps(other).encode(), [ED.public_key()]).payload == payload
+    assert dsse.verify(json.dumps(other).encode(), [ED.public]).payload == payload
+
+
+def test_a_name_that_stands_twice_makes_it_no_envelope() -> None:
+    data = dsse.written(dsse.sign(KIND, b"payload", ED))
+    with pytest.raises(SignatureInvalid) as refused:
+        dsse.verify(data.replace(b'{"payload"', b'{"payload":"YQ==","payload"', 1), [ED.public])
+    assert "twice" in refused.value.why
 
 
 def test_a_keyid_is_a_hint_and_no_proof() -> None:
-    envelope = json.loads(dsse.sign(KIND, b"x", ED))
-    envelope["signatures"][0]["keyid"] = dsse.keyid(P256.public_key())
+    envelope = json.loads(dsse.written(dsse.sign(KIND, b"x", ED)))
+    envelope["signatures"][0]["keyid"] = P256.public.id
     with pytest.raises(SignatureInvalid, match="no given key"):
-        dsse.verify(json.dumps(envelope).encode(), [P256.public_key()])
+        dsse.verify(json.dumps(envelope).encode(), [P256.public])
     envelope["signatures"][0]["keyid"] = "another name"
-    assert dsse.verify(json.dumps(envelope).encode(), [P256.public_key(), ED.public_key()]).payload == b"x"
+    assert dsse.verify(json.dumps(envelope).encode(), [P256.public, ED.public]).payload == b"x"
 
 
 def _changed(name: str, value: Any) -> bytes:
-    envelope = json.loads(dsse.sign(KIND, b"payload", ED))
+    envelope = json.loads(dsse.written(dsse.sign(KIND, b"payload", ED)))
     envelope[name] = value
     return json.dumps(envelope).encode()
 
@@ -91,27 +98,27 @@ def _changed(name: str, value: Any) -> bytes:
 )  # fmt: skip
 def test_what_was_not_signed_so_is_refused(data: bytes) -> None:
     with pytest.raises(SignatureInvalid):
-        dsse.verify(data, [ED.public_key()], payload_type=KIND)
+        dsse.verify(data, [ED.public], payload_type=KIND)
 
 
 def test_an_envelope_without_end_is_refused_unread() -> None:
     with pytest.raises(SignatureInvalid, match="too large"):
-        dsse.verify(b" " * (dsse.MOST_BYTES + 1), [ED.public_key()])
+        dsse.verify(b" " * (dsse.MOST_BYTES + 1), [ED.public])
 
 
 def test_no_key_verifies_nothing() -> None:
     with pytest.raises(SignatureInvalid):
-        dsse.verify(dsse.sign(KIND, b"x", ED), [])
+        dsse.verify(dsse.written(dsse.sign(KIND, b"x", ED)), [])
 
 
 def test_keys_of_other_kinds_are_refused() -> None:
     weak = rsa.generate_private_key(65537, 2048)
     with pytest.raises(UsageError):
-        dsse.sign(KIND, b"x", weak)
+        keys.KeySigner(weak)
     with pytest.raises(SignatureInvalid):
-        dsse.public_key(weak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        keys.public_key(weak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     with pytest.raises(SignatureInvalid):
-        dsse.public_key(b"no key at all")
+        keys.public_key(b"no key at all")
 
 
 def test_a_statement_names_bytes_by_their_digest() -> None:
