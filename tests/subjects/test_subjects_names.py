@@ -224,3 +224,9 @@ def test_pointers_of_git_lfs_are_recognised() -> None:
 def test_names_survive_the_way_to_the_disk_and_back() -> None:
     for name in HOSTILE:
         assert raw(text(name)) == name
+
+
+def test_a_base_that_is_not_there_is_told_with_what_a_base_of_a_folder_is(tmp_path: Path) -> None:
+    with pytest.raises(SubjectNotFound, match="no such folder or archive") as refused:
+        open_comparison(DirectoryRequest(path=str(tmp_path), base_path="nope"))
+    assert "repository" in refused.value.why

@@ -242,6 +242,12 @@ def _wanted(repo: Repository, start: str, paths: tuple[str, ...]) -> Wanted:
 def _files(head: Subject, base: str | None, cwd: str) -> Comparison:
     if base is None:
         return ListingComparison(EmptySubject(), head)
+    if not os.path.exists(os.path.join(cwd, base)):
+        raise SubjectNotFound(
+            f"{printable_name(base)}: no such folder or archive",
+            why="outside of a git repository there are no commits to compare with",
+            advice="name a folder or an archive as the base, or go into a repository",
+        )
     return ListingComparison(_folder(base, cwd) if os.path.isdir(os.path.join(cwd, base)) else _archive(base, cwd), head)
 
 

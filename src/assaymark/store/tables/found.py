@@ -52,7 +52,7 @@ Index("ix_occurrence_rule_class", occurrence.c.rule_class, occurrence.c.severity
 Index("ix_occurrence_rule", occurrence.c.rule, occurrence.c.severity, occurrence.c.since, occurrence.c.id, *_shown)
 _is_waived = sa.text("waived = 1")
 Index("ix_occurrence_waived", occurrence.c.severity, occurrence.c.since, occurrence.c.id, occurrence.c.closed_at, occurrence.c.opened_at,
-      occurrence.c.team, sqlite_where=_is_waived, postgresql_where=_is_waived)  # fmt: skip
+      occurrence.c.team, occurrence.c.decision, sqlite_where=_is_waived, postgresql_where=_is_waived)  # fmt: skip
 _is_decided = sa.text("decision IS NOT NULL")
 Index("ix_occurrence_decision", occurrence.c.decision, occurrence.c.closed_at, occurrence.c.id,
       sqlite_where=_is_decided, postgresql_where=_is_decided)  # fmt: skip

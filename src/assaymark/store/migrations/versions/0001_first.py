@@ -1202,7 +1202,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(
         "ix_occurrence_waived",
         "occurrence",
-        ["severity", "since", "id", "closed_at", "opened_at", "team"],
+        ["severity", "since", "id", "closed_at", "opened_at", "team", "decision"],
         unique=False,
         sqlite_where=sa.text("waived = 1"),
         postgresql_where=sa.text("waived = 1"),
