@@ -59,7 +59,7 @@ from assaymark.server.people.identify import identify as known
 from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
 from assaymark.server.watching import Watcher
-from assaymark.server.web.screens import page_routes
+from assaymark.server.web.screens import lost_page, page_routes
 from assaymark.server.webhooks import endpoint as webhooks
 
 
@@ -126,7 +126,7 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
             *page_routes(service, identify),
         ],
         middleware=[Middleware(Guard, service=service), Middleware(Outer, service=service)],
-        exception_handlers=refuse(service),
+        exception_handlers=refuse(service, lost_page(service, identify)),
     )
     app.state.limits = limits
     app.state.description = Description(served)

@@ -202,10 +202,15 @@ def _too_slow() -> ApiError:
     return ApiError(408, "too-slow", "the request did not come in time", headers={"Connection": "close"})
 
 
-def refuse(service: Service) -> dict[Any, Callable[[Request, Any], Response]]:
-    """Handlers of what the router itself refuses, as problems: an unknown path, a method that a path does not have."""
+def refuse(service: Service, lost: Callable[[Request], Response]) -> dict[Any, Callable[[Request, Any], Response]]:
+    """Handlers of what the router itself refuses: an unknown path, a method that a path does not have. As problems; to a browser that looks
+    for a page that is none, as a page (`lost`).
+    """
 
     def answered(request: Request, error: HTTPException) -> Response:
+        looks = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if error.status_code == 404 and looks and not request.url.path.startswith(_PROGRAMS):
+            return lost(request)
         code, title = _REFUSED.get(error.status_code, ("refused", "the request was refused"))
         headers = dict(error.headers or {})
         return problem(request, service, ApiError(error.status_code, code, title, headers=headers))
@@ -213,6 +218,8 @@ def refuse(service: Service) -> dict[Any, Callable[[Request, Any], Response]]:
     return {HTTPException: answered, ApiError: lambda request, error: problem(request, service, error)}
 
 
+_PROGRAMS = ("/api/", "/hooks/", "/static/")
+"""Where nobody looks for pages."""
 _REFUSED = {
     400: ("invalid", "the request makes no sense"),
     404: ("not-found", "there is nothing at this address"),

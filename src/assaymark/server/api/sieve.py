@@ -84,6 +84,10 @@ class Sieve(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 
 _SEVERAL = frozenset({"kind", "severity"})
 _NUMBERS = frozenset({"team", "subject", "repository", "item"})
+_CHOICES = {
+    name: tuple(each.value for each in choice)
+    for name, choice in {"kind": Kind, "severity": Severity, "layer": Layer, "state": Standing, "age": Age}.items()
+}
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> Sieve:
@@ -102,6 +106,11 @@ def read(pairs: Iterable[tuple[str, str]]) -> Sieve:
             raise invalid(f"{name}={value[:40]!r} is no number")
         else:
             found[name] = value
+    for name, allowed in _CHOICES.items():
+        given = found.get(name, ())
+        for value in [given] if isinstance(given, str) else given:
+            if value not in allowed:
+                raise invalid(f"{name}={value[:40]!r} is unknown", f"it is one of: {', '.join(allowed)}")
     try:
         made = msgspec.convert(found, Sieve, strict=False)
     except msgspec.ValidationError as error:

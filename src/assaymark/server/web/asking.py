@@ -21,17 +21,17 @@ def as_of(visit: Visit) -> Instant | None:
     """The end of the day that was asked for, in UTC; None is now.
 
     Raises:
-        ApiError: when it is no day.
+        ApiError: when it is no day, or lies ahead.
     """
     text = visit.asked("as_of")
-    return day_end(text) if text else None
+    return day_end(text, visit.service.now()) if text else None
 
 
-def day_end(text: str) -> Instant:
-    """The last microsecond of a day, in UTC.
+def day_end(text: str, now: Instant) -> Instant:
+    """The last microsecond of a day that has begun, in UTC.
 
     Raises:
-        ApiError: when it is no day.
+        ApiError: when it is no day, or lies ahead.
     """
     try:
         day = dt.date.fromisoformat(text)
@@ -39,8 +39,10 @@ def day_end(text: str) -> Instant:
         raise invalid(f"{text!r} is no day", "write it as 2026-11-23") from error
     if not 1970 <= day.year <= LATEST_YEAR:
         raise invalid(f"{text!r} is out of range")
-    end = dt.datetime.combine(day, dt.time(), dt.UTC) + dt.timedelta(days=1)
-    return Instant(int(end.timestamp()) * SECOND - 1)
+    begin = int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())
+    if begin * SECOND > now:
+        raise invalid(f"{text!r} lies ahead", "nobody knows yet what will be true then; leave it out for now")
+    return Instant((begin + 86_400) * SECOND - 1)
 
 
 def after(visit: Visit, types: tuple[Any, ...]) -> tuple[Any, ...] | None:

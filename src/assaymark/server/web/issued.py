@@ -55,8 +55,9 @@ def issue_one(visit: Visit) -> Response:
     team = TeamId(int(text)) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
     visit.need(_ISSUE, team)
     day = visit.form.get("as_of", "")
-    at = asking.day_end(day) if day else api.yesterday(visit.service)
-    row = api.issue_now(_call(visit), team, min(at, visit.service.now()))
+    now = visit.service.now()
+    at = asking.day_end(day, now) if day else api.yesterday(visit.service)
+    row = api.issue_now(_call(visit), team, min(at, now))
     return RedirectResponse(f"/issued/{row.id}", 303)
 
 

@@ -117,7 +117,7 @@ def _earlier(visit: Visit, place: _Place) -> Instant | None:
     text = visit.asked("against")
     if not text:
         return Instant(max(0, (place.at // DAY - 30) * DAY + DAY - 1))
-    day = asking.day_end(text)
+    day = asking.day_end(text, visit.service.now())
     if day >= place.at:
         raise invalid(f"against={text!r} is not earlier", "name a day before the one that is shown")
     return day

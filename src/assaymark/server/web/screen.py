@@ -118,6 +118,18 @@ def _endpoint(service: Service, screen: Screen, identify: Identify, rooms: Mappi
     return endpoint
 
 
+def nothing_here(service: Service, screens: list[Screen], identify: Identify) -> Callable[[Request], Response]:
+    """The page for an address that is none, with the way back."""
+    rooms = {each.path: each.permission for each in screens if each.method == "GET"}
+
+    def page(request: Request) -> Response:
+        visit = Visit(service, request, _visitor(service, request, identify), {}, rooms)
+        advice = "follow a link from the first page, or search for what you look for"
+        return visit.page("problem.html", status=404, title="there is nothing at this address", detail="", advice=advice)
+
+    return page
+
+
 def _visitor(service: Service, request: Request, identify: Identify) -> Principal | None:
     """A credential that ended is no error on a page: the visitor signs in again."""
     try:

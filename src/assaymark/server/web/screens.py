@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
@@ -28,7 +32,7 @@ from assaymark.server.web import (
     trace,
 )
 from assaymark.server.web.layout import static
-from assaymark.server.web.screen import Identify, Screen, routes
+from assaymark.server.web.screen import Identify, Screen, nothing_here, routes
 
 
 def screens() -> list[Screen]:
@@ -60,3 +64,8 @@ def screens() -> list[Screen]:
 def page_routes(service: Service, identify: Identify) -> list[BaseRoute]:
     """The routes of pages, and of the files that they load."""
     return [*routes(service, screens(), identify), Route("/static/{name}", static, methods=["GET"], name="static")]
+
+
+def lost_page(service: Service, identify: Identify) -> Callable[[Request], Response]:
+    """What a browser is shown at an address that is none."""
+    return nothing_here(service, screens(), identify)
