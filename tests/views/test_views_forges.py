@@ -155,7 +155,7 @@ def test_identifiers_begin_with_the_rule_and_stay_within_the_limit() -> None:
     twins = tuple(msgspec.structs.replace(sample.rich().findings[1].finding.witnesses[1], rule=f"t/{i}") for i in range(40))
     (v,) = sast(sample.verdict_of([Judged(sample.finding(more=twins), State.NEW)]))["vulnerabilities"]
     assert len(v["identifiers"]) == gitlab.IDENTIFIERS
-    assert [i["value"] for i in v["identifiers"][:3]] == ["ruff/S608", "89", "t/0"]
+    assert [i["value"] for i in v["identifiers"][:5]] == ["ruff/S608", "89", "A03:2021", "A05:2025", "t/0"]
 
 
 @pytest.mark.parametrize("render", [gitlab.render_sast, gitlab.render_secrets])

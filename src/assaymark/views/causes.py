@@ -26,6 +26,8 @@ class Cause(Struct, frozen=True):
     rule_class: RuleClassId
     title: str
     cwe: int
+    owasp: tuple[str, ...]
+    """Its places in OWASP's Top 10, oldest edition first."""
     advice: str
     severity: Severity
     """The worst of them."""
@@ -90,6 +92,11 @@ def owasp_of(rule_class: RuleClassId) -> tuple[str, ...]:
     return known.owasp if known else ()
 
 
+def standards_of(cause: Cause) -> str:
+    """Where others speak of it, behind the class: `` · CWE-89 · OWASP A05:2025``; empty for a foreign rule."""
+    return (f" · CWE-{cause.cwe}" if cause.cwe else "") + (f" · OWASP {cause.owasp[-1]}" if cause.owasp else "")
+
+
 def urgency(judged: Judged) -> tuple[bool, bool, int, int, str, int, str]:
     """Sort key: what stops first, then new before old, then worst, surest, and by place."""
     finding = judged.finding
@@ -124,6 +131,7 @@ def _cause(verdict: Verdict, group: list[Judged]) -> Cause:
         rule_class=first.core.rule_class,
         title=known.title if known else rule_of(verdict, first).title,
         cwe=known.cwe if known else 0,
+        owasp=known.owasp if known else (),
         advice=first.fix.advice if first.fix else "",
         severity=max((j.finding.severity for j in group), key=lambda s: s.rank),
         gates=any(j.gates for j in group),

@@ -16,7 +16,7 @@ from assaymark.model.digest import sha256
 from assaymark.model.finding import Finding, Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, State, Verdict
-from assaymark.views.causes import OPEN, cwe_of, is_gap, ordinals, rule_of
+from assaymark.views.causes import OPEN, cwe_of, is_gap, ordinals, owasp_of, rule_of
 from assaymark.views.encoding import json_text
 from assaymark.views.options import Options
 from assaymark.views.sanitise import one_line, visible, visible_lines
@@ -172,6 +172,7 @@ def _identifiers(verdict: Verdict, finding: Finding) -> list[dict[str, str]]:
     cwe = cwe_of(finding.core.rule_class)
     if cwe:
         listed.append({"type": "cwe", "name": f"CWE-{cwe}", "value": str(cwe), "url": cwe_url(cwe)})
+    listed += [{"type": "owasp", "name": place, "value": place} for place in owasp_of(finding.core.rule_class)]
     listed += [{"type": "assaymark_rule", "name": visible(w.rule), "value": visible(w.rule)} for w in finding.witnesses[1:]]
     return listed[:IDENTIFIERS]
 

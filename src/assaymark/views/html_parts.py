@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assaymark.model.finding import Finding
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, Reason, State, Verdict
-from assaymark.views.causes import Cause, Counts
+from assaymark.views.causes import Cause, Counts, standards_of
 from assaymark.views.explain import language_of, platform_of, safe_code
 from assaymark.views.html_text import block, filter_data, page_details, section, severity_badge, text
 from assaymark.views.options import Options
@@ -97,13 +97,12 @@ def _cause(cause: Cause, options: Options, room: int) -> str:
     page = options.explain(cause.rule_class)
     why = text(page.in_short if page else cause.findings[0].finding.message)
     fix = f"<dt>Fix</dt><dd>{text(cause.advice)}</dd>" if cause.advice else ""
-    cwe = f" · CWE-{cause.cwe}" if cause.cwe else ""
     findings = "".join(_finding(judged, cause.severity, opened=index < room) for index, judged in enumerate(cause.findings))
     where = cause.findings[0].finding.place.path
     more = page_details(page, safe_code(page, language_of(where), platform_of(where, cause.findings[0].finding.rule))) if page else ""
     return (
         f'<article class="cause" data-group><header>{severity_badge(cause.severity)}<h3>{text(cause.title)}</h3>'
-        f'<span class="soft">{text(cause.rule_class)}{cwe}</span></header>'
+        f'<span class="soft">{text(cause.rule_class)}{standards_of(cause)}</span></header>'
         f'<dl class="advice"><dt>Why</dt><dd>{why}</dd>{fix}</dl>{more}<div>{findings}</div></article>'
     )
 

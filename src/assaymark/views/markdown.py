@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from assaymark.model.verdict import Judged, Outcome, Reason, State, Verdict
-from assaymark.views.causes import OF_THE_CHANGE, Cause, causes, count, other_reasons, outcome_sentence
+from assaymark.views.causes import OF_THE_CHANGE, Cause, causes, count, other_reasons, outcome_sentence, standards_of
 from assaymark.views.explain import CodeBlock, Explanation, language_of, platform_of, safe_code
 from assaymark.views.options import Options
 from assaymark.views.sanitise import location, one_line, shortened
@@ -117,8 +117,7 @@ def _reasons(reasons: Sequence[Reason], room: _Room) -> str:
 
 def _cause(cause: Cause, options: Options, room: _Room) -> str:
     page = options.explain(cause.rule_class) if room.details else None
-    cwe = f" · CWE-{cause.cwe}" if cause.cwe else ""
-    lines = [f"**{cause.severity.value.capitalize()}: {prose(cause.title)}** ({code(cause.rule_class)}{cwe})", ""]
+    lines = [f"**{cause.severity.value.capitalize()}: {prose(cause.title)}** ({code(cause.rule_class)}{standards_of(cause)})", ""]
     lines += [_place(judged) for judged in cause.findings[: room.places]]
     if len(cause.findings) > room.places:
         lines.append(f"- … and {len(cause.findings) - room.places} more places")

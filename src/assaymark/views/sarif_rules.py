@@ -9,7 +9,7 @@ from assaymark.model.finding import Finding
 from assaymark.model.rules import RuleInfo
 from assaymark.model.severity import Confidence
 from assaymark.model.verdict import Verdict
-from assaymark.views.causes import cwe_of, rule_of
+from assaymark.views.causes import cwe_of, owasp_of, rule_of
 from assaymark.views.explain import Explanation, plain
 from assaymark.views.options import Explain
 from assaymark.views.sanitise import one_line, shortened, visible
@@ -64,6 +64,7 @@ def _tags(rule: RuleInfo, cwe: int) -> list[str]:
     tags = ["security", visible(rule.rule_class)]
     if cwe:
         tags.insert(1, f"external/cwe/cwe-{cwe:03d}")
+    tags += [f"OWASP-{place}" for place in owasp_of(rule.rule_class)]
     return [*tags, *(visible(alias) for alias in rule.aliases)][:TAGS]
 
 

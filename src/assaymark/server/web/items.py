@@ -23,7 +23,7 @@ from assaymark.store import findings, items, people
 from assaymark.store.comments import About
 from assaymark.store.items import Filter, ItemRow, ItemState, Part, Place
 from assaymark.store.narrowing import MOST_COUNTED
-from assaymark.views.causes import cwe_of
+from assaymark.views.causes import cwe_of, owasp_of
 
 _READ = Permission.FINDINGS_READ
 
@@ -99,6 +99,7 @@ def show_item(visit: Visit) -> Response:
         advice=advice,
         lesson=finding.lesson_of(found.rule_class, rows[0] if rows else None),
         cwe=cwe_of(RuleClassId(found.rule_class)),
+        owasp=owasp_of(RuleClassId(found.rule_class)),
         talk=talk.conversation(visit, About.ITEM, number),
         may_assign=at is None and visit.who.may(Permission.ITEMS_ASSIGN, found.team),
         is_mine=found.person == visit.who.person,
