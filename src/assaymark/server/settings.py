@@ -16,6 +16,7 @@
 | ``ASSAYMARK_MAIL`` | mail server: ``smtp://user@host`` (STARTTLS), ``smtps://user@host``, ``smtp+plain://127.0.0.1`` | none: no mail |
 | ``ASSAYMARK_MAIL_PASSWORD_FILE`` | file that holds the password of the mail server on one line | none |
 | ``ASSAYMARK_MAIL_FROM`` | sender of mails | ``assaymark@`` and the name in ``ASSAYMARK_URL`` |
+| ``ASSAYMARK_SIGNER`` | address of the key that endorses, e.g. ``pkcs11:token=…`` | ``own:``, sealed in the database |
 | ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; all of them at once if need be | 1200 |
 | ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; all of them at once if need be | 240 |
 """
@@ -30,6 +31,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from assaymark.endorsement.signers.address import OWN, scheme_of
 from assaymark.errors import UsageError
 
 DEFAULT_LISTEN = "127.0.0.1:8750"
@@ -53,6 +55,7 @@ class Settings(Struct, frozen=True):
     mail: str = ""
     mail_password_file: str = ""
     mail_from: str = ""
+    signer: str = OWN
 
     @property
     def is_https(self) -> bool:
@@ -119,6 +122,7 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         mail=value("mail", ""),
         mail_password_file=value("mail_password_file", ""),
         mail_from=value("mail_from", ""),
+        signer=_signer(value("signer", OWN)),
         url=_url(value("url", f"http://{shown}:{port}")),
         host=host,
         port=port,
@@ -175,6 +179,12 @@ def _network(text: str) -> str:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
         raise UsageError(f"{text!r} is no network", advice="write it as 10.0.0.0/8") from error
+
+
+def _signer(text: str) -> str:
+    if text != OWN:
+        scheme_of(text)
+    return text
 
 
 def _folder(text: str) -> str:

@@ -46,6 +46,18 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
     op.create_table(
+        "endorsement_key",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("keyid", sa.Text(), nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsement_key")),
+        sa.UniqueConstraint("keyid", name=op.f("uq_endorsement_key_keyid")),
+    )
+    op.create_table(
         "figure_day",
         sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("layer", sa.Text(), nullable=False),
@@ -204,6 +216,28 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_team")),
         sa.UniqueConstraint("slug", name=op.f("uq_team_slug")),
     )
+    op.create_table(
+        "trust_file",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kept", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_trust_file")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "trust_role_key",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("keyid", sa.Text(), nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_role_key")),
+        sa.UniqueConstraint("keyid", name=op.f("uq_trust_role_key_keyid")),
+    )
+    op.create_index(op.f("ix_trust_role_key_role_id"), "trust_role_key", ["role", "id"], unique=False)
     op.create_table(
         "unordered_component",
         sa.Column("package", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -540,6 +574,17 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.UniqueConstraint("hash", name=op.f("uq_token_hash")),
     )
     op.create_index(op.f("ix_token_person"), "token", ["person"], unique=False)
+    op.create_table(
+        "trust_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), server_default="", nullable=False),
+        sa.Column("stated", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_trust_version_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_version")),
+    )
     op.create_table(
         "delivery",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

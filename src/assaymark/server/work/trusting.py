@@ -1,0 +1,37 @@
+"""Whom this server believes, as one document: its own keys for its own verifier, what an administrator said of others, its log.
+
+Own keys have no beginning: whoever gets one can write any time, and a verdict may be older than the key that endorses it. They have an
+end: what a key that was replaced would still sign is not believed.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from assaymark.endorsement.approval import stamp
+from assaymark.endorsement.trust import Trust, TrustRoot
+from assaymark.server.service import Service
+from assaymark.store import endorsement_keys, trust
+from assaymark.store.endorsement_keys import EndorsementKey
+from assaymark.store.trust import Stated
+
+VERIFIER_MAJOR = 1
+OWN = "this server"
+
+
+def verifier_of(service: Service) -> str:
+    """Id of the verifier that this server is, in what it endorses."""
+    return f"{service.settings.url}/verifier/{VERIFIER_MAJOR}"
+
+
+def trust_of(service: Service, link: sa.Connection) -> Trust:
+    """The document as it stands now; before the first key there is nobody to believe."""
+    version = trust.newest(link)
+    stated = version.stated if version is not None else Stated()
+    own = tuple(_own(service, row) for row in reversed(endorsement_keys.every(link)))
+    return Trust((*own, *stated.roots), version.id if version is not None else 0, stated.max_age_days)
+
+
+def _own(service: Service, row: EndorsementKey) -> TrustRoot:
+    until = stamp(row.ended_at) if row.ended_at is not None else ""
+    return TrustRoot(f"{OWN}, key {row.id}", verifier_of(service), (row.public,), until=until)
