@@ -23,7 +23,7 @@ from assaymark.model.assessment import Instant, SubjectId
 from assaymark.model.digest import Digest, sha256
 from assaymark.store import bulk, component_rows, setting_rows
 from assaymark.store.blobs import Blobs
-from assaymark.store.tables import holding, package_set, subject
+from assaymark.store.tables import endorsement, endorsement_part, holding, package_set, subject
 from assaymark.store.texts import plain
 
 _packed = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -133,11 +133,17 @@ def add(connection: sa.Connection, sets: Iterable[PackageSet], at: Instant) -> d
 
 
 def forget(connection: sa.Connection, before: Instant, *, most: int = 1000) -> tuple[Digest, ...]:
-    """Take out the components of sets that nobody holds and nobody held since `before`; gives the digests, for `release`."""
+    """Take out the components of sets that nobody holds or held since `before`, nor any endorsement in force since then; gives the digests.
+
+    They are for `release`.
+    """
     still = sa.or_(holding.c.closed_at.is_(None), holding.c.closed_at >= before)
     of_the_living = sa.or_(subject.c.ended_at.is_(None), subject.c.ended_at >= before)
     held = sa.exists().where(holding.c.package_set == package_set.c.id, still, subject.c.id == holding.c.subject, of_the_living)
-    free = (package_set.c.forgotten_at.is_(None), package_set.c.created_at < before, ~held)
+    p = endorsement_part.c
+    of_endorsed = (p.kind == "packages", p.digest == package_set.c.digest, endorsement.c.id == p.endorsement)
+    endorsed = sa.exists().where(*of_endorsed, endorsement.c.expires_at >= before)
+    free = (package_set.c.forgotten_at.is_(None), package_set.c.created_at < before, ~held, ~endorsed)
     some = sa.select(package_set.c.id).where(*free).order_by(package_set.c.id).limit(most).with_for_update()
     numbers = [row.id for row in connection.execute(some)]
     # Asked again under the lock: whoever held one in between was waited for.

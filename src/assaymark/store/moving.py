@@ -199,4 +199,7 @@ _REFERENCES = (
     "SELECT grounds FROM subject WHERE grounds <> ''",
     "SELECT digest FROM package_set WHERE forgotten_at IS NULL",
     "SELECT digest FROM (SELECT digest FROM advisory_snapshot ORDER BY id DESC LIMIT 1) AS newest",
+    "SELECT bundle FROM endorsement",
+    "SELECT verdict FROM endorsement",
+    "SELECT digest FROM evidence",
 )

@@ -9,6 +9,16 @@ from __future__ import annotations
 from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
+from assaymark.store.tables.endorsements import (
+    endorsed_digest,
+    endorsement,
+    endorsement_evidence,
+    endorsement_key,
+    endorsement_part,
+    endorsement_request,
+    endorsement_vote,
+    evidence,
+)
 from assaymark.store.tables.figures import figure_day, issued_report, issued_report_link, promise, signing_key, subject_past
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import advisory_hit, advisory_snapshot, component, holding, package, package_set, unordered_component
@@ -50,7 +60,14 @@ __all__ = [
     "decision_step",
     "delivery",
     "digest",
+    "endorsed_digest",
+    "endorsement",
+    "endorsement_evidence",
     "endorsement_key",
+    "endorsement_part",
+    "endorsement_request",
+    "endorsement_vote",
+    "evidence",
     "federated_identity",
     "figure_day",
     "finding",

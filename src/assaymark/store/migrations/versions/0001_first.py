@@ -353,6 +353,26 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_digest_next_at"), "digest", ["next_at"], unique=False)
     op.create_table(
+        "evidence",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("predicate", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("subject_digest", sa.Text(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("brought_by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_evidence_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_evidence_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+    )
+    op.create_index(op.f("ix_evidence_digest"), "evidence", ["digest"], unique=False)
+    op.create_index(op.f("ix_evidence_subject_digest_id"), "evidence", ["subject_digest", "id"], unique=False)
+    op.create_index(op.f("ix_evidence_team_id"), "evidence", ["team", "id"], unique=False)
+    op.create_table(
         "federated_identity",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1134,6 +1154,76 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_decision_step_at"), "decision_step", ["at"], unique=False)
     op.create_table(
+        "endorsement",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("bundle", sa.Text(), nullable=False),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.Text(), nullable=False),
+        sa.Column("engine", sa.Text(), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("advisories", sa.Text(), server_default="", nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("levels", sa.Text(), nullable=False),
+        sa.Column("environments", sa.Text(), nullable=False),
+        sa.Column("approved_by", sa.Text(), nullable=False),
+        sa.Column("verified_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_endorsement_assessment")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_endorsement_person")),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_endorsement_subject")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_endorsement_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsement")),
+        sa.UniqueConstraint("assessment", name=op.f("uq_endorsement_assessment")),
+        sa.UniqueConstraint("digest", name=op.f("uq_endorsement_digest")),
+    )
+    op.create_index(op.f("ix_endorsement_engine"), "endorsement", ["engine"], unique=False)
+    op.create_index(op.f("ix_endorsement_expires_at_id"), "endorsement", ["expires_at", "id"], unique=False)
+    op.create_index(op.f("ix_endorsement_policy"), "endorsement", ["policy"], unique=False)
+    op.create_index(op.f("ix_endorsement_resource_id"), "endorsement", ["resource", "id"], unique=False)
+    op.create_index(op.f("ix_endorsement_rules"), "endorsement", ["rules"], unique=False)
+    op.create_index(op.f("ix_endorsement_subject_id"), "endorsement", ["subject", "id"], unique=False)
+    op.create_index(op.f("ix_endorsement_team_id"), "endorsement", ["team", "id"], unique=False)
+    op.create_table(
+        "endorsement_request",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("authors", sa.Text(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_endorsement_request_assessment")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_endorsement_request_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_endorsement_request_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsement_request")),
+    )
+    op.create_index(op.f("ix_endorsement_request_ended_at_id"), "endorsement_request", ["ended_at", "id"], unique=False)
+    op.create_index(op.f("ix_endorsement_request_team_id"), "endorsement_request", ["team", "id"], unique=False)
+    op.create_index(
+        "uq_endorsement_request_waiting",
+        "endorsement_request",
+        ["assessment"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
         "occurrence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("finding", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1342,6 +1432,58 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_entry")),
     )
     op.create_index(op.f("ix_report_entry_report_id"), "report_entry", ["report", "id"], unique=False)
+    op.create_table(
+        "endorsed_digest",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["endorsement"], ["endorsement.id"], name=op.f("fk_endorsed_digest_endorsement")),
+        sa.PrimaryKeyConstraint("digest", "endorsement", name=op.f("pk_endorsed_digest")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_endorsed_digest_endorsement"), "endorsed_digest", ["endorsement"], unique=False)
+    op.create_table(
+        "endorsement_evidence",
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("evidence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["endorsement"], ["endorsement.id"], name=op.f("fk_endorsement_evidence_endorsement")),
+        sa.ForeignKeyConstraint(["evidence"], ["evidence.id"], name=op.f("fk_endorsement_evidence_evidence")),
+        sa.PrimaryKeyConstraint("endorsement", "evidence", name=op.f("pk_endorsement_evidence")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_endorsement_evidence_evidence"), "endorsement_evidence", ["evidence"], unique=False)
+    op.create_table(
+        "endorsement_key",
+        sa.Column("keyid", sa.Text(), nullable=False),
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["endorsement"], ["endorsement.id"], name=op.f("fk_endorsement_key_endorsement")),
+        sa.PrimaryKeyConstraint("keyid", "endorsement", name=op.f("pk_endorsement_key")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_endorsement_key_endorsement"), "endorsement_key", ["endorsement"], unique=False)
+    op.create_table(
+        "endorsement_part",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["endorsement"], ["endorsement.id"], name=op.f("fk_endorsement_part_endorsement")),
+        sa.PrimaryKeyConstraint("kind", "digest", "endorsement", name=op.f("pk_endorsement_part")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_endorsement_part_endorsement"), "endorsement_part", ["endorsement"], unique=False)
+    op.create_table(
+        "endorsement_vote",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("request", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("login", sa.Text(), nullable=False),
+        sa.Column("approves", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_endorsement_vote_person")),
+        sa.ForeignKeyConstraint(["request"], ["endorsement_request.id"], name=op.f("fk_endorsement_vote_request")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsement_vote")),
+        sa.UniqueConstraint("request", "person", name=op.f("uq_endorsement_vote_request_person")),
+    )
     escape = "%" if op.get_bind().dialect.name == "sqlite" else "%%"  # psycopg reads a lone one as a parameter
     for statement in (*statements(op.get_bind().dialect.name), *fulltext.statements(op.get_bind().dialect.name)):
         op.get_bind().exec_driver_sql(statement.replace("%", escape))
