@@ -24,8 +24,8 @@ from assaymark.store.tables import (
     endorsed_digest,
     endorsement,
     endorsement_evidence,
+    endorsement_key,
     endorsement_part,
-    endorsement_signature,
     package,
     package_set,
     subject,
@@ -128,7 +128,7 @@ def add(connection: sa.Connection, new: New, index: Index) -> EndorsementId | No
         return None
     parts = [(PACKAGES, each) for each in index.packages] + [(LINEAGE, each) for each in index.lineage]
     bulk.add(connection, endorsed_digest, ("digest", "endorsement"), [(each, number) for each in dict.fromkeys(index.digests)])
-    bulk.add(connection, endorsement_signature, ("keyid", "endorsement"), [(each, number) for each in dict.fromkeys(index.keys)])
+    bulk.add(connection, endorsement_key, ("keyid", "endorsement"), [(each, number) for each in dict.fromkeys(index.keys)])
     bulk.add(connection, endorsement_part, ("kind", "digest", "endorsement"), [(*each, number) for each in dict.fromkeys(parts)])
     known = [(number, each) for each in dict.fromkeys(index.evidence)]
     bulk.add(connection, endorsement_evidence, ("endorsement", "evidence"), known)
@@ -182,7 +182,7 @@ def digests_of(connection: sa.Connection, numbers: Iterable[int]) -> Mapping[int
 
 def keys_of(connection: sa.Connection, numbers: Iterable[int]) -> Mapping[int, tuple[str, ...]]:
     """Endorsement -> ids of the keys that signed it."""
-    k = endorsement_signature.c
+    k = endorsement_key.c
     return _grouped(connection, sa.select(k.endorsement, k.keyid), k.endorsement, numbers)
 
 
@@ -258,7 +258,7 @@ def _conditions(asked: Filter, now: Instant) -> list[sa.ColumnElement[bool]]:
     if wanted:
         found.append(c.id.in_(sa.select(d.endorsement).where(d.digest.in_(wanted))))
     if asked.key:
-        k = endorsement_signature.c
+        k = endorsement_key.c
         found.append(c.id.in_(sa.select(k.endorsement).where(k.keyid == asked.key)))
     for kind, value in ((PACKAGES, asked.package_set), (LINEAGE, asked.lineage)):
         if value:

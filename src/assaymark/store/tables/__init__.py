@@ -13,9 +13,9 @@ from assaymark.store.tables.endorsements import (
     endorsed_digest,
     endorsement,
     endorsement_evidence,
+    endorsement_key,
     endorsement_part,
     endorsement_request,
-    endorsement_signature,
     endorsement_vote,
     evidence,
 )
@@ -66,7 +66,6 @@ __all__ = [
     "endorsement_key",
     "endorsement_part",
     "endorsement_request",
-    "endorsement_signature",
     "endorsement_vote",
     "evidence",
     "federated_identity",

@@ -36,8 +36,8 @@ endorsed_digest = Table(
     Index(None, "endorsement"), sqlite_with_rowid=False,
 )  # fmt: skip
 
-endorsement_signature = Table(
-    "endorsement_signature",  # who signed it
+endorsement_key = Table(
+    "endorsement_key",  # who signed it
     metadata, Column("keyid", Text, primary_key=True), Column("endorsement", ID, ForeignKey("endorsement.id"), primary_key=True),
     Index(None, "endorsement"), sqlite_with_rowid=False,
 )  # fmt: skip
