@@ -46,7 +46,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
     op.create_table(
-        "endorsement_key",
+        "endorsing_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("keyid", sa.Text(), nullable=False),
         sa.Column("public", sa.Text(), nullable=False),
@@ -54,8 +54,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsement_key")),
-        sa.UniqueConstraint("keyid", name=op.f("uq_endorsement_key_keyid")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsing_key")),
+        sa.UniqueConstraint("keyid", name=op.f("uq_endorsing_key_keyid")),
     )
     op.create_table(
         "figure_day",
