@@ -11,7 +11,7 @@ from assaymark.endorsement import keys, trust
 from assaymark.errors import UsageError
 from assaymark.server.service import Service
 from assaymark.server.work import signers, trusting
-from assaymark.store import endorsement_keys, trail
+from assaymark.store import endorsing_keys, trail
 from assaymark.store import trust as trust_rows
 
 SAID = b"what is signed"
@@ -33,7 +33,7 @@ def test_the_first_key_is_made_when_it_is_needed_and_stays(service: Service) -> 
         first = signers.signer_of(service, link)
     with service.database.write() as link:
         second = signers.signer_of(service, link)
-        row = endorsement_keys.present(link)
+        row = endorsing_keys.present(link)
     assert first.public.id == second.public.id
     assert row is not None
     assert row.keyid == first.public.id
@@ -43,9 +43,9 @@ def test_the_first_key_is_made_when_it_is_needed_and_stays(service: Service) -> 
 def test_the_private_key_lies_nowhere_in_the_open(service: Service) -> None:
     with service.database.write() as link:
         signers.signer_of(service, link)
-        row = endorsement_keys.present(link)
+        row = endorsing_keys.present(link)
         assert row is not None
-        sealed = endorsement_keys.sealed(link, row.id)
+        sealed = endorsing_keys.sealed(link, row.id)
     assert sealed
     assert b"PRIVATE" not in sealed
 
@@ -63,7 +63,7 @@ def test_a_rotated_key_is_believed_for_what_it_had_signed(service: Service) -> N
     with service.database.write() as link:
         assert signers.signer_of(service, link).public.id == new.public.id
         document = trusting.trust_of(service, link)
-        events = trail.page(link, trail.Filter(action="endorsement-key.added"), before=None, limit=10)
+        events = trail.page(link, trail.Filter(action="endorsing-key.added"), before=None, limit=10)
     opened = trust.opened(document)
     assert [root.keys[0].id for root in opened.roots] == [old.public.id, new.public.id]
     assert (opened.roots[0].until is None, opened.roots[1].until is None) == (False, True)
@@ -87,7 +87,7 @@ def test_a_key_in_a_file_takes_over_when_it_is_set(service: Service, tmp_path: P
         outside = signers.signer_of(other, link)
         assert outside.public.id != own.public.id
         assert signers.signer_of(other, link).public.id == outside.public.id
-        assert [each.address.partition(":")[0] for each in endorsement_keys.every(link)] == ["file", "own"]
+        assert [each.address.partition(":")[0] for each in endorsing_keys.every(link)] == ["file", "own"]
 
 
 def test_a_key_that_was_exchanged_behind_the_servers_back_does_not_sign(service: Service, tmp_path: Path) -> None:

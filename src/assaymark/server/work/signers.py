@@ -19,8 +19,8 @@ from assaymark.endorsement.signers.opening import open_signer
 from assaymark.errors import UsageError
 from assaymark.model.assessment import Instant
 from assaymark.server.service import Service
-from assaymark.store import endorsement_keys, trail, trust
-from assaymark.store.endorsement_keys import EndorsementKey
+from assaymark.store import endorsing_keys, trail, trust
+from assaymark.store.endorsing_keys import EndorsingKey
 from assaymark.store.trail import Action
 from assaymark.store.trust import Draft, Stated
 
@@ -37,8 +37,8 @@ def signer_of(service: Service, link: sa.Connection) -> Signer:
         EngineMissing: when the place of the key does not answer.
     """
     address = service.settings.signer
-    endorsement_keys.lock(link)
-    row = endorsement_keys.present(link)
+    endorsing_keys.lock(link)
+    row = endorsing_keys.present(link)
     if row is None or row.address != address:
         return new_key(service, link, comment="the signer was set" if row is not None else "the first key")
     if address == OWN:
@@ -61,7 +61,7 @@ def new_key(service: Service, link: sa.Connection, *, actor: str = SERVER, comme
         UsageError: when the key outside is the one that signs already, or ended before.
     """
     address, now = service.settings.signer, Instant(service.now())
-    endorsement_keys.lock(link)
+    endorsing_keys.lock(link)
     private: bytes | None = None
     if address == OWN:
         pem, public = keys.new_key()
@@ -72,7 +72,7 @@ def new_key(service: Service, link: sa.Connection, *, actor: str = SERVER, comme
         signer = _outside(address)
         public = signer.public
     _refuse_known(link, public.id, address)
-    endorsement_keys.add(link, EndorsementKey(0, public.id, public.pem, address, now, None), private)
+    endorsing_keys.add(link, EndorsingKey(0, public.id, public.pem, address, now, None), private)
     _note(link, Draft(now, actor, comment, stated_now(link)), public.id, address)
     return signer
 
@@ -84,7 +84,7 @@ def stated_now(link: sa.Connection) -> Stated:
 
 
 def _refuse_known(link: sa.Connection, keyid: str, address: str) -> None:
-    known = endorsement_keys.known(link, keyid)
+    known = endorsing_keys.known(link, keyid)
     if known is None:
         return
     if known.ended_at is None:
@@ -96,8 +96,8 @@ def _refuse_known(link: sa.Connection, keyid: str, address: str) -> None:
     )
 
 
-def _own(service: Service, link: sa.Connection, row: EndorsementKey) -> Signer:
-    private = endorsement_keys.sealed(link, row.id)
+def _own(service: Service, link: sa.Connection, row: EndorsingKey) -> Signer:
+    private = endorsing_keys.sealed(link, row.id)
     assert private is not None  # noqa: S101 - a key at `own:` was sealed when it was made
     return keys.private_key(service.vault.open(_name(row.keyid), private).value)
 
@@ -115,9 +115,9 @@ def _note(link: sa.Connection, draft: Draft, keyid: str, address: str) -> None:
     number = trust.add(link, draft)
     details = {"address": address, "trust": str(number)}
     trail.record(
-        link, Action(draft.at, draft.actor, "endorsement-key.added", "success", draft.person, "endorsement-key", keyid, details=details)
+        link, Action(draft.at, draft.actor, "endorsing-key.added", "success", draft.person, "endorsing-key", keyid, details=details)
     )
 
 
 def _name(keyid: str) -> str:
-    return f"endorsement-key:{keyid}"
+    return f"endorsing-key:{keyid}"

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from assaymark.endorsement.approval import stamp
 from assaymark.endorsement.trust import Trust, TrustRoot
 from assaymark.server.service import Service
-from assaymark.store import endorsement_keys, trust
-from assaymark.store.endorsement_keys import EndorsementKey
+from assaymark.store import endorsing_keys, trust
+from assaymark.store.endorsing_keys import EndorsingKey
 from assaymark.store.trust import Stated
 
 VERIFIER_MAJOR = 1
@@ -28,10 +28,10 @@ def trust_of(service: Service, link: sa.Connection) -> Trust:
     """The document as it stands now; before the first key there is nobody to believe."""
     version = trust.newest(link)
     stated = version.stated if version is not None else Stated()
-    own = tuple(_own(service, row) for row in reversed(endorsement_keys.every(link)))
+    own = tuple(_own(service, row) for row in reversed(endorsing_keys.every(link)))
     return Trust((*own, *stated.roots), version.id if version is not None else 0, stated.max_age_days)
 
 
-def _own(service: Service, row: EndorsementKey) -> TrustRoot:
+def _own(service: Service, row: EndorsingKey) -> TrustRoot:
     until = stamp(row.ended_at) if row.ended_at is not None else ""
     return TrustRoot(f"{OWN}, key {row.id}", verifier_of(service), (row.public,), until=until)

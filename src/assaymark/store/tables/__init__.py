@@ -40,7 +40,7 @@ from assaymark.store.tables.policies import policy_approval, policy_event, polic
 from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
-from assaymark.store.tables.trust import endorsement_key, trust_file, trust_role_key, trust_version
+from assaymark.store.tables.trust import endorsing_key, trust_file, trust_role_key, trust_version
 from assaymark.store.tables.voices import comment, mention, report, report_entry, report_link
 from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
 
@@ -67,6 +67,7 @@ __all__ = [
     "endorsement_part",
     "endorsement_request",
     "endorsement_vote",
+    "endorsing_key",
     "evidence",
     "federated_identity",
     "figure_day",

@@ -6,8 +6,8 @@ from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from assaymark.store.tables.columns import id_, instant, metadata, number, ref, text
 
-endorsement_key = Table(
-    "endorsement_key",  # keys that endorse for this server: one signs, the others stay for what they signed
+endorsing_key = Table(
+    "endorsing_key",  # keys that endorse for this server: one signs, the others stay for what they signed
     metadata,
     id_(), text("keyid"),  # the public key's fingerprint as SSH writes it
     text("public"),  # PEM

@@ -46,7 +46,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
     op.create_table(
-        "endorsement_key",
+        "endorsing_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("keyid", sa.Text(), nullable=False),
         sa.Column("public", sa.Text(), nullable=False),
@@ -54,8 +54,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsement_key")),
-        sa.UniqueConstraint("keyid", name=op.f("uq_endorsement_key_keyid")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endorsing_key")),
+        sa.UniqueConstraint("keyid", name=op.f("uq_endorsing_key_keyid")),
     )
     op.create_table(
         "figure_day",
@@ -1452,6 +1452,15 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_endorsement_evidence_evidence"), "endorsement_evidence", ["evidence"], unique=False)
     op.create_table(
+        "endorsement_key",
+        sa.Column("keyid", sa.Text(), nullable=False),
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["endorsement"], ["endorsement.id"], name=op.f("fk_endorsement_key_endorsement")),
+        sa.PrimaryKeyConstraint("keyid", "endorsement", name=op.f("pk_endorsement_key")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_endorsement_key_endorsement"), "endorsement_key", ["endorsement"], unique=False)
+    op.create_table(
         "endorsement_part",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
@@ -1461,15 +1470,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_endorsement_part_endorsement"), "endorsement_part", ["endorsement"], unique=False)
-    op.create_table(
-        "endorsement_signature",
-        sa.Column("keyid", sa.Text(), nullable=False),
-        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(["endorsement"], ["endorsement.id"], name=op.f("fk_endorsement_signature_endorsement")),
-        sa.PrimaryKeyConstraint("keyid", "endorsement", name=op.f("pk_endorsement_signature")),
-        sqlite_with_rowid=False,
-    )
-    op.create_index(op.f("ix_endorsement_signature_endorsement"), "endorsement_signature", ["endorsement"], unique=False)
     op.create_table(
         "endorsement_vote",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
