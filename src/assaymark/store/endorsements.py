@@ -34,7 +34,8 @@ from assaymark.store.tables import (
 from assaymark.store.tables.columns import metadata
 
 EndorsementId = NewType("EndorsementId", int)
-PACKAGES, LINEAGE = "packages", "lineage"
+PACKAGES, LINEAGE, LAYERS = "packages", "lineage", "layers"
+"""Kinds of parts: digests of package sets, of what it was built from, and of all layers of an image (`beginnings.chains_of`)."""
 _TEXTS = ("levels", "environments", "approved_by")
 c, d = endorsement.c, endorsed_digest.c
 
@@ -77,6 +78,8 @@ class Index(Struct, frozen=True):
     keys: tuple[str, ...]
     packages: tuple[str, ...] = ()
     lineage: tuple[str, ...] = ()
+    layers: str = ""
+    """Of an image: the digest of all its layers."""
     evidence: tuple[int, ...] = ()
 
 
@@ -127,6 +130,7 @@ def add(connection: sa.Connection, new: New, index: Index) -> EndorsementId | No
     if number is None:
         return None
     parts = [(PACKAGES, each) for each in index.packages] + [(LINEAGE, each) for each in index.lineage]
+    parts += [(LAYERS, index.layers)] if index.layers else []
     bulk.add(connection, endorsed_digest, ("digest", "endorsement"), [(each, number) for each in dict.fromkeys(index.digests)])
     bulk.add(connection, endorsement_key, ("keyid", "endorsement"), [(each, number) for each in dict.fromkeys(index.keys)])
     bulk.add(connection, endorsement_part, ("kind", "digest", "endorsement"), [(*each, number) for each in dict.fromkeys(parts)])
@@ -214,6 +218,29 @@ def holding_sets(connection: sa.Connection, sets: Sequence[int], now: Instant) -
 def built_from(connection: sa.Connection, digest: str, now: Instant) -> list[EndorsementId]:
     """Endorsements in force of what was built from this."""
     return _made_of(connection, LINEAGE, endorsement_part.c.digest == digest, now)
+
+
+def approved_among(connection: sa.Connection, digests: Sequence[str], teams: Teams, now: Instant) -> list[str]:
+    """Those of these digests (at most some thousands) about which an endorsement of these teams is in force, in the order given."""
+    taken = _withdrawals(now)
+    joined = endorsed_digest.join(endorsement, c.id == d.endorsement)
+    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
+    query = sa.select(d.digest).select_from(joined).where(*_in_force(now, taken), *of_teams(c.team, teams))
+    found: set[str] = set()
+    for some in bulk.portions(digests):
+        found |= set(connection.execute(query.where(bulk.among(connection, d.digest, some))).scalars())
+    return [each for each in digests if each in found]
+
+
+def approved_below(connection: sa.Connection, layers: Sequence[str], teams: Teams, now: Instant) -> list[str]:
+    """Digests of images in force that are exactly the lower layers (digests by `beginnings.chains_of`) of another, the largest first."""
+    p, taken = endorsement_part.c, _withdrawals(now)
+    joined = endorsement_part.join(endorsement, c.id == p.endorsement)
+    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
+    query = sa.select(p.digest, c.head).select_from(joined).where(p.kind == LAYERS, *_in_force(now, taken), *of_teams(c.team, teams))
+    rows = connection.execute(query.where(bulk.among(connection, p.digest, layers)).order_by(c.id.desc())).all() if layers else []
+    order = {layer: at for at, layer in enumerate(layers)}
+    return list(dict.fromkeys(row.head for row in sorted(rows, key=lambda row: -order[row.digest])))
 
 
 def _made_of(connection: sa.Connection, kind: str, which: sa.ColumnElement[bool], now: Instant) -> list[EndorsementId]:

@@ -80,6 +80,9 @@ _WORDS = {
     HappeningKind.DEADLINE_MISSED: "A deadline was missed",
     HappeningKind.POLICY_CHANGED: "The policy changed",
     HappeningKind.ADVISORY_HIT: "An advisory hits",
+    HappeningKind.ENDORSEMENT_MADE: "Something was endorsed",
+    HappeningKind.APPROVAL_ASKED: "Somebody has to approve",
+    HappeningKind.APPROVAL_ANSWERED: "An approval was answered",
     HappeningKind.CONNECTION_PROBLEM: "A connection has a problem",
     HappeningKind.CHANNEL_TESTED: "This is a test",
 }

@@ -57,7 +57,7 @@ def look(service: Service, number: SubjectId, files: Subject) -> Beginning | Non
     """
     if not isinstance(files, ImageSubject):
         return None
-    chains = _chains(files.layers)
+    chains = chains_of(files.layers)
     if len(chains) < 2:
         return Beginning(chains[-1] if chains else "")
     with service.database.read() as link:
@@ -84,14 +84,14 @@ def note(link: sa.Connection, number: SubjectId, seen: Beginning, at: Instant) -
     return before is not None and (before.base, before.inherited) != (seen.base, inherited)
 
 
-def _chains(layers: Sequence[str]) -> list[str]:
-    """A digest for each number of lower layers."""
+def chains_of(layers: Sequence[str]) -> tuple[str, ...]:
+    """A digest for each number of lower layers, the fewest first."""
     seal = hashlib.sha256(b"layers")
     found = []
     for layer in layers:
         seal.update(layer.encode())
         found.append(seal.hexdigest()[:40])
-    return found
+    return tuple(found)
 
 
 def _below(link: sa.Connection, number: SubjectId, chains: Sequence[str]) -> _Below | None:

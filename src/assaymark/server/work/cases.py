@@ -16,6 +16,7 @@ from assaymark.model.digest import Digest
 from assaymark.model.trigger import SubjectKind, Trigger
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
+from assaymark.server.work import endorsing_jobs
 from assaymark.server.work.bases import Ends
 from assaymark.server.work.deliver import announce, announce_progress
 from assaymark.server.work.items import follow
@@ -55,7 +56,7 @@ def take_up(service: Service, number: AssessmentId, attempt: int) -> Case | None
         mine = assessment.update().where(assessment.c.id == number, assessment.c.state.in_(_ALIVE))
         if not link.execute(mine.values(state=AssessmentState.RUNNING, started_at=started, attempts=attempt)).rowcount:
             return None
-        return _case(link, number)
+        return case_of(link, number)
 
 
 def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bool:
@@ -71,6 +72,7 @@ def write_down(service: Service, case: Case, verdict: Verdict, ends: Ends) -> bo
             return False
         follow(service, link)
         _follow(service, link, case, verdict)
+        endorsing_jobs.after_verdict(service, link, (case.assessment, case.kind, case.team), verdict)
         if case.kind in _HELD_WHOLE:
             put_inventory(service, link, case.subject, ends.head)
         if case.repository is not None:
@@ -106,7 +108,7 @@ def end_cancelled(service: Service, link: sa.Connection, number: AssessmentId, w
 def look_at(service: Service, number: AssessmentId) -> Case | None:
     """As it stands, without taking it up."""
     with service.database.read() as link:
-        return _case(link, number)
+        return case_of(link, number)
 
 
 def put_inventory(service: Service, link: sa.Connection, number: SubjectId, head: str) -> None:
@@ -123,7 +125,8 @@ def _follow(service: Service, link: sa.Connection, case: Case, verdict: Verdict 
     announce(service, link, case.assessment)
 
 
-def _case(link: sa.Connection, number: AssessmentId) -> Case | None:
+def case_of(link: sa.Connection, number: AssessmentId) -> Case | None:
+    """As its rows say, within the caller's transaction."""
     a, s = assessment.c, subject.c
     asked = sa.select(a.subject, a.team, a.trigger_details, a.base, a.head, s.kind, s.ref, s.name, s.repository)
     row = link.execute(asked.join(subject, s.id == a.subject).where(a.id == number)).first()

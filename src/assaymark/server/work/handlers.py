@@ -16,6 +16,7 @@ HANDLERS: Mapping[str, str] = {
     "abandon-assessment": "assaymark.server.work.assess:abandon",
     "assess": "assaymark.server.work.assess:assess",
     "abandon-import": "assaymark.server.work.importing:abandon",
+    "endorse": "assaymark.server.work.endorsing:endorse",
     "end-decisions": "assaymark.server.work.deciding:end_decisions",
     "judge-decided": "assaymark.server.work.deciding:judge_decided",
     "spread-decision": "assaymark.server.work.deciding:spread_decision",

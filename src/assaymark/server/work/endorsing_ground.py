@@ -1,0 +1,177 @@
+"""What is endorsed, looked at once more: the names it has, what it was built from, what it holds. Reads the copy that was judged.
+
+Guarantees: what is looked at has the digest that was judged, whatever its subject shows by now. Of an image with several platforms the one
+that was judged is named beside the whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Struct
+
+from assaymark.checks.application.dependencies.packages import PackageSet
+from assaymark.endorsement.statement import Named
+from assaymark.errors import SubjectUnreadable, UsageError
+from assaymark.formats.undecodable import UNDECODABLE
+from assaymark.model.subject import Subject
+from assaymark.model.trigger import SubjectKind
+from assaymark.server.service import Service
+from assaymark.server.work.beginnings import chains_of
+from assaymark.server.work.cases import Case
+from assaymark.server.work.images import Image, is_image, open_image, with_tag
+from assaymark.server.work.remotes import mirror_of, remote_of
+from assaymark.server.work.watch import Watch
+from assaymark.server.work.whole import by_itself
+from assaymark.stock import stock_of
+from assaymark.subjects.image.subject import ImageSubject
+from assaymark.subjects.mirror import Bound, Want
+from assaymark.subjects.repository import Repository
+
+_MOST_COMMITS = 200
+"""So far back parents that were approved, and people who wrote something, are looked for."""
+_FIELDS = "%T%x00%an%x00%ae%x00%cn%x00%ce"
+
+
+class Looked(Struct, frozen=True):
+    """What was seen of it."""
+
+    name: str
+    subjects: tuple[Named, ...]
+    resource: str
+    is_source: bool
+    base: str
+    """``<algorithm>:<hex>``; empty without one."""
+    stock: tuple[tuple[str, PackageSet], ...]
+    """(path, packages) of each list of packages that could be read."""
+    ancestors: tuple[str, ...] = ()
+    """Of a commit: ``gitCommit:…``, nearest first."""
+    layers: tuple[str, ...] = ()
+    """Of an image: a digest for each number of its lower layers, the fewest first."""
+    authors: tuple[str, ...] = ()
+    """Names and addresses of who wrote what is new in it."""
+
+
+def look(service: Service, case: Case, watch: Watch) -> Looked:
+    """At a commit or an image.
+
+    Raises:
+        UsageError: when trying again cannot help.
+        SubjectUnreadable: when it can.
+    """
+    return _image(service, case, watch) if case.kind is SubjectKind.IMAGE else _commit(service, case, watch)
+
+
+def _commit(service: Service, case: Case, watch: Watch) -> Looked:
+    if case.repository is None:
+        raise UsageError(f"{case.name} has no repository", why="a commit is one of a repository")
+    mirror = mirror_of(service, case.repository.id)
+    want = Want(case.head, case.ref if case.ref.startswith("refs/") else "")
+    (head,) = mirror.known([want])
+    if head != case.head:
+        (head,) = mirror.fetch(remote_of(service, case.repository), [want], Bound(seconds=watch.left, should_stop=watch.should_stop))
+    tree, authors = _written(mirror.repository, head, case.base)
+    name = f"{case.repository.name}@{head[:12]}"
+    return Looked(
+        name=name,
+        subjects=(Named(name, {"gitCommit": head, "gitTree": tree}),),
+        resource=f"git+{without_credentials(case.repository.clone_url)}",
+        is_source=True,
+        base=f"gitCommit:{case.base}" if case.base and case.base != head else "",
+        stock=_stock(by_itself(mirror.repository, head).head),
+        ancestors=_ancestors(mirror.repository, head),
+        authors=authors,
+    )
+
+
+def _written(repository: Repository, head: str, base: str) -> tuple[str, tuple[str, ...]]:
+    """Its tree; and by whom what it brings was written, as git says."""
+    since = [f"^{base}"] if base and base != head else []
+    options = ("--no-commit-header", f"--format={_FIELDS}", f"--max-count={_MOST_COMMITS}", "--topo-order")
+    rows = repository.git.run("rev-list", *options, head, *since, "--").split(b"\n")[:-1]
+    if not rows:  # it is older than its base
+        rows = repository.git.run("rev-list", *options[:2], "--max-count=1", head, "--").split(b"\n")[:-1]
+    parts = [row.decode("utf-8", "replace").split("\0") for row in rows]
+    names = dict.fromkeys(name for each in parts for name in each[1:] if name)
+    return parts[0][0], tuple(names)
+
+
+def _ancestors(repository: Repository, head: str) -> tuple[str, ...]:
+    rows = repository.git.run("rev-list", "--topo-order", f"--max-count={_MOST_COMMITS}", head, "--").split()
+    return tuple(f"gitCommit:{row.decode('ascii')}" for row in rows if row.decode("ascii") != head)
+
+
+def _image(service: Service, case: Case, watch: Watch) -> Looked:
+    image = Image(with_tag((case.ref or case.name).partition("@")[0], case.trigger.details.get("tag", "")), case.team, case.head)
+    digest, files = open_image(service, image, case.head, watch)
+    if digest != case.head:
+        raise SubjectUnreadable(f"{case.name} is another image by now", why=f"it is {digest}, and {case.head} was judged")
+    name = image.reference
+    folder = service.settings.data / "images" / digest.removeprefix("sha256:")
+    return Looked(
+        name=f"{name}@{digest[:19]}",
+        subjects=tuple(Named(name + end, {"sha256": each.removeprefix("sha256:")}) for end, each in _parts(folder, digest)),
+        resource=resource_of_image(name),
+        is_source=False,
+        base=case.base if is_image(case.base) and case.base != digest else "",
+        stock=_stock(files),
+        layers=chains_of(files.layers) if isinstance(files, ImageSubject) else (),
+        authors=(case.trigger.actor,) if case.trigger.actor else (),
+    )
+
+
+class _Row(Struct, frozen=True):
+    digest: str = ""
+
+
+class _Manifest(Struct, frozen=True):
+    manifests: tuple[_Row, ...] = ()
+    config: _Row | None = None
+
+
+def _parts(folder: Path, digest: str) -> list[tuple[str, str]]:
+    """The whole; and, where it was pulled from a registry, the manifest of the platform that was judged, and its configuration."""
+    found = [("", digest)]
+    try:
+        index = msgspec.json.decode((folder / "index.json").read_bytes(), type=_Manifest)
+        for row in index.manifests[:1]:
+            data = (folder / "blobs" / "sha256" / row.digest.removeprefix("sha256:")).read_bytes()
+            config = msgspec.json.decode(data, type=_Manifest).config
+            found += [(" (platform)", row.digest), ("#config", config.digest if config is not None else "")]
+    except (OSError, *UNDECODABLE):
+        return found[:1]
+    named: dict[str, str] = {}
+    for end, each in found:
+        if is_image(each):
+            named.setdefault(each, end)
+    return [(end, each) for each, end in named.items()]
+
+
+def _stock(subject: Subject) -> tuple[tuple[str, PackageSet], ...]:
+    return tuple((each.path, each.packages) for each in stock_of(subject) if each.is_read)
+
+
+def resource_of_image(reference: str) -> str:
+    """Without tag: the digest says which."""
+    if reference.startswith("file://"):
+        return reference
+    head, slash, last = reference.rpartition("/")
+    return f"oci://{head}{slash}{last.partition(':')[0]}"
+
+
+def without_credentials(url: str) -> str:
+    """An address that may be shown to everybody."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return url.rpartition("@")[2] if "://" not in url else url
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return urlunsplit((parts.scheme, host + (f":{parts.port}" if parts.port else ""), parts.path, "", ""))
+
+
+def head_digest(kind: SubjectKind, head: str) -> str:
+    """The head of an assessment in in-toto's names."""
+    if kind is SubjectKind.IMAGE or is_image(head):
+        return head
+    return f"gitCommit:{head.rpartition(':')[2]}"
