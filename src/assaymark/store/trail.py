@@ -40,8 +40,7 @@ class Action(Struct, frozen=True, omit_defaults=True):
 
 def record(connection: sa.Connection, action: Action) -> None:
     """Append within the caller's transaction; on PostgreSQL one at a time, so that the chain has one end."""
-    if connection.dialect.name != "sqlite":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    lock(connection)
     previous = connection.execute(sa.select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar() or ""
     connection.execute(
         table.insert(),
@@ -60,6 +59,15 @@ def record(connection: sa.Connection, action: Action) -> None:
             "digest": chained(previous, action),
         },
     )
+
+
+def lock(connection: sa.Connection) -> None:
+    """Nobody else appends, to the trail or to the transparency log, until this transaction ends. SQLite has one writer anyway.
+
+    One lock for both: two transactions that write to both, each in its own order, would otherwise wait for each other for ever.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def chained(previous: str, action: Action) -> str:

@@ -23,6 +23,7 @@ from assaymark.store.tables.figures import figure_day, issued_report, issued_rep
 from assaymark.store.tables.found import finding, occurrence, posture
 from assaymark.store.tables.held import advisory_hit, advisory_snapshot, component, holding, package, package_set, unordered_component
 from assaymark.store.tables.items import image_base, issue, item, item_span, item_subject
+from assaymark.store.tables.log import log_checkpoint, log_entry, log_key, log_pin, log_subject, log_tile
 from assaymark.store.tables.people import (
     attempt,
     audit_event,
@@ -84,6 +85,12 @@ __all__ = [
     "item_span",
     "item_subject",
     "job",
+    "log_checkpoint",
+    "log_entry",
+    "log_key",
+    "log_pin",
+    "log_subject",
+    "log_tile",
     "membership",
     "mention",
     "metadata",
