@@ -23,6 +23,9 @@ SLSA_VERSION = "1.2"
 APPROVED = "ORG_QUALITY_APPROVED"
 APPROVED_SOURCE = "ORG_SOURCE_QUALITY_APPROVED"
 """Of a commit: levels of organisations about source have this prefix (SLSA 1.2, source requirements)."""
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 _STEPS = re.compile(r"(SLSA_[A-Z]+_LEVEL_)([0-9])")
 
 
@@ -112,7 +115,7 @@ def read(said: Statement) -> Approval:
     try:
         found = msgspec.convert(said.predicate, Approval)
         instant(found.time_verified), instant(found.extension.expires)
-    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+    except (msgspec.ValidationError, ValueError) as error:
         raise strict_json.NotStrictError(str(error)) from error
     return found
 
@@ -133,11 +136,14 @@ def stamp(at: Instant) -> str:
 
 
 def instant(text: str) -> Instant:
-    """What RFC 3339 says; raises `ValueError` when it says nothing or leaves its zone open."""
-    found = dt.datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(f"{text[:40]!r} has no time zone")
-    return Instant(int(found.timestamp() * SECOND))
+    """What RFC 3339 says, to the microsecond. Other forms of ISO 8601 and leap seconds are none: which are read depends on the reader.
+
+    Raises:
+        ValueError: when it is none, or leaves its zone open.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no time with its zone (RFC 3339)")
+    return Instant((dt.datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND)
 
 
 def as_json(approval: Approval) -> Any:

@@ -6,6 +6,7 @@ bundle per signature for others to read); reading takes a bundle, a bare envelop
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from assaymark.endorsement.dsse import Envelope
 from assaymark.errors import SignatureInvalid
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-_FAMILY = "application/vnd.dev.sigstore.bundle"
+_FAMILY = re.compile(r"application/vnd\.dev\.sigstore\.bundle(?:\.v\d+\.\d+)?\+json(?:; ?version=v?\d+\.\d+)?", re.ASCII)
 MOST_BYTES = 4 << 20
 MOST_LINES = 16
 
@@ -89,7 +90,9 @@ def _one(data: bytes) -> Envelope:
     except strict_json.NotStrictError as error:
         raise SignatureInvalid("this is no bundle", why=str(error)) from error
     if found.dsse_envelope is not None:
-        if not found.media_type.startswith(_FAMILY):
+        if found.payload is not None or found.signatures:
+            raise SignatureInvalid("this is no bundle", why="it is a bundle and an envelope at once, and readers would differ")
+        if not _FAMILY.fullmatch(found.media_type):
             raise SignatureInvalid("this is no bundle", why=f"its media type is {found.media_type[:100]!r}")
         return dsse.checked(found.dsse_envelope)
     if found.payload is None:

@@ -2,7 +2,8 @@
 
 Guarantees
 * what is signed is PAE(type, payload), so that a payload is never taken for one of another type;
-* both alphabets of base64 are read, as the standard asks, padded; written is the common one;
+* both alphabets of base64 are read, as the standard asks, padded, one of them at a time and in the one spelling that bytes have; written is
+  the common one;
 * a verified payload is the very bytes that were signed: it is decoded once and given back;
 * who reads is bounded: an envelope of `MOST_BYTES`, `MOST_SIGNATURES` signatures;
 * a keyid is only a hint for which key to try, never a reason to believe; a name that stands twice makes it no envelope.
@@ -146,9 +147,12 @@ def _written(data: bytes) -> str:
 
 def _read(text: str, name: str) -> bytes:
     plain = text.replace("-", "+").replace("_", "/")
-    if not _BASE64.fullmatch(plain):
-        raise SignatureInvalid(f"{name} of the envelope is no base64", why="it has other letters")
+    if not _BASE64.fullmatch(plain) or (plain != text and ("+" in text or "/" in text)):
+        raise SignatureInvalid(f"{name} of the envelope is no base64", why="it has other letters, or those of two alphabets")
     try:
-        return base64.b64decode(plain, validate=True)
+        found = base64.b64decode(plain, validate=True)
     except binascii.Error as error:
         raise SignatureInvalid(f"{name} of the envelope is no base64", why=str(error)) from error
+    if _written(found) != plain:
+        raise SignatureInvalid(f"{name} of the envelope is no base64", why="its last letter holds bits that stand for nothing")
+    return found

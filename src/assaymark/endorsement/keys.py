@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -33,14 +35,15 @@ class PublicKey(Struct, frozen=True):
         from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: PLC0415
 
-        try:
-            if isinstance(self.key, ed25519.Ed25519PublicKey):
-                self.key.verify(signature, data)
-            else:
-                self.key.verify(_as_der(signature), data, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature:
-            return False
-        return True
+        edwards = isinstance(self.key, ed25519.Ed25519PublicKey)
+        for form in (signature,) if edwards else _forms(signature):
+            with suppress(InvalidSignature):
+                if edwards:
+                    self.key.verify(form, data)
+                else:
+                    self.key.verify(form, data, ec.ECDSA(hashes.SHA256()))
+                return True
+        return False
 
 
 class Signer(Protocol):
@@ -142,10 +145,12 @@ def new_key(kind: str = "ecdsa-p256", passphrase: bytes | None = None) -> tuple[
     return private, of_key(key.public_key())
 
 
-def _as_der(signature: bytes) -> bytes:
+def _forms(signature: bytes) -> Iterator[bytes]:
+    """What it may be as DER. One in 65,536 of those side by side begins as a sequence of its length would: both are tried."""
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature  # noqa: PLC0415
 
     if len(signature) != _RAW or (signature[0] == _SEQUENCE and signature[1] == _RAW - 2):
-        return signature
-    half = _RAW // 2
-    return encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
+        yield signature
+    if len(signature) == _RAW:
+        half = _RAW // 2
+        yield encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))

@@ -31,6 +31,15 @@ class Statement(Struct, frozen=True, rename="camel"):
     type: str = msgspec.field(default=TYPE, name="_type")
 
 
+class _Received(Struct, frozen=True, rename="camel"):
+    """As `Statement`, of which nothing may be left out: what does not say what it is, is none."""
+
+    subject: tuple[Named, ...]
+    predicate_type: str
+    predicate: Any
+    type: str = msgspec.field(name="_type")
+
+
 def statement(subjects: Mapping[str, bytes], predicate_type: str, predicate: Any) -> bytes:
     """As JSON; the same input gives the same bytes."""
     named = tuple(Named(name, {"sha256": hashlib.sha256(data).hexdigest()}) for name, data in subjects.items())
@@ -42,6 +51,18 @@ def written(said: Statement) -> bytes:
     return msgspec.json.encode(said, order="deterministic")
 
 
+def parsed(payload: bytes) -> Statement:
+    """A statement of version 1 about something; what it says of it is looked at by whoever knows its predicate.
+
+    Raises:
+        NotStrictError: when it is none.
+    """
+    found = strict_json.read(payload, _Received)
+    if found.type != TYPE or not found.subject:
+        raise strict_json.NotStrictError(f"its type is {found.type[:100]!r} and it names {len(found.subject)} subjects")
+    return Statement(found.subject, found.predicate_type, found.predicate)
+
+
 def read(payload: bytes) -> Statement:
     """A statement, of which nothing is believed yet but who signed it.
 
@@ -49,12 +70,9 @@ def read(payload: bytes) -> Statement:
         SignatureInvalid: when it is none.
     """
     try:
-        found = strict_json.read(payload, Statement)
+        return parsed(payload)
     except strict_json.NotStrictError as error:
         raise SignatureInvalid("the envelope holds no in-toto statement", why=str(error)) from error
-    if found.type != TYPE or not found.subject:
-        raise SignatureInvalid("the envelope holds no in-toto statement", why=f"its type is {found.type[:100]!r}")
-    return found
 
 
 def names_of(said: Statement, data: bytes) -> list[str]:

@@ -8,6 +8,7 @@ trusted key is refused at once, and nothing in it is looked at; of a signed one 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
@@ -25,6 +26,10 @@ from assaymark.model.assessment import SECOND, Instant
 SKEW = Instant(300 * SECOND)
 """By which clocks may differ."""
 _DAY = 86_400 * SECOND
+_DIGEST = re.compile(
+    "sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}|git(?:Commit|Tree|Tag|Blob):(?:[0-9a-f]{40}|[0-9a-f]{64})", re.ASCII
+)
+"""What is believed to name one thing: a statement may list weaker digests too, by which somebody could bring another thing."""
 
 
 class Refusal(StrEnum):
@@ -159,13 +164,11 @@ def _signed(data: bytes, trusted: OpenTrust) -> tuple[bytes, list[PublicKey]]:
 
 def _said(payload: bytes) -> Statement:
     try:
-        said = strict_json.read(payload, Statement)
+        said = statement.parsed(payload)
     except strict_json.NameTwiceError as error:
         raise _RefusedError(Refusal.DUPLICATE_NAME, str(error)) from error
     except strict_json.NotStrictError as error:
         raise _RefusedError(Refusal.NOT_A_STATEMENT, str(error)[:500]) from error
-    if said.type != statement.TYPE or not said.subject:
-        raise _RefusedError(Refusal.NOT_A_STATEMENT, f"its type is {said.type[:100]!r} and it names {len(said.subject)} subjects")
     if said.predicate_type != PREDICATE:
         raise _RefusedError(Refusal.PREDICATE_TYPE, f"it says {said.predicate_type[:100]!r}, expected {PREDICATE}")
     return said
@@ -183,7 +186,9 @@ def _claims(said: Statement) -> Approval:
 
 def _about(said: Statement, digest: str) -> Iterator[Refused]:
     kind, _, value = digest.partition(":")
-    if not value or not any(each.digest.get(kind) == value for each in said.subject):
+    if not _DIGEST.fullmatch(digest):
+        yield Refused(Refusal.SUBJECT, f"{digest[:200]!r} is no digest that names one thing: sha256, sha384, sha512, gitCommit, gitTree, …")
+    elif not any(each.digest.get(kind) == value for each in said.subject):
         names = ", ".join(each.name[:100] for each in said.subject[:3])
         yield Refused(Refusal.SUBJECT, f"it is about {names}, not about {digest[:200]}")
 
