@@ -211,16 +211,12 @@ def existing(
     """By id; of these teams, or (None) all; `narrowed` may only ask what of a subject does not change."""
     c = subject.c
     changed = pasts.then(connection, Instant(at))
-    last = sa.select(a.id).where(a.subject == c.id, a.finished_at <= at, a.state.in_(STATES), a.trigger != TriggerKind.IMPORT.value)
-    last = last.order_by(a.finished_at.desc(), a.id.desc()).limit(1).correlate(subject)
-    verdict = sa.alias(assessment)
     alive = sa.or_(c.ended_at.is_(None), c.ended_at > at)
     theirs = sa.true() if mine is None else c.team.in_(mine)
     now = sa.and_(alive, theirs)
     if changed:
         now = sa.or_(now, bulk.among(connection, c.id, sorted(changed)))
-    query = sa.select(c.id, c.kind, c.team, c.ended_at, verdict.c.state, verdict.c.level)
-    query = query.select_from(subject.outerjoin(verdict, verdict.c.id == last.scalar_subquery()))
+    query = sa.select(c.id, c.kind, c.team, c.ended_at, _last(a.state, at).label("state"), _last(a.level, at).label("level"))
     query = query.where(c.kind != SubjectKind.MERGE_REQUEST.value, c.created_at <= at, now, *narrowed).order_by(c.id)
     found = []
     for row in connection.execute(query):
@@ -228,6 +224,14 @@ def existing(
         if (ended is None or ended > at) and (mine is None or team in mine):
             found.append(Existing(row.id, row.kind, row.state or "", row.level or "", team))
     return found
+
+
+def _last(column: sa.ColumnElement[str], at: int) -> sa.ScalarSelect[str]:
+    """Of a subject's last verdict by then. A scalar per column, since PostgreSQL reads all assessments to join one of them."""
+    query = sa.select(column).where(
+        a.subject == subject.c.id, a.finished_at <= at, a.state.in_(STATES), a.trigger != TriggerKind.IMPORT.value
+    )
+    return query.order_by(a.finished_at.desc(), a.id.desc()).limit(1).correlate(subject).scalar_subquery()
 
 
 def coverage(rows: Sequence[Existing]) -> Coverage:

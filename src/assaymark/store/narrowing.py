@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from assaymark.model.access import TeamId
 
@@ -26,12 +28,33 @@ def of_teams(column: sa.ColumnElement[Any], teams: Teams) -> list[sa.ColumnEleme
         return []
     if len(teams) == 1:
         return [column == next(iter(teams))]
-    return [unled(column).in_(sorted(teams))]
+    return [Unweighed(column).in_(sorted(teams))]
 
 
 def unled(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The column, so written that no index is chosen for its sake: a walk in a list's order costs less than sorting what it would give."""
     return sa.type_coerce(column, sa.BigInteger) + sa.literal_column("0")
+
+
+class Unweighed(sa.ColumnElement[Any]):
+    """`unled` where the database does not know how many rows a value has: SQLite. PostgreSQL does, and is misled by what it cannot see."""
+
+    inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - SQLAlchemy declares it as of an instance
+
+    def __init__(self, column: sa.ColumnElement[Any]) -> None:
+        self.column = column
+        self.type = column.type
+
+
+@compiles(Unweighed)
+def _unweighed(element: Unweighed, compiler: Any, **words: Any) -> str:
+    return f"{compiler.process(element.column, **words)} + 0"
+
+
+@compiles(Unweighed, "postgresql")
+def _weighed(element: Unweighed, compiler: Any, **words: Any) -> str:
+    return str(compiler.process(element.column, **words))
 
 
 def standing(table: sa.Table, at: int | None) -> list[sa.ColumnElement[bool]]:

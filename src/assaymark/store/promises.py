@@ -22,6 +22,7 @@ from assaymark.verdict.policy import Level
 DAY = 86_400 * SECOND
 NEVER = -1
 """In `Terms.days_by_rank`: nothing was promised."""
+_NAMES = tuple(each.value for each in Severity)
 Days = Annotated[int, Meta(ge=0, le=3650)]
 
 
@@ -56,8 +57,9 @@ class Promises(Struct, frozen=True):
         return self.all if team is None else self.own.get(team, self.all)
 
     def days(self, team: int | None, rank: int) -> int:
-        """Days for a severity; `NEVER` when nothing is promised."""
-        return self.of(team).days_by_rank[rank]
+        """Days for a severity; `NEVER` when nothing is promised. Asked for each of thousands of sums."""
+        days: int | None = getattr(self.of(team), _NAMES[rank])
+        return NEVER if days is None else days
 
     @property
     def all_days(self) -> frozenset[int]:
