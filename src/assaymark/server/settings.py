@@ -16,6 +16,7 @@
 | ``ASSAYMARK_MAIL`` | mail server: ``smtp://user@host`` (STARTTLS), ``smtps://user@host``, ``smtp+plain://127.0.0.1`` | none: no mail |
 | ``ASSAYMARK_MAIL_PASSWORD_FILE`` | file that holds the password of the mail server on one line | none |
 | ``ASSAYMARK_MAIL_FROM`` | sender of mails | ``assaymark@`` and the name in ``ASSAYMARK_URL`` |
+| ``ASSAYMARK_LOG_PINS`` | where checkpoints of the log are kept elsewhere (comma-separated; `server.logbook.pins`) | none |
 | ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; all of them at once if need be | 1200 |
 | ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; all of them at once if need be | 240 |
 """
@@ -53,6 +54,8 @@ class Settings(Struct, frozen=True):
     mail: str = ""
     mail_password_file: str = ""
     mail_from: str = ""
+    log_pins: tuple[str, ...] = ()
+    """Places of `server.logbook.pins`."""
 
     @property
     def is_https(self) -> bool:
@@ -129,6 +132,7 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         ),
         private_networks=_networks(value("private_networks", "")),
         proxies=_networks(value("proxies", "")),
+        log_pins=tuple(text.strip() for text in value("log_pins", "").split(",") if text.strip()),
         rate=_whole("rate", value("rate", "1200")) or 1,
         public_rate=_whole("public_rate", value("public_rate", "240")) or 1,
     )

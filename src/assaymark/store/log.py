@@ -8,6 +8,7 @@ tiles are kept so that a proof reads a few rows, not all. What another hand did 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -194,7 +195,7 @@ def lines(connection: sa.Connection, start: int, end: int) -> Iterator[bytes]:
         yield str(text).encode()
 
 
-def rows(connection: sa.Connection, end: int) -> Iterator[sa.Row[tuple[int, int, str, str, str, bytes]]]:
+def rows(connection: sa.Connection, end: int) -> Iterator[sa.Row[Any]]:
     """Number, time, type, endorsement, line and hash of each row before a number, in order: do they belong together?"""
     c = log_entry.c
     query = sa.select(c.seq, c.at, c.type, c.endorsement, c.line, c.leaf).where(c.seq < end).order_by(c.seq)
