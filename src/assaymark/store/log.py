@@ -195,7 +195,7 @@ def lines(connection: sa.Connection, start: int, end: int) -> Iterator[bytes]:
         yield str(text).encode()
 
 
-def rows(connection: sa.Connection, end: int) -> Iterator[sa.Row[Any]]:
+def rows(connection: sa.Connection, end: int) -> Iterator[Any]:
     """Number, time, type, endorsement, line and hash of each row before a number, in order: do they belong together?"""
     c = log_entry.c
     query = sa.select(c.seq, c.at, c.type, c.endorsement, c.line, c.leaf).where(c.seq < end).order_by(c.seq)
