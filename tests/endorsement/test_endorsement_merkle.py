@@ -1,7 +1,7 @@
 """The tree: known roots, laws over random sizes, and proofs that are refused.
 
-The eight roots are those of the reference tree of Certificate Transparency (google/certificate-transparency, `merkletree/merkle_tree_test`;
-the same numbers stand in transparency-dev/merkle, `testonly/constants.go`).
+The eight roots are those of the reference tree of Certificate Transparency (google/certificate-transparency,
+`cpp/merkletree/merkle_tree_test.cc`; the same numbers stand in google/trillian, `testonly/compact_merkle_tree.go`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 
+from assaymark.endorsement.log.entry import Entry as LogEntry
+from assaymark.endorsement.log.entry import EntryType
 from assaymark.jobs.job import Job
 from assaymark.model.access import Grant, PersonId, Role, TeamId
 from assaymark.model.assessment import SECOND, Instant, SubjectId
@@ -22,7 +24,7 @@ from assaymark.server.people import credential
 from assaymark.server.people import provider as settings
 from assaymark.server.people.provider import Provider, Trust
 from assaymark.server.service import Service
-from assaymark.store import comments, decisions, federation, passkeys, people, sessions, teams, tokens, trail, wishes
+from assaymark.store import comments, decisions, federation, log, passkeys, people, sessions, teams, tokens, trail, wishes
 from assaymark.store import tables as t
 from assaymark.store.comments import About, Thing, Words
 from assaymark.store.passkeys import PasskeyRow
@@ -277,6 +279,19 @@ class Stage:
         action = Action(self.now, "somebody", "thing.done", "success", object=MARK, team=self.own)
         with self.service.database.write() as connection:
             trail.record(connection, action)
+
+    def logged(self) -> int:
+        """An entry of the transparency log; gives its number."""
+        made = LogEntry(EntryType.ENDORSE, self.now, MARK, ("sha256:" + "a" * 64,), "sha256:" + "b" * 64)
+        with self.service.database.write() as connection:
+            return log.append(connection, [made], team=self.own)[0]
+
+    def logged_place(self) -> str:
+        return f"000.p/{self.logged() % 255 + 1}"
+
+    def logged_endorsement(self) -> str:
+        self.logged()
+        return "sha256:" + "b" * 64
 
 
 def plain(_stage: Stage) -> Asked:
@@ -607,6 +622,17 @@ ENTRIES: dict[str, Entry] = {
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),
+    # the transparency log
+    "get_log": Entry(Access.PUBLIC),
+    "get_log_checkpoint": Entry(Access.PUBLIC),
+    "get_log_tile": Entry(Access.PUBLIC, lambda stage: Asked({"level": "0", "place": stage.logged_place()})),
+    "get_log_bundle": Entry(Access.EVERYWHERE, lambda stage: Asked({"place": stage.logged_place()})),
+    "list_log_entries": Entry(Access.LISTED, listed(Stage.logged)),
+    "get_log_entry": Entry(Access.TEAM, on(seq=Stage.logged)),
+    "get_log_proof": Entry(Access.TEAM, on(seq=Stage.logged)),
+    "get_endorsement_proof": Entry(Access.TEAM, on(endorsement=Stage.logged_endorsement)),
+    "list_log_pins": Entry(Access.EVERYWHERE),
+    "pin_log_now": Entry(Access.EVERYWHERE, ok=(400,)),
 }
 
 

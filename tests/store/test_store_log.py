@@ -47,7 +47,8 @@ def test_what_is_taken_back_leaves_no_gap(database: Database) -> None:
             log.append(link, entries(300))
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with database.write() as link:
         assert log.append(link, entries(1)) == (0,)
         assert link.execute(sa.select(sa.func.count()).select_from(log_tile)).scalar() == 0

@@ -17,6 +17,7 @@
 | ``ASSAYMARK_MAIL_PASSWORD_FILE`` | file that holds the password of the mail server on one line | none |
 | ``ASSAYMARK_MAIL_FROM`` | sender of mails | ``assaymark@`` and the name in ``ASSAYMARK_URL`` |
 | ``ASSAYMARK_SIGNER`` | address of the key that endorses, e.g. ``pkcs11:token=…`` | ``own:``, sealed in the database |
+| ``ASSAYMARK_LOG_PINS`` | where checkpoints of the log are kept elsewhere (comma-separated; `server.logbook.pins`) | none |
 | ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; all of them at once if need be | 1200 |
 | ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; all of them at once if need be | 240 |
 """
@@ -56,6 +57,8 @@ class Settings(Struct, frozen=True):
     mail_password_file: str = ""
     mail_from: str = ""
     signer: str = OWN
+    log_pins: tuple[str, ...] = ()
+    """Places of `server.logbook.pins`."""
 
     @property
     def is_https(self) -> bool:
@@ -133,6 +136,7 @@ def load(env: Mapping[str, str] | None = None, **given: str) -> Settings:
         ),
         private_networks=_networks(value("private_networks", "")),
         proxies=_networks(value("proxies", "")),
+        log_pins=tuple(text.strip() for text in value("log_pins", "").split(",") if text.strip()),
         rate=_whole("rate", value("rate", "1200")) or 1,
         public_rate=_whole("public_rate", value("public_rate", "240")) or 1,
     )

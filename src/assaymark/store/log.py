@@ -7,7 +7,8 @@ tiles are kept so that a proof reads a few rows, not all. What another hand did 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -194,7 +195,8 @@ def lines(connection: sa.Connection, start: int, end: int) -> Iterator[bytes]:
         yield str(text).encode()
 
 
-def leaves(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Number -> hash of the line, as it is kept."""
-    query = sa.select(log_entry.c.seq, log_entry.c.leaf).where(bulk.among(connection, log_entry.c.seq, numbers))
-    return {int(seq): bytes(leaf) for seq, leaf in connection.execute(query)}
+def rows(connection: sa.Connection, end: int) -> Iterator[Any]:
+    """Number, time, type, endorsement, line and hash of each row before a number, in order: do they belong together?"""
+    c = log_entry.c
+    query = sa.select(c.seq, c.at, c.type, c.endorsement, c.line, c.leaf).where(c.seq < end).order_by(c.seq)
+    yield from connection.execution_options(yield_per=bulk.PORTION).execute(query)

@@ -29,6 +29,7 @@ PLACES = (
     Place("/decisions", "Decisions", "d"),
     Place("/report", "Report", "r"),
     Place("/policies", "Policies", "o"),
+    Place("/log", "Log", "l"),
     Place("/repositories", "Repositories", "e"),
     Place("/settings", "Settings", "g"),
 )

@@ -30,6 +30,7 @@ HANDLERS: Mapping[str, str] = {
     "update-advisories": "assaymark.server.work.advisories:update_advisories",
     "discover": "assaymark.server.work.discover:discover",
     "discover-all": "assaymark.server.work.discover:discover_all",
+    "pin-log": "assaymark.server.logbook.jobs:pin_log",
     "poll-repositories": "assaymark.server.work.poll:poll_all",
     "poll-repository": "assaymark.server.work.poll:poll",
     "read-policies": "assaymark.server.work.policy_sources:read",
