@@ -98,26 +98,40 @@ class Approved(Struct, frozen=True, rename="camel"):
     digests: tuple[ApprovedDigest, ...]
 
 
-class _Length(Struct, frozen=True):
+class Length(Struct, frozen=True):
     length: int
     hashes: dict[str, str]
 
 
-class _SignedTargets(Struct, frozen=True):
-    targets: dict[str, _Length]
+class _TargetsPart(Struct, frozen=True):
+    targets: dict[str, Length]
 
 
-class _Targets(Struct, frozen=True):
-    signed: _SignedTargets
+class SignedTargets(Struct, frozen=True):
+    """Of TUF's targets, what is read here."""
+
+    signed: _TargetsPart
 
 
-class _SignedTimestamp(Struct, frozen=True):
+class _TimestampPart(Struct, frozen=True):
     expires: str
     version: int
 
 
-class _Timestamp(Struct, frozen=True):
-    signed: _SignedTimestamp
+class TimestampFile(Struct, frozen=True):
+    """Likewise."""
+
+    signed: _TimestampPart
+
+
+class _VersionPart(Struct, frozen=True):
+    version: int
+
+
+class VersionedFile(Struct, frozen=True):
+    """Any metadata, by its version."""
+
+    signed: _VersionPart
 
 
 def held(folder: Path, now: Instant) -> Held:
@@ -128,7 +142,7 @@ def held(folder: Path, now: Instant) -> Held:
     """
     state = _state(folder)
     grace = keeping(folder).grace_hours
-    note = _read(state / NOTE, Note)
+    note = read_document(state / NOTE, Note)
     fresh_until = _expiry(state)
     closes_at = Instant(fresh_until + grace * 3600 * SECOND)
     at = max(now, note.taken_at)
@@ -136,7 +150,7 @@ def held(folder: Path, now: Instant) -> Held:
         ended = f"its timestamp ended at {stamp(fresh_until)}, and the grace of {grace} hours is over"
         text = f"{folder} is too old: {ended}; run `assay trust update`"
         return Held(_NOBODY, {}, Age.CLOSED, fresh_until, closes_at, note.taken_at, Refused(Refusal.STALE_TRUST, text))
-    named = _read(state / "targets.json", _Targets).signed.targets
+    named = read_document(state / "targets.json", SignedTargets).signed.targets
     opened = trust.read(_document(state, TRUST, named))
     revoked = revocation.read(_document(state, REVOCATIONS, named))
     return Held(opened, revoked, Age.FRESH if at < fresh_until else Age.STALE, fresh_until, closes_at, note.taken_at)
@@ -149,7 +163,7 @@ def approved(folder: Path, environment: str) -> Approved | None:
         UsageError: when there is no state, or it was damaged.
     """
     state = _state(folder)
-    named = _read(state / "targets.json", _Targets).signed.targets
+    named = read_document(state / "targets.json", SignedTargets).signed.targets
     name = target_of(environment)
     if name not in named:
         return None
@@ -161,7 +175,7 @@ def approved(folder: Path, environment: str) -> Approved | None:
 
 def target_of(environment: str) -> str:
     """Name of the target that holds an environment's digests: one path, whatever letters people gave it."""
-    return f"approved/{quote(environment, safe='')}.json"
+    return f"approved/{quote(environment, safe='').replace('%', '=')}.json"
 
 
 def file_of(target: str) -> str:
@@ -177,7 +191,7 @@ def keeping(folder: Path) -> Keeping:
     """
     if not (folder / SETTINGS).is_file():
         raise UsageError(f"{folder} holds no trust", advice="begin with `assay trust init`")
-    return _read(folder / SETTINGS, Keeping)
+    return read_document(folder / SETTINGS, Keeping)
 
 
 _NOBODY = OpenTrust(Trust(()), (), ())
@@ -190,11 +204,11 @@ def _state(folder: Path) -> Path:
         raise UsageError(f"{folder} holds no trust", why=str(error), advice="begin with `assay trust init`") from error
 
 
-def _document(state: Path, name: str, named: dict[str, _Length]) -> bytes:
+def _document(state: Path, name: str, named: dict[str, Length]) -> bytes:
     said = named.get(name)
     if said is None or "sha256" not in said.hashes:
         raise UsageError(f"{state} names no {name}", advice="run `assay trust update`")
-    data = _bytes(state / file_of(name))
+    data = read_bytes(state / file_of(name))
     if len(data) != said.length or hashlib.sha256(data).hexdigest() != said.hashes["sha256"]:
         raise UsageError(
             f"{name} in {state} was changed",
@@ -205,21 +219,27 @@ def _document(state: Path, name: str, named: dict[str, _Length]) -> bytes:
 
 
 def _expiry(state: Path) -> Instant:
-    text = _read(state / "timestamp.json", _Timestamp).signed.expires
+    text = read_document(state / "timestamp.json", TimestampFile).signed.expires
     try:
         return instant(text)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{state} makes no sense", why=str(error), advice="run `assay trust update`") from error
 
 
-def _read(path: Path, shape: type[_Shape]) -> _Shape:
+def read_document(path: Path, shape: type[_Shape]) -> _Shape:
+    """A file of a state.
+
+    Raises:
+        UsageError: when it cannot be read.
+    """
     try:
-        return strict_json.read(_bytes(path), shape)
+        return strict_json.read(read_bytes(path), shape)
     except strict_json.NotStrictError as error:
         raise UsageError(f"{path} makes no sense", why=str(error), advice="run `assay trust update`") from error
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Likewise, as it is."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)

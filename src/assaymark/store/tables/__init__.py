@@ -64,7 +64,6 @@ __all__ = [
     "endorsed_digest",
     "endorsement",
     "endorsement_evidence",
-    "endorsement_key",
     "endorsement_part",
     "endorsement_request",
     "endorsement_vote",
