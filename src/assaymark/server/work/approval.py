@@ -18,6 +18,7 @@ from assaymark.errors import SubjectUnreadable
 from assaymark.model.digest import Digest
 from assaymark.server.service import Service
 from assaymark.server.work import neighbours
+from assaymark.server.work.trusting import trust_of
 from assaymark.store import endorsements
 from assaymark.store.endorsements import EndorsementRow
 from assaymark.store.narrowing import Teams
@@ -50,7 +51,7 @@ class Asking:
 
     def __init__(self, service: Service, link: sa.Connection) -> None:
         self._service, self._link = service, link
-        self._trust = _opened_trust(neighbours.trust_of(service, link))
+        self._trust = _opened_trust(trust_of(service, link))
         self._revoked = _opened_revocations(neighbours.revocations_of(link))
         self._now = service.now()
 

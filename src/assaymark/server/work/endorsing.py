@@ -21,7 +21,6 @@ from assaymark.endorsement import approval, bundle, dsse
 from assaymark.endorsement.statement import PAYLOAD_TYPE
 from assaymark.endorsement.verify import Expected
 from assaymark.errors import UsageError
-from assaymark.model.access import PersonId
 from assaymark.model.assessment import SECOND, AssessmentId, AssessmentState, Instant
 from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
@@ -31,14 +30,15 @@ from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, e
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
-from assaymark.server.work.endorsing_jobs import ENDORSABLE, SECONDS
-from assaymark.server.work.endorsing_terms import Terms, terms_of
+from assaymark.server.work.endorsing_jobs import ENDORSABLE, SECONDS, By
+from assaymark.server.work.endorsing_terms import EndorsingTerms, terms_of
 from assaymark.server.work.endorsing_text import Ground, digests, main_digest
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.publish import publish
+from assaymark.server.work.signers import signer_of
 from assaymark.server.work.watch import Watch
 from assaymark.store import approvals, components, endorsements, evidence, trail
-from assaymark.store.approvals import RequestRow, State
+from assaymark.store.approvals import ApprovalRequest, State
 from assaymark.store.narrowing import Teams
 from assaymark.store.tables import assessment
 from assaymark.store.trail import Action
@@ -48,13 +48,6 @@ _MOST_LINEAGE = 8
 _DAY = 86_400 * SECOND
 _log = structlog.get_logger("assaymark.endorsing")
 a = assessment.c
-
-
-class Asked(Struct, frozen=True):
-    """By whom it is asked for; by nobody, where the terms say that a pass is endorsed."""
-
-    login: str = ""
-    person: PersonId | None = None
 
 
 class Passed(Struct, frozen=True):
@@ -73,7 +66,7 @@ def endorse(service: Service, arguments: Mapping[str, Any], attempt: Attempt) ->
         SubjectUnreadable: when what it is about cannot be read now; the queue tries again.
     """
     number = AssessmentId(int(arguments["assessment"]))
-    asked = Asked(str(arguments.get("login") or ""), arguments.get("person"))
+    asked = By(str(arguments.get("login") or ""), arguments.get("person"))
     with service.database.read() as link:
         why = problem(link, number, service.now())
         is_done = endorsements.of_assessment(link, number, service.now()) is not None
@@ -142,7 +135,7 @@ class _Doing(Struct, frozen=True):
     found: Passed
     verdict: Verdict
     looked: Looked
-    asked: Asked
+    asked: By
 
     @property
     def number(self) -> AssessmentId:
@@ -171,7 +164,7 @@ def _settle(doing: _Doing, data: bytes) -> str:
     return _issue(doing, data, terms, None)
 
 
-def _ask_people(doing: _Doing, terms: Terms, before: RequestRow | None) -> None:
+def _ask_people(doing: _Doing, terms: EndorsingTerms, before: ApprovalRequest | None) -> None:
     """One request waits; after a refusal only somebody who asks again makes another."""
     if before is not None and (before.state is State.WAITING or not doing.asked.login):
         return
@@ -184,17 +177,17 @@ def _ask_people(doing: _Doing, terms: Terms, before: RequestRow | None) -> None:
             person=asked.person, authors=tuple(authors), people=terms.people, at=service.now(),
         ),
     )  # fmt: skip
-    title = f"{doing.looked.name} waits for {terms.people} to approve it"
+    title, path = f"{doing.looked.name} waits for {terms.people} to approve it", f"/endorsement-requests/{number}"
     publish(
         service, doing.link,
         Happening(
-            HappeningKind.APPROVAL_ASKED, service.now(), case.team, title, f"/approvals/{number}", subject=case.subject, actor=asked.login,
+            HappeningKind.APPROVAL_ASKED, service.now(), case.team, title, path, subject=case.subject, actor=asked.login,
             data={"assessment": str(doing.number), "request": str(number), "head": case.head, "people": str(terms.people)},
         ),
     )  # fmt: skip
 
 
-def _issue(doing: _Doing, data: bytes, terms: Terms, request: RequestRow | None) -> str:
+def _issue(doing: _Doing, data: bytes, terms: EndorsingTerms, request: ApprovalRequest | None) -> str:
     """Sign it and write it down; why not, when even the server would not believe it."""
     service, link, looked, case = doing.service, doing.link, doing.looked, doing.found.case
     now = service.now()
@@ -208,7 +201,7 @@ def _issue(doing: _Doing, data: bytes, terms: Terms, request: RequestRow | None)
         evidence=tuple(dict.fromkeys(row.digest for row in brought)), approved_by=request.approved_by if request is not None else (),
     )  # fmt: skip
     said = endorsing_text.write(doing.verdict, ground, terms)
-    signer = neighbours.signer_of(service, link)
+    signer = signer_of(service, link)
     payload = approval.write(looked.subjects, said)
     envelope = dsse.sign(PAYLOAD_TYPE, payload, signer)
     signed = bundle.written(envelope)
@@ -278,7 +271,7 @@ def _tell(doing: _Doing, new: endorsements.New, index: endorsements.Index) -> No
     neighbours.append(link, new.made_at, actor, (index.digests, new.digest, details), new.team)
 
 
-def _refused(service: Service, number: AssessmentId, asked: Asked, why: str) -> None:
+def _refused(service: Service, number: AssessmentId, asked: By, why: str) -> None:
     """Say why in the trail and to the request that waits, if there is one; nothing when nothing was refused."""
     if not why:
         return

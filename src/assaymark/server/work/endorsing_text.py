@@ -19,7 +19,7 @@ from assaymark.model.assessment import SECOND, Instant
 from assaymark.model.finding import Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, State, Verdict
-from assaymark.server.work.endorsing_terms import Terms
+from assaymark.server.work.endorsing_terms import EndorsingTerms
 
 _DAY = 86_400 * SECOND
 _OTHER = re.compile(r"[^A-Z0-9]+")
@@ -64,7 +64,7 @@ def refusal(verdict: Verdict, now: Instant) -> str:
     return ""
 
 
-def write(verdict: Verdict, ground: Ground, terms: Terms) -> Approval:
+def write(verdict: Verdict, ground: Ground, terms: EndorsingTerms) -> Approval:
     """The approval.
 
     Raises:
@@ -144,7 +144,7 @@ def _after(day: str) -> Instant:
     return Instant(int(found.timestamp()) * SECOND)
 
 
-def _ends(verdict: Verdict, begun: Instant, terms: Terms) -> Instant:
+def _ends(verdict: Verdict, begun: Instant, terms: EndorsingTerms) -> Instant:
     usual = Instant(begun + terms.days * _DAY)
     waived = _waived_until(verdict)
     return usual if waived is None else min(usual, waived)

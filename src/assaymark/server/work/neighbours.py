@@ -1,7 +1,6 @@
-"""The doors of the rooms beside this one: who signs, whom to believe, what was taken back, the log. Imported when they are needed.
+"""The doors of the rooms beside this one: what was taken back, the log. Imported when they are needed.
 
-Where a room is not there yet, the smallest true answer stands in for it: the key that signs reports, trust in the server's own keys,
-nothing taken back, no log.
+Where a release has no list of what was taken back, nothing was; where it has no log, nothing is written there.
 """
 
 from __future__ import annotations
@@ -12,31 +11,10 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from assaymark.endorsement.keys import Signer
 from assaymark.endorsement.revocation import Revocation
-from assaymark.endorsement.trust import Trust, TrustRoot
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant
-from assaymark.server.reports import signing
-from assaymark.server.service import Service
-from assaymark.server.work.endorsing_text import verifier_of
-from assaymark.store import signing_keys
 from assaymark.store.tables import metadata
-
-
-def signer_of(service: Service, link: sa.Connection) -> Signer:
-    """What signs endorsements."""
-    room = _room("assaymark.server.work.signers")
-    return cast("Signer", room.signer_of(service, link)) if room else signing.signer(service, link)
-
-
-def trust_of(service: Service, link: sa.Connection) -> Trust:
-    """Whom this server believes."""
-    room = _room("assaymark.server.work.trusting")
-    if room:
-        return cast("Trust", room.trust_of(service, link))
-    own = [TrustRoot(row.keyid, verifier_of(service.settings.url), (row.public,)) for row in signing_keys.every(link)]
-    return Trust(tuple(own))
 
 
 def revocations_of(link: sa.Connection) -> tuple[Revocation, ...]:
