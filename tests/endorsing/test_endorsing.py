@@ -18,11 +18,10 @@ from assaymark.endorsement.verify import Expected, Refusal, verify
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import SECOND, AssessmentState, Instant
 from assaymark.model.digest import Digest
-from assaymark.server.work import neighbours
 from assaymark.server.work.approval import approved
 from assaymark.server.work.assess import assess
 from assaymark.server.work.trusting import trust_of
-from assaymark.store import endorsements, evidence, tables
+from assaymark.store import endorsements, evidence, log, tables
 from assaymark.store.endorsements import Filter, Part
 
 DAY = 86_400 * SECOND
@@ -51,6 +50,8 @@ def test_a_pass_becomes_an_endorsement_that_holds_by_commit_and_tree(shop: Endor
             answer = approved(shop.service, link, digest, Expected(resource=f"git+{shop.origin.url}", levels=(APPROVED_SOURCE,)))
             assert answer.ok, answer.refused
             assert answer.id == row.digest
+        line = log.endorsed(link, row.digest)
+        assert line is not None
         assert approved(shop.service, link, "gitCommit:" + "0" * 40, Expected()).refused[0].reason is Refusal.ABSENT
 
 
@@ -115,10 +116,10 @@ def test_asked_twice_it_is_one_endorsement_and_one_piece_of_news(shop: Endorsing
 def test_what_fails_in_the_middle_leaves_nothing(shop: Endorsing, monkeypatch: pytest.MonkeyPatch) -> None:
     number = shop.passes(**WITH_LOCK)
 
-    def broken(*_words: Any) -> None:
+    def broken(*_words: Any, **_more: Any) -> None:
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr(neighbours, "append", broken)
+    monkeypatch.setattr(log, "append", broken)
     with pytest.raises(RuntimeError):
         shop.endorse(number)
     with shop.service.database.read() as link:

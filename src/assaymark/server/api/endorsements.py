@@ -25,11 +25,11 @@ from assaymark.server.api import cursor, rights
 from assaymark.server.api.moment import moment
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.problem import conflict, invalid, not_found
-from assaymark.server.work import approving, endorsing_terms, neighbours
+from assaymark.server.work import approving, endorsing_terms
 from assaymark.server.work.approval import Asking, approved
 from assaymark.server.work.endorsing_jobs import ENDORSABLE
 from assaymark.server.work.endorsing_terms import EndorsingTerms
-from assaymark.store import assessments, endorsements, evidence, trail
+from assaymark.store import assessments, endorsements, evidence, log, trail
 from assaymark.store.approvals import ApprovalRequest
 from assaymark.store.endorsements import EndorsementRow, Filter, Part
 from assaymark.store.evidence import EvidenceRow
@@ -173,7 +173,7 @@ def get_endorsement(call: Call, name: str) -> EndorsementDetail:
 def detail(call: Call, link: sa.Connection, row: EndorsementRow) -> EndorsementDetail:
     """The same for pages."""
     about = endorsements.digests_of(link, [row.id]).get(row.id, ())
-    line = neighbours.line_of(link, row.digest)
+    line = log.endorsed(link, row.digest)
     return EndorsementDetail(
         row=row, digests=about, keyids=endorsements.keys_of(link, [row.id]).get(row.id, ()),
         packages=endorsements.parts_of(link, [row.id], endorsements.PACKAGES).get(row.id, ()),

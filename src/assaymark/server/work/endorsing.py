@@ -18,6 +18,7 @@ import structlog
 from msgspec import Struct
 
 from assaymark.endorsement import approval, bundle, dsse
+from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.endorsement.statement import PAYLOAD_TYPE
 from assaymark.endorsement.verify import Expected
 from assaymark.errors import UsageError
@@ -26,7 +27,7 @@ from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, endorsing_text, neighbours
+from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, endorsing_text
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
@@ -37,7 +38,7 @@ from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.publish import publish
 from assaymark.server.work.signers import signer_of
 from assaymark.server.work.watch import Watch
-from assaymark.store import approvals, components, endorsements, evidence, trail
+from assaymark.store import approvals, components, endorsements, evidence, log, trail
 from assaymark.store.approvals import ApprovalRequest, State
 from assaymark.store.narrowing import Teams
 from assaymark.store.tables import assessment
@@ -268,7 +269,7 @@ def _tell(doing: _Doing, new: endorsements.New, index: endorsements.Index) -> No
         link, Action(new.made_at, actor, "endorsement.made", "success", new.person, "endorsement", new.digest, new.team, "", facts)
     )
     details = {"resource": new.resource, "bundle": new.bundle, "expires": approval.stamp(new.expires_at), "keyid": index.keys[0]}
-    neighbours.append(link, new.made_at, actor, (index.digests, new.digest, details), new.team)
+    log.append(link, [Entry(EntryType.ENDORSE, new.made_at, actor, index.digests, new.digest, details)], team=new.team)
 
 
 def _refused(service: Service, number: AssessmentId, asked: By, why: str) -> None:
