@@ -317,10 +317,10 @@ def test_people_approve_on_pages(front: Front) -> None:
 def test_posture_tells_how_much_of_what_runs_is_endorsed(front: Front) -> None:
     from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind  # noqa: PLC0415
 
-    assert front.get("/figures")["now"]["endorsed"] is None
+    assert front.get("/figures")["figures"]["endorsed"] is None
     first = front.shop.endorsed_one(front.shop.passes())
     second = front.shop.row(front.shop.passes("second", app=front.shop.fine + b"\n")).head
     for name, commit in (("production", first.head), ("staging", second)):
         front.shop.accept(Trigger(TriggerKind.DEPLOYMENT, front.shop.remote, SubjectKind.ENVIRONMENT, ref=name, after=commit, actor="ada"))
-    assert front.get("/figures")["now"]["endorsed"] == {"running": 2, "endorsed": 1}
+    assert front.get("/figures")["figures"]["endorsed"] == {"running": 2, "endorsed": 1}
     assert "1 of 2" in front.page("/posture")
