@@ -20,6 +20,7 @@ from tests.assess.conftest import Once, Origin
 from tests.endorsing.conftest import Endorsing
 from tests.server.api.conftest import identify
 
+import assaymark
 from assaymark.endorsement import keys, revocation, trust
 from assaymark.endorsement.trust import Trust, TrustRoot
 from assaymark.endorsement.verify import Expected, verify
@@ -29,6 +30,7 @@ from assaymark.server.work.handlers import handler
 from assaymark.store import tables
 
 VERIFIER, RESOURCE = "https://ci.example.org/verifier/1", "git+https://forge.example.org/shop"
+_SOURCE = str(Path(assaymark.__file__).parents[1])
 FINE = b"def run(name):\n    return name\n"
 BAD = b"import subprocess\n\n\ndef run(name):\n    subprocess.run('ls ' + name, shell=True)\n"
 
@@ -44,7 +46,7 @@ class Desk:
         self.key.chmod(0o600)
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "HOME": str(self.folder), "ASSAYMARK_CACHE": str(self.cache), "GIT_CONFIG_NOSYSTEM": "1", **environment}
+        env = {**os.environ, "HOME": str(self.folder), "ASSAYMARK_CACHE": str(self.cache), "PYTHONPATH": _SOURCE, **environment}
         program = [sys.executable, "-c", "from assaymark.cli.main import main; main()", *words]
         return subprocess.run(program, cwd=self.origin.path, env=env, capture_output=True, text=True, check=False, timeout=60)
 

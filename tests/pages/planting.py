@@ -126,6 +126,7 @@ JSON: Mapping[str, Callable[[Label], Any]] = {
     "policy_simulation.proposed": lambda _: [],
     "policy_simulation.counts": lambda _: {},
     "policy_outcome.detail": lambda _: {},
+    "trust_version.stated": lambda _: {},
     "endorsement.levels": lambda label: [label("endorsement.levels")],
     "endorsement.environments": lambda label: [label("endorsement.environments")],
     "endorsement.approved_by": lambda label: [label("endorsement.approved_by")],
