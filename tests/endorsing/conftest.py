@@ -19,7 +19,7 @@ from assaymark.server.service import open_service
 from assaymark.server.settings import load
 from assaymark.server.work import endorsing_terms
 from assaymark.server.work.endorsing import endorse
-from assaymark.server.work.endorsing_terms import Terms
+from assaymark.server.work.endorsing_terms import EndorsingTerms
 from assaymark.store import endorsements
 from assaymark.store.endorsements import EndorsementRow
 
@@ -28,15 +28,17 @@ LOCK = (
     b' "node_modules/left-pad": {"version": "1.3.0", "resolved": "https://registry.npmjs.org/left-pad/-/left-pad-1.3.0.tgz"}}}'
 )
 
+WITH_LOCK: dict[str, Any] = {"app": b"def run(name):\n    return name\n", "package-lock.json": LOCK}
+
 
 class Endorsing(Shop):
     """A shop that endorses."""
 
     def set_terms(self, team: TeamId | None = None, **values: Any) -> None:
         with self.service.database.write() as link:
-            endorsing_terms.put(link, team, Terms(**values), self.service.now())
+            endorsing_terms.put(link, team, EndorsingTerms(**values), self.service.now())
 
-    def passes(self, message: str = "change", before: str = "", **files: bytes) -> AssessmentId:
+    def passes(self, message: str = "change", before: str = "", **files: Any) -> AssessmentId:
         """A commit that passes, judged."""
         number = self.push(self.origin.commit(message, **(files or {"app": self.fine})), before=before)
         assert self.assess(number).state == "pass"

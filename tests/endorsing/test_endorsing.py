@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 from tests.assess.conftest import Once
-from tests.endorsing.conftest import LOCK, Endorsing
+from tests.endorsing.conftest import WITH_LOCK, Endorsing
 
 from assaymark.endorsement import bundle, dsse, revocation, statement, trust
 from assaymark.endorsement.approval import APPROVED_SOURCE, PREDICATE, Approval
@@ -18,10 +18,10 @@ from assaymark.endorsement.verify import Expected, Refusal, verify
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import SECOND, AssessmentState, Instant
 from assaymark.model.digest import Digest
-from assaymark.server.work import neighbours
 from assaymark.server.work.approval import approved
 from assaymark.server.work.assess import assess
-from assaymark.store import endorsements, evidence, tables
+from assaymark.server.work.trusting import trust_of
+from assaymark.store import endorsements, evidence, log, tables
 from assaymark.store.endorsements import Filter, Part
 
 DAY = 86_400 * SECOND
@@ -35,7 +35,7 @@ def said(shop: Endorsing, row: endorsements.EndorsementRow) -> tuple[statement.S
 
 
 def test_a_pass_becomes_an_endorsement_that_holds_by_commit_and_tree(shop: Endorsing) -> None:
-    number = shop.passes(**{"app": shop.fine, "package-lock.json": LOCK})
+    number = shop.passes(**WITH_LOCK)
     row = shop.endorsed_one(number)
     head, tree = shop.row(number).head, shop.origin.git("rev-parse", "HEAD^{tree}")
     statement_, claims = said(shop, row)
@@ -50,13 +50,15 @@ def test_a_pass_becomes_an_endorsement_that_holds_by_commit_and_tree(shop: Endor
             answer = approved(shop.service, link, digest, Expected(resource=f"git+{shop.origin.url}", levels=(APPROVED_SOURCE,)))
             assert answer.ok, answer.refused
             assert answer.id == row.digest
+        line = log.endorsed(link, row.digest)
+        assert line is not None
         assert approved(shop.service, link, "gitCommit:" + "0" * 40, Expected()).refused[0].reason is Refusal.ABSENT
 
 
 def test_whoever_has_the_document_of_trust_needs_no_server(shop: Endorsing) -> None:
     row = shop.endorsed_one(number := shop.passes())
     with shop.service.database.read() as link:
-        trusted = trust.opened(neighbours.trust_of(shop.service, link))
+        trusted = trust.opened(trust_of(shop.service, link))
     data = shop.service.blobs.get(row.bundle)
     now = shop.service.now()
     digest = f"gitCommit:{shop.row(number).head}"
@@ -112,12 +114,12 @@ def test_asked_twice_it_is_one_endorsement_and_one_piece_of_news(shop: Endorsing
 
 
 def test_what_fails_in_the_middle_leaves_nothing(shop: Endorsing, monkeypatch: pytest.MonkeyPatch) -> None:
-    number = shop.passes(**{"app": shop.fine, "package-lock.json": LOCK})
+    number = shop.passes(**WITH_LOCK)
 
-    def broken(*_words: Any) -> None:
+    def broken(*_words: Any, **_more: Any) -> None:
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr(neighbours, "append", broken)
+    monkeypatch.setattr(log, "append", broken)
     with pytest.raises(RuntimeError):
         shop.endorse(number)
     with shop.service.database.read() as link:
@@ -167,7 +169,7 @@ def test_a_parent_that_is_approved_stands_in_its_childrens_lineage(shop: Endorsi
 
 
 def test_a_component_leads_to_the_endorsement(shop: Endorsing) -> None:
-    row = shop.endorsed_one(shop.passes(**{"app": shop.fine, "package-lock.json": LOCK}))
+    row = shop.endorsed_one(shop.passes(**WITH_LOCK))
     now = shop.service.now()
     with shop.service.database.read() as link:
         assert endorsements.holding_package(link, "npm/left-pad", "1.3.0", now) == [row.id]
@@ -179,7 +181,7 @@ def test_a_component_leads_to_the_endorsement(shop: Endorsing) -> None:
 
 
 def test_evidence_is_kept_by_digest_and_named(shop: Endorsing) -> None:
-    row = shop.endorsed_one(number := shop.passes(**{"app": shop.fine, "package-lock.json": LOCK}))
+    row = shop.endorsed_one(number := shop.passes(**WITH_LOCK))
     _, claims = said(shop, row)
     with shop.service.database.read() as link:
         kept = evidence.of_endorsement(link, row.id)
@@ -207,7 +209,7 @@ def test_a_store_that_is_verified_needs_what_endorsements_rest_on(lite: Endorsin
 def test_components_of_what_is_endorsed_are_not_forgotten(shop: Endorsing) -> None:
     from assaymark.store import components  # noqa: PLC0415
 
-    row = shop.endorsed_one(shop.passes(**{"app": shop.fine, "package-lock.json": LOCK}))
+    row = shop.endorsed_one(shop.passes(**WITH_LOCK))
     with shop.service.database.write() as link:
         assert components.forget(link, Instant(row.expires_at - 1)) == ()
     with shop.service.database.write() as link:

@@ -66,6 +66,7 @@ MEANINGS: Mapping[str, Any] = {
     "policy_version.name": "harbour", "policy_version.version": "1", "policy_event.name": "harbour", "policy_event.kind": "proposed",
     "policy_simulation.state": "done", "policy_simulation.first": None, "policy_simulation.last": None,
     "policy_outcome.was": "pass", "policy_outcome.would": "fail",
+    "endorsement.kind": "branch", "endorsement.digest": "harbour", "endorsement_part.kind": "packages",
     "saved_view.audience": "all", "saved_view.query": "state=open",
     "figure_day.team": 0, "figure_day.layer": "", "figure_day.day": 1,
 }  # fmt: skip
@@ -75,6 +76,7 @@ _ISSUED = b'<!DOCTYPE html><html lang="en"><title>Report</title><main><h1>Report
 KEPT = {"assessment.verdict", "issued_report.html", "issued_report.pdf", "issued_report.figures", "issued_report.envelope"}
 """Columns with the digest of content that is there."""
 DIGESTS = {
+    "endorsement.bundle",
     "advisory_snapshot.digest",
     "package_set.digest",
     "holding.input",
@@ -124,6 +126,11 @@ JSON: Mapping[str, Callable[[Label], Any]] = {
     "policy_simulation.proposed": lambda _: [],
     "policy_simulation.counts": lambda _: {},
     "policy_outcome.detail": lambda _: {},
+    "trust_version.stated": lambda _: {},
+    "endorsement.levels": lambda label: [label("endorsement.levels")],
+    "endorsement.environments": lambda label: [label("endorsement.environments")],
+    "endorsement.approved_by": lambda label: [label("endorsement.approved_by")],
+    "endorsement_request.authors": lambda label: [label("endorsement_request.authors")],
     "figure_day.counted": lambda _: {},
 }
 """Columns with a structure."""

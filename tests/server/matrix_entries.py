@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 
+from assaymark.endorsement import bundle, dsse, keys
 from assaymark.endorsement.log.entry import Entry as LogEntry
 from assaymark.endorsement.log.entry import EntryType
 from assaymark.jobs.job import Job
@@ -239,6 +240,31 @@ class Stage:
         report = self.issued()
         row = {"hash": self.name(), "report": report, "created_at": self.now, "expires_at": self.now + DAY}
         return report, self.write(t.issued_report_link, **row)
+
+    def endorsement(self) -> int:
+        """Of something of the team; signed by nobody who is believed."""
+        private, _ = keys.new_key("ed25519")
+        envelope = dsse.sign("application/vnd.in-toto+json", b"{}", keys.private_key(private))
+        texts = dict.fromkeys(("head", "resource", "verifier", "engine", "rules", "policy", "verdict"), self.name())
+        row: dict[str, Any] = {**texts, **dict.fromkeys(("levels", "environments", "approved_by"), "[]"), "kind": "branch"}
+        row |= {"digest": f"sha256:{self.name()}", "bundle": self.service.blobs.put(bundle.written(envelope)), "team": self.own}
+        row |= {"assessment": self.assessment(), "subject": self.subject(), "made_at": self.now, "verified_at": self.now}
+        made = self.write(t.endorsement, **row, expires_at=self.now + DAY)
+        with self.service.database.write() as connection:
+            connection.execute(t.endorsed_digest.insert(), {"digest": f"sha256:{made:064x}", "endorsement": made})
+        return made
+
+    def evidence(self) -> str:
+        """A statement of the team about something."""
+        blob = str(self.service.blobs.put(self.name().encode()))
+        texts = {"digest": blob, "predicate": "p", "name": self.name(), "subject_digest": "sha256:00", "brought_by": "job"}
+        self.write(t.evidence, **texts, team=self.own, at=self.now)
+        return blob
+
+    def endorsement_request(self) -> int:
+        """Somebody else asks."""
+        texts = {"resource": self.name(), "head": "h", "asked_by": "somebody", "authors": "[]"}
+        return self.write(t.endorsement_request, **texts, assessment=self.assessment("pass"), team=self.own, asked_at=self.now, people=2)
 
     def decision(self) -> int:
         """About a thing of the team, by somebody else."""
@@ -619,6 +645,26 @@ ENTRIES: dict[str, Entry] = {
     "take_vex": Entry(Access.TEAM, lambda stage: Asked(query={"subject": stage.subject()}, body=_VEX)),
     "get_subject_vex": Entry(Access.TEAM, on(subject=Stage.subject)),
     "get_repository_vex": Entry(Access.TEAM, on(repository=Stage.repository)),
+    # endorsements, evidence, who approves
+    "list_endorsements": Entry(Access.LISTED, listed(Stage.endorsement)),
+    "list_attestations": Entry(Access.SOMEWHERE, on(subject_digest=lambda _: "sha256:" + "0" * 64)),
+    "list_attestations_in_bulk": Entry(Access.SOMEWHERE, _body(lambda _: {"subject_digests": ["sha256:" + "0" * 64]})),
+    "get_endorsement": Entry(Access.TEAM, on(name=Stage.endorsement)),
+    "get_bundle": Entry(Access.TEAM, on(name=Stage.endorsement)),
+    "verify_digest": Entry(Access.SOMEWHERE, lambda _: Asked(query={"digest": "sha256:" + "0" * 64})),
+    "ask_endorsement": Entry(Access.TEAM, _body(lambda stage: {"assessment": stage.assessment()}), (409,)),
+    "get_endorsing_terms": Entry(Access.TEAM, lambda stage: Asked(query={"team": stage.own})),
+    "put_endorsing_terms": Entry(Access.TEAM, lambda stage: Asked(query={"team": stage.own}, body={"days": 3})),
+    "remove_endorsing_terms": Entry(Access.TEAM, lambda stage: Asked(query={"team": stage.own})),
+    "bring_evidence": Entry(
+        Access.TEAM, lambda stage: Asked(query={"team": stage.own, "digest": "sha256:" + "0" * 64}, body={"spdxVersion": "SPDX-2.3"})
+    ),
+    "list_evidence": Entry(Access.LISTED, listed(Stage.evidence)),
+    "get_evidence": Entry(Access.TEAM, on(digest=Stage.evidence)),
+    "list_endorsement_requests": Entry(Access.LISTED, listed(Stage.endorsement_request)),
+    "get_endorsement_request": Entry(Access.TEAM, on(request=Stage.endorsement_request)),
+    "approve_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={})),
+    "decline_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={"reason": "no"})),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

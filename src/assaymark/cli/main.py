@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "daemon": ("daemon", "Keep a warm process that answers the hooks at once."),
     "engine": ("engine", "Install optional engines, each in an environment of its own."),
     "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
+    "endorse": ("endorse", "Have what passed endorsed by a server, or sign it with a key of one's own."),
     "report": ("report", "Verify a report of the server without it."),
     "log": ("log", "Show, check, prove and pin the transparency log of endorsements."),
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),

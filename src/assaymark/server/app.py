@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from assaymark.server.api import (
     advisories,
+    approvals,
     assessments,
     bills,
     channels,
@@ -15,7 +16,9 @@ from assaymark.server.api import (
     decisions,
     deployments,
     digests,
+    endorsements,
     events,
+    evidence,
     figures,
     findings,
     imports,
@@ -69,6 +72,7 @@ def operations() -> list[Operation]:
     routers = (
         meta.router,
         advisories.router,
+        approvals.router,
         assessments.router,
         bills.router,
         channels.router,
@@ -77,7 +81,9 @@ def operations() -> list[Operation]:
         decisions.router,
         deployments.router,
         digests.router,
+        endorsements.router,
         events.router,
+        evidence.router,
         figures.router,
         findings.router,
         imports.router,

@@ -14,8 +14,9 @@ from msgspec import Struct
 from assaymark.model.access import Permission, Principal, Role
 from assaymark.model.assessment import AssessmentState, Instant
 from assaymark.model.severity import Severity
-from assaymark.store import assessments, decisions, figures, findings, items, mine, promises, subjects, wishes
+from assaymark.store import approvals, assessments, decisions, figures, findings, items, mine, promises, subjects, wishes
 from assaymark.store.ages import DAY
+from assaymark.store.approvals import ApprovalRequest
 from assaymark.store.assessments import AssessmentRow
 from assaymark.store.decisions import DecisionRow
 from assaymark.store.figures import Figures, Scope
@@ -78,6 +79,8 @@ class Developer(Struct, frozen=True):
     """What I own, worst first."""
     requests: tuple[RequestRow, ...]
     """What I asked for, with the answers, newest first."""
+    approvals: tuple[ApprovalRequest, ...] = ()
+    """What waits for me to approve before it is endorsed, oldest first."""
 
 
 class Manager(Struct, frozen=True):
@@ -96,6 +99,8 @@ class Manager(Struct, frozen=True):
     """Decisions that end within `SOON_DAYS`."""
     unowned: Items
     """Critical and high items that are nobody's in particular."""
+    approvals: tuple[ApprovalRequest, ...] = ()
+    """What waits for him to approve before it is endorsed, oldest first."""
 
 
 class Stakeholder(Struct, frozen=True):
@@ -116,7 +121,8 @@ def developer(connection: sa.Connection, who: Principal, now: Instant) -> Develo
     teams, asked = who.teams_with(Permission.FINDINGS_READ), wishes.Filter(person=who.person)
     requests, _ = wishes.page(connection, teams, asked, now, decisions.Part(limit=SHOWN))
     changes = mine.changes(connection, who.teams_with(Permission.ASSESSMENTS_READ), who.person, SHOWN)
-    return Developer(tuple(changes), _items(connection, who, items.Filter(person=who.person)), tuple(requests))
+    owned = _items(connection, who, items.Filter(person=who.person))
+    return Developer(tuple(changes), owned, tuple(requests), _approvals(connection, who))
 
 
 def manager(connection: sa.Connection, who: Principal, now: Instant) -> Manager:
@@ -138,7 +144,12 @@ def manager(connection: sa.Connection, who: Principal, now: Instant) -> Manager:
         asks=tuple(asks),
         ends=tuple(ends),
         unowned=_items(connection, who, items.Filter(least=Severity.HIGH, unowned=True)),
+        approvals=_approvals(connection, who),
     )
+
+
+def _approvals(connection: sa.Connection, who: Principal) -> tuple[ApprovalRequest, ...]:
+    return tuple(approvals.waiting_for(connection, who.teams_with(Permission.ENDORSEMENTS_APPROVE), who.person, SHOWN))
 
 
 def _items(connection: sa.Connection, who: Principal, asked: items.Filter) -> Items:

@@ -55,7 +55,7 @@ class Vote(Struct, frozen=True):
     at: Instant
 
 
-class RequestRow(Struct, frozen=True):
+class ApprovalRequest(Struct, frozen=True):
     """A request as a list shows it."""
 
     id: int
@@ -101,22 +101,22 @@ def end(connection: sa.Connection, number: int, state: State, reason: str, at: I
     return bool(connection.execute(mine.values(ended_at=at, outcome=state.value, reason=reason)).rowcount)
 
 
-def lock(connection: sa.Connection, number: int) -> RequestRow | None:
+def lock(connection: sa.Connection, number: int) -> ApprovalRequest | None:
     """It, while nobody else votes or ends it until the caller's transaction does."""
     connection.execute(sa.select(c.id).where(c.id == number).with_for_update())
     return one(connection, number)
 
 
-def one(connection: sa.Connection, number: int) -> RequestRow | None:
+def one(connection: sa.Connection, number: int) -> ApprovalRequest | None:
     return next(iter(_rows(connection, sa.select(table).where(c.id == number))), None)
 
 
-def last_of(connection: sa.Connection, number: AssessmentId) -> RequestRow | None:
+def last_of(connection: sa.Connection, number: AssessmentId) -> ApprovalRequest | None:
     """The newest about an assessment."""
     return next(iter(_rows(connection, sa.select(table).where(c.assessment == number).order_by(c.id.desc()).limit(1))), None)
 
 
-def page(connection: sa.Connection, teams: Teams, state: State | None, before: int | None, limit: int) -> list[RequestRow]:
+def page(connection: sa.Connection, teams: Teams, state: State | None, before: int | None, limit: int) -> list[ApprovalRequest]:
     """The newest first."""
     query = sa.select(table).where(*of_teams(c.team, teams)).order_by(c.id.desc()).limit(max(1, min(limit, MOST_ROWS + 1)))
     if before is not None:
@@ -126,7 +126,7 @@ def page(connection: sa.Connection, teams: Teams, state: State | None, before: i
     return _rows(connection, query)
 
 
-def waiting_for(connection: sa.Connection, teams: Teams, who: PersonId, limit: int) -> list[RequestRow]:
+def waiting_for(connection: sa.Connection, teams: Teams, who: PersonId, limit: int) -> list[ApprovalRequest]:
     """Requests on which this person may vote and has not, the oldest first; `teams` are those in which he approves."""
     mine = sa.exists().where(v.request == c.id, v.person == who)
     query = sa.select(table).where(c.ended_at.is_(None), ~mine, *of_teams(c.team, teams)).order_by(c.id).limit(MOST_ROWS)
@@ -140,14 +140,14 @@ def names_of(connection: sa.Connection, who: PersonId) -> frozenset[str]:
     return frozenset(name.casefold() for name in (row or ()) if name)
 
 
-def may_vote(row: RequestRow, who: PersonId, names: Iterable[str]) -> bool:
+def may_vote(row: ApprovalRequest, who: PersonId, names: Iterable[str]) -> bool:
     """Whether he counts: he neither asked for it nor made it, and it waits."""
     called = frozenset(names)
     made = {row.asked_by.casefold(), *(each.casefold() for each in row.authors)}
     return row.state is State.WAITING and row.person != who and not called & made
 
 
-def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[RequestRow]:
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[ApprovalRequest]:
     rows = connection.execute(query).all()
     said: dict[int, list[Vote]] = {}
     numbers = [row.id for row in rows]
@@ -156,8 +156,8 @@ def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[RequestRow]:
     return [_row(row, tuple(said.get(row.id, ()))) for row in rows]
 
 
-def _row(row: Any, said: tuple[Vote, ...]) -> RequestRow:
-    return RequestRow(
+def _row(row: Any, said: tuple[Vote, ...]) -> ApprovalRequest:
+    return ApprovalRequest(
         id=row.id, assessment=row.assessment, team=row.team, resource=row.resource, head=row.head, asked_by=row.asked_by,
         person=row.person, asked_at=row.asked_at, authors=msgspec.json.decode(row.authors, type=tuple[str, ...]), people=row.people,
         state=State(row.outcome) if row.ended_at is not None else State.WAITING, ended_at=row.ended_at, reason=row.reason, votes=said,

@@ -179,6 +179,13 @@ def ids(connection: sa.Connection, asked: Filter, now: Instant) -> list[Endorsem
     return [EndorsementId(number) for number in connection.execute(query).scalars()]
 
 
+def named(connection: sa.Connection, digest: str, teams: Teams) -> str:
+    """What people call something that was endorsed; empty where nothing of this digest is of these teams."""
+    query = sa.select(subject.c.name).join(endorsement, c.subject == subject.c.id).join(endorsed_digest, d.endorsement == c.id)
+    found = connection.execute(query.where(d.digest == digest, *of_teams(c.team, teams)).order_by(c.id.desc()).limit(1)).scalar()
+    return str(found or "")
+
+
 def digests_of(connection: sa.Connection, numbers: Iterable[int]) -> Mapping[int, tuple[str, ...]]:
     """Endorsement -> digests of what it is about."""
     return _grouped(connection, sa.select(d.endorsement, d.digest), d.endorsement, numbers)
@@ -218,6 +225,24 @@ def holding_sets(connection: sa.Connection, sets: Sequence[int], now: Instant) -
 def built_from(connection: sa.Connection, digest: str, now: Instant) -> list[EndorsementId]:
     """Endorsements in force of what was built from this."""
     return _made_of(connection, LINEAGE, endorsement_part.c.digest == digest, now)
+
+
+def some(connection: sa.Connection, at: Instant) -> bool:
+    """Whether anything had been endorsed by then."""
+    return connection.execute(sa.select(c.id).where(c.made_at <= at).limit(1)).first() is not None
+
+
+def in_force_where(connection: sa.Connection, digests: Sequence[str], at: Instant) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Digest -> environments of each endorsement of it that was in force then."""
+    taken = _withdrawals(at)
+    joined = endorsed_digest.join(endorsement, c.id == d.endorsement)
+    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
+    query = sa.select(d.digest, c.environments).select_from(joined).where(c.made_at <= at, *_in_force(at, taken))
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for part in bulk.portions(digests):
+        for digest, text in connection.execute(query.where(bulk.among(connection, d.digest, part)).order_by(c.id)):
+            found.setdefault(digest, []).append(msgspec.json.decode(text, type=tuple[str, ...]))
+    return {digest: tuple(named) for digest, named in found.items()}
 
 
 def approved_among(connection: sa.Connection, digests: Sequence[str], teams: Teams, now: Instant) -> list[str]:

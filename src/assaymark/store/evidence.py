@@ -60,6 +60,10 @@ def one(connection: sa.Connection, digest: str, teams: Teams) -> EvidenceRow | N
     return next((_row(row) for row in connection.execute(query)), None)
 
 
+def of_number(connection: sa.Connection, number: int) -> EvidenceRow | None:
+    return next((_row(row) for row in connection.execute(sa.select(table).where(c.id == number))), None)
+
+
 def about(connection: sa.Connection, subject_digest: str, team: TeamId | None) -> list[EvidenceRow]:
     """The newest of each predicate type and name that this team has about a digest."""
     query = sa.select(table).where(c.subject_digest == subject_digest, c.team.is_not_distinct_from(team)).order_by(c.id.desc())

@@ -7,7 +7,7 @@ list of `figure_lists` under the same name. What each means stands in docs/conce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -16,7 +16,8 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.finding import Layer
 from assaymark.model.severity import Severity
-from assaymark.store import figure_days, figure_verdicts
+from assaymark.store import figure_days, figure_endorsed, figure_verdicts
+from assaymark.store.figure_endorsed import Endorsed
 from assaymark.store.figure_sums import ALL, BAND_COUNT, BANDS, Cells, Counted, day_of, end_of, summed
 from assaymark.store.figure_verdicts import Coverage, Existing, Running, Told, Weakened, percentile
 from assaymark.store.narrowing import Teams
@@ -51,17 +52,6 @@ class Scope(Struct, frozen=True):
     @property
     def layers(self) -> list[str]:
         return [self.layer.value] if self.layer else [each.value for each in Layer]
-
-
-class Endorsed(Struct, frozen=True):
-    """Of what runs."""
-
-    running: int
-    endorsed: int
-
-
-ENDORSED: tuple[Callable[[sa.Connection, Scope, Instant], Endorsed], ...] = ()
-"""Who knows what is endorsed; nobody until endorsements are issued, and then the figure says that it is unknown."""
 
 
 class Row(Struct, frozen=True):
@@ -181,7 +171,7 @@ def read(reading: Reading, at: Instant) -> Figures:
         weakened=_weakened(connection, scope, at, ids),
         coverage=figure_verdicts.coverage(rows),
         running=figure_verdicts.running(connection, at, rows),
-        endorsed=next((ask(connection, scope, at) for ask in ENDORSED), None),
+        endorsed=figure_endorsed.endorsed(connection, at, rows),
         speed=_speed(_told(connection, scope, (begin, at), ids)),
         levels=tuple(sorted(levels.items())),
     )

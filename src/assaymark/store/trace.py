@@ -3,8 +3,10 @@
 A digest, a commit (also its beginning), the name of a host, image or environment, an address, or somebody: each is a set of heads that were
 judged. Deployments tie digests to the commits that they were built from, environments and hosts to the digests that run in them.
 
-Guarantees: reads rows that deployments, triggers and verdicts left, and adds nothing to them; bounded; only what the asker's teams hold.
-Not here: endorsements, which nobody issues yet; `Trace.endorsement` says so.
+It ends in endorsements: what was signed about those heads, with its standing as the rows say; `server.work.approval` verifies.
+
+Guarantees: reads rows that deployments, triggers, verdicts and endorsements left, and adds nothing to them; bounded; only what the asker's
+teams hold.
 """
 
 from __future__ import annotations
@@ -19,16 +21,16 @@ from msgspec import Struct
 
 from assaymark.model.assessment import AssessmentId, Instant, RepositoryId, SubjectId
 from assaymark.model.trigger import MergeRequest, SubjectKind
-from assaymark.store import assessments, subjects
+from assaymark.store import assessments, endorsements, subjects
 from assaymark.store.assessments import AssessmentRow
+from assaymark.store.endorsements import EndorsementRow
 from assaymark.store.narrowing import Teams, of_teams, unled
 from assaymark.store.subjects import SubjectRow
-from assaymark.store.tables import assessment, repository, subject
+from assaymark.store.tables import assessment, endorsed_digest, endorsement, repository, subject
 
 SHOWN = 20
 """Rows of each step."""
 LONGEST = 500
-NOT_ISSUED = "no endorsement is issued by this server yet"
 _MOST_HEADS = 50
 _HEX = re.compile(r"(?:(?:git-)?sha(?:1|256):)?[0-9a-fA-F]{7,64}")
 _RUNS = (SubjectKind.ENVIRONMENT.value, SubjectKind.HOST.value, SubjectKind.ENDPOINT.value, SubjectKind.ACCOUNT.value)
@@ -41,6 +43,7 @@ class Asker(Struct, frozen=True):
 
     subjects: Teams
     assessments: Teams
+    endorsements: Teams = None
 
 
 class Commit(Struct, frozen=True):
@@ -71,6 +74,9 @@ class Trace(Struct, frozen=True):
     asked: str
     taken_for: str
     endorsement: str
+    """In a sentence: whether it is endorsed."""
+    endorsements: tuple[EndorsementRow, ...]
+    """Those in force first."""
     made: tuple[SubjectRow, ...]
     """What runs or was published: environments, hosts, images, releases."""
     checks: tuple[AssessmentRow, ...]
@@ -79,7 +85,7 @@ class Trace(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.made or self.checks or self.commits or self.people)
+        return not (self.endorsements or self.made or self.checks or self.commits or self.people)
 
 
 class _Told(Struct, frozen=True):
@@ -97,7 +103,7 @@ class _Facts(Struct, frozen=True):
     commit: str = ""
 
 
-def trace(connection: sa.Connection, text: str, asker: Asker) -> Trace:
+def trace(connection: sa.Connection, text: str, asker: Asker, now: Instant) -> Trace:
     """Everything that hangs together with what is asked."""
     text = text.strip()[:LONGEST]
     finder = _Finder(connection, asker)
@@ -107,10 +113,12 @@ def trace(connection: sa.Connection, text: str, asker: Asker) -> Trace:
         chosen = finder.judged(heads)
     rows = assessments.rows_of(connection, chosen, None)
     made = finder.made(heads)
+    endorsed = finder.endorsed(heads, now)
     return Trace(
         asked=text,
         taken_for=taken_for,
-        endorsement=NOT_ISSUED,
+        endorsement=_sentence(endorsed),
+        endorsements=tuple(endorsed),
         made=tuple(subjects.rows_of(connection, made, None)),
         checks=tuple(row for row in rows if row.verdict)[:SHOWN],
         commits=tuple(finder.commits(chosen)),
@@ -151,7 +159,27 @@ class _Finder:
             )
         by_verdict = sa.select(a.head).where(a.verdict == digest, *of_teams(unled(a.team), self._asker.assessments)).limit(SHOWN)
         found |= set(self._connection.execute(by_verdict).scalars())
+        found |= self._endorsed_heads(digest)
         return found or ({digest} if len(digits) in (40, 64) else set())
+
+    def _endorsed_heads(self, digest: str) -> set[str]:
+        """Of endorsements of this name, or about what has this digest: a tree, a platform of an image, its configuration."""
+        e, d = endorsement.c, endorsed_digest.c
+        mine = of_teams(unled(e.team), self._asker.endorsements)
+        spelled = [f"{kind}:{digest.rpartition(':')[2]}" for kind in ("sha256", "gitCommit", "gitTree")]
+        about = sa.select(e.head).join(endorsed_digest, d.endorsement == e.id).where(d.digest.in_(spelled), *mine)
+        by_name = sa.select(e.head).where(e.digest == spelled[0], *mine)
+        rows = self._connection.execute(sa.union(about, by_name).limit(_MOST_HEADS)).scalars()
+        return set(rows)
+
+    def endorsed(self, heads: set[str], now: Instant) -> list[EndorsementRow]:
+        """What was signed about these heads."""
+        if not heads:
+            return []
+        digests = {f"{kind}:{head.rpartition(':')[2]}" for head in heads for kind in ("sha256", "gitCommit")}
+        asked = endorsements.Filter(digests=tuple(sorted(digests)))
+        rows, _ = endorsements.page(self._connection, self._asker.endorsements, asked, now, endorsements.Part(limit=SHOWN))
+        return sorted(rows, key=lambda row: (not row.is_valid, -row.id))
 
     def _named(self, text: str) -> list[SubjectRow]:
         """Subjects of this name, key or address."""
@@ -234,6 +262,14 @@ class _Finder:
             did = request.title if request is not None else ""
             found.setdefault((row.actor, did or row.trigger), Person(row.actor, did, row.trigger, row.queued_at, AssessmentId(row.id)))
         return list(found.values())[:SHOWN]
+
+
+def _sentence(rows: Sequence[EndorsementRow]) -> str:
+    if not rows:
+        return "no endorsement names it"
+    if rows[0].is_valid:
+        return "it is endorsed"
+    return "its endorsement was taken back" if rows[0].withdrawn_at is not None else "its endorsement has ended"
 
 
 def _spelled(heads: Iterable[str]) -> list[str]:

@@ -23,6 +23,8 @@ def get_trace(call: Call, q: str) -> Trace:
 
 def look(call: Call, text: str) -> Trace:
     """The same for pages."""
-    asker = Asker(call.who.teams_with(Permission.SUBJECTS_READ), call.who.teams_with(Permission.ASSESSMENTS_READ))
+    who = call.who
+    permissions = (Permission.SUBJECTS_READ, Permission.ASSESSMENTS_READ, Permission.ENDORSEMENTS_READ)
+    asker = Asker(*(who.teams_with(permission) for permission in permissions))
     with call.service.database.read() as connection:
-        return trace(connection, text, asker)
+        return trace(connection, text, asker, call.service.now())

@@ -23,14 +23,9 @@ class Signed(Struct, frozen=True):
 
 def sign(service: Service, connection: sa.Connection, payload_type: str, payload: bytes) -> Signed:
     """An envelope by the present key, within the caller's transaction."""
-    key = signer(service, connection)
-    return Signed(dsse.written(dsse.sign(payload_type, payload, key)), key.public.id)
-
-
-def signer(service: Service, connection: sa.Connection) -> keys.KeySigner:
-    """What signs by the present key, within the caller's transaction."""
     row, sealed = _present(service, connection)
-    return keys.private_key(service.vault.open(_name(row.keyid), sealed).value)
+    key = keys.private_key(service.vault.open(_name(row.keyid), sealed).value)
+    return Signed(dsse.written(dsse.sign(payload_type, payload, key)), row.keyid)
 
 
 def ensure(service: Service, connection: sa.Connection) -> KeyRow:

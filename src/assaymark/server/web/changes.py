@@ -16,9 +16,12 @@ from assaymark.model.verdict import Verdict
 from assaymark.server.problem import not_found
 from assaymark.server.web import asking, talk
 from assaymark.server.web.screen import Screen, Visit
-from assaymark.store import assessments, findings, progress, teams
+from assaymark.server.work import endorsing
+from assaymark.store import approvals, assessments, endorsements, findings, progress, teams
+from assaymark.store.approvals import ApprovalRequest
 from assaymark.store.assessments import AssessmentPage, Filter
 from assaymark.store.comments import About
+from assaymark.store.endorsements import EndorsementRow
 from assaymark.store.tables import finding
 from assaymark.views import html
 from assaymark.views.options import Options
@@ -60,6 +63,7 @@ def show_change(visit: Visit) -> Response:
         if page is None or not visit.who.may(Permission.ASSESSMENTS_READ, page.row.team):
             raise not_found("this change")
         done = progress.read(connection, number)
+        signed = _endorsing(visit, connection, page)
     trigger = msgspec.json.decode(page.trigger_details, type=Trigger)
     state = AssessmentState(page.row.state)
     heading = body = None
@@ -79,10 +83,28 @@ def show_change(visit: Visit) -> Response:
         trigger=trigger,
         done=done,
         has_ended=state in TERMINAL,
+        endorsing=signed,
         heading=heading,
         body=body,
         talk=talk.conversation(visit, About.ASSESSMENT, number),
     )
+
+
+class Endorsing(Struct, frozen=True):
+    """What became of a pass, as far as the visitor may know."""
+
+    endorsement: EndorsementRow | None = None
+    request: ApprovalRequest | None = None
+    may_ask: bool = False
+
+
+def _endorsing(visit: Visit, connection: sa.Connection, page: AssessmentPage) -> Endorsing:
+    row, now = page.row, visit.service.now()
+    if row.state != AssessmentState.PASS or not visit.who.may(Permission.ENDORSEMENTS_READ, row.team):
+        return Endorsing()
+    made = endorsements.of_assessment(connection, row.id, now)
+    may_ask = visit.who.may(Permission.ENDORSEMENTS_ASK, row.team) and not endorsing.problem(connection, row.id, now)
+    return Endorsing(made, approvals.last_of(connection, row.id), may_ask)
 
 
 def _stopping(visit: Visit, verdict: Verdict) -> tuple[Stopping, ...]:

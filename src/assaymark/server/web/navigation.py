@@ -25,6 +25,7 @@ PLACES = (
     Place("/items", "Items", "i"),
     Place("/subjects", "Subjects", "s"),
     Place("/trace", "Trace", "t"),
+    Place("/endorsements", "Endorsements", "n"),
     Place("/posture", "Posture", "p"),
     Place("/decisions", "Decisions", "d"),
     Place("/report", "Report", "r"),

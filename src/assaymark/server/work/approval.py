@@ -18,7 +18,8 @@ from assaymark.errors import SubjectUnreadable
 from assaymark.model.digest import Digest
 from assaymark.server.service import Service
 from assaymark.server.work import neighbours
-from assaymark.store import endorsements
+from assaymark.server.work.trusting import trust_of
+from assaymark.store import endorsements, log
 from assaymark.store.endorsements import EndorsementRow
 from assaymark.store.narrowing import Teams
 
@@ -50,7 +51,7 @@ class Asking:
 
     def __init__(self, service: Service, link: sa.Connection) -> None:
         self._service, self._link = service, link
-        self._trust = _opened_trust(neighbours.trust_of(service, link))
+        self._trust = _opened_trust(trust_of(service, link))
         self._revoked = _opened_revocations(neighbours.revocations_of(link))
         self._now = service.now()
 
@@ -68,8 +69,8 @@ class Asking:
         return verify(data, digest, expected, self._trust, self._revoked, now=self._now, logged=logged)
 
     def _missing_in_log(self, name: str) -> str:
-        log = self._trust.trust.log
-        if log is None or not log.required or neighbours.line_of(self._link, name) is not None:
+        wanted = self._trust.trust.log
+        if wanted is None or not wanted.required or log.endorsed(self._link, name) is not None:
             return ""
         return "it does not stand in the log of this server"
 

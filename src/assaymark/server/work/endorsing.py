@@ -17,28 +17,31 @@ import sqlalchemy as sa
 import structlog
 from msgspec import Struct
 
-from assaymark.endorsement import approval, bundle, dsse
+from assaymark.endorsement import approval, bundle, dsse, wording
+from assaymark.endorsement.approval import Approval, Source
+from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.endorsement.statement import PAYLOAD_TYPE
 from assaymark.endorsement.verify import Expected
+from assaymark.endorsement.wording import Ground, digests, main_digest
 from assaymark.errors import UsageError
-from assaymark.model.access import PersonId
 from assaymark.model.assessment import SECOND, AssessmentId, AssessmentState, Instant
 from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, endorsing_text, neighbours
+from assaymark.server.work import cases, endorsing_evidence, endorsing_ground
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
-from assaymark.server.work.endorsing_jobs import ENDORSABLE, SECONDS
-from assaymark.server.work.endorsing_terms import Terms, terms_of
-from assaymark.server.work.endorsing_text import Ground, digests, main_digest
+from assaymark.server.work.endorsing_jobs import ENDORSABLE, SECONDS, By
+from assaymark.server.work.endorsing_terms import EndorsingTerms, terms_of
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.publish import publish
+from assaymark.server.work.signers import signer_of
+from assaymark.server.work.trusting import verifier_of
 from assaymark.server.work.watch import Watch
-from assaymark.store import approvals, components, endorsements, evidence, trail
-from assaymark.store.approvals import RequestRow, State
+from assaymark.store import approvals, components, endorsements, evidence, log, trail
+from assaymark.store.approvals import ApprovalRequest, State
 from assaymark.store.narrowing import Teams
 from assaymark.store.tables import assessment
 from assaymark.store.trail import Action
@@ -48,13 +51,6 @@ _MOST_LINEAGE = 8
 _DAY = 86_400 * SECOND
 _log = structlog.get_logger("assaymark.endorsing")
 a = assessment.c
-
-
-class Asked(Struct, frozen=True):
-    """By whom it is asked for; by nobody, where the terms say that a pass is endorsed."""
-
-    login: str = ""
-    person: PersonId | None = None
 
 
 class Passed(Struct, frozen=True):
@@ -73,7 +69,7 @@ def endorse(service: Service, arguments: Mapping[str, Any], attempt: Attempt) ->
         SubjectUnreadable: when what it is about cannot be read now; the queue tries again.
     """
     number = AssessmentId(int(arguments["assessment"]))
-    asked = Asked(str(arguments.get("login") or ""), arguments.get("person"))
+    asked = By(str(arguments.get("login") or ""), arguments.get("person"))
     with service.database.read() as link:
         why = problem(link, number, service.now())
         is_done = endorsements.of_assessment(link, number, service.now()) is not None
@@ -83,7 +79,7 @@ def endorse(service: Service, arguments: Mapping[str, Any], attempt: Attempt) ->
         return
     data = service.blobs.get(Digest(found.blob))
     verdict = msgspec.json.decode(data, type=Verdict)
-    why = endorsing_text.refusal(verdict, service.now())
+    why = wording.refusal(verdict, service.now())
     try:
         looked = None if why else endorsing_ground.look(service, found.case, Watch(service, attempt, SECONDS * 0.9))
     except UsageError as error:
@@ -91,8 +87,11 @@ def endorse(service: Service, arguments: Mapping[str, Any], attempt: Attempt) ->
     if looked is None:
         _refused(service, number, asked, why)
         return
-    with service.database.write() as link:
-        why = _settle(_Doing(service, link, found, verdict, looked, asked), data)
+    try:
+        with service.database.write() as link:
+            why = _settle(_Doing(service, link, found, verdict, looked, asked), data)
+    except _DisbelievedError as error:
+        why = str(error)
     _refused(service, number, asked, why)
 
 
@@ -142,7 +141,7 @@ class _Doing(Struct, frozen=True):
     found: Passed
     verdict: Verdict
     looked: Looked
-    asked: Asked
+    asked: By
 
     @property
     def number(self) -> AssessmentId:
@@ -164,14 +163,15 @@ def _settle(doing: _Doing, data: bytes) -> str:
         return why
     terms, request = terms_of(link, case.team), approvals.last_of(link, doing.number)
     if request is not None and request.state is State.APPROVED:
-        return _issue(doing, data, terms, request)
-    if terms.people:
+        _issue(doing, data, terms, request)
+    elif terms.people:
         _ask_people(doing, terms, request)
-        return ""
-    return _issue(doing, data, terms, None)
+    else:
+        _issue(doing, data, terms, None)
+    return ""
 
 
-def _ask_people(doing: _Doing, terms: Terms, before: RequestRow | None) -> None:
+def _ask_people(doing: _Doing, terms: EndorsingTerms, before: ApprovalRequest | None) -> None:
     """One request waits; after a refusal only somebody who asks again makes another."""
     if before is not None and (before.state is State.WAITING or not doing.asked.login):
         return
@@ -184,54 +184,78 @@ def _ask_people(doing: _Doing, terms: Terms, before: RequestRow | None) -> None:
             person=asked.person, authors=tuple(authors), people=terms.people, at=service.now(),
         ),
     )  # fmt: skip
-    title = f"{doing.looked.name} waits for {terms.people} to approve it"
+    title, path = f"{doing.looked.name} waits for {terms.people} to approve it", f"/endorsement-requests/{number}"
     publish(
         service, doing.link,
         Happening(
-            HappeningKind.APPROVAL_ASKED, service.now(), case.team, title, f"/approvals/{number}", subject=case.subject, actor=asked.login,
+            HappeningKind.APPROVAL_ASKED, service.now(), case.team, title, path, subject=case.subject, actor=asked.login,
             data={"assessment": str(doing.number), "request": str(number), "head": case.head, "people": str(terms.people)},
         ),
     )  # fmt: skip
 
 
-def _issue(doing: _Doing, data: bytes, terms: Terms, request: RequestRow | None) -> str:
-    """Sign it and write it down; why not, when even the server would not believe it."""
-    service, link, looked, case = doing.service, doing.link, doing.looked, doing.found.case
-    now = service.now()
-    sets = [packages for _, packages in looked.stock]
-    components.add(link, sets, now)
-    packages = tuple(dict.fromkeys(components.keep(service.blobs, each) for each in sets))
-    brought = _evidence(doing, data)
-    ground = Ground(
-        subjects=looked.subjects, resource=looked.resource, is_source=looked.is_source, server=service.settings.url,
-        verified_at=doing.found.finished_at, base=looked.base, lineage=_lineage(doing), packages=packages,
-        evidence=tuple(dict.fromkeys(row.digest for row in brought)), approved_by=request.approved_by if request is not None else (),
-    )  # fmt: skip
-    said = endorsing_text.write(doing.verdict, ground, terms)
-    signer = neighbours.signer_of(service, link)
-    payload = approval.write(looked.subjects, said)
-    envelope = dsse.sign(PAYLOAD_TYPE, payload, signer)
-    signed = bundle.written(envelope)
-    believed = Asking(service, link).of_bytes(signed, main_digest(looked.subjects), Expected(), is_logged=True)
+def _issue(doing: _Doing, data: bytes, terms: EndorsingTerms, request: ApprovalRequest | None) -> None:
+    """Sign it and write it down.
+
+    Raises:
+        _DisbelievedError: when even the server would not believe it.
+    """
+    service, link, subjects = doing.service, doing.link, doing.looked.subjects
+    packages, brought = _packages(doing), _evidence(doing, data)
+    ground = _ground(doing, terms, request, packages, brought)
+    said = wording.write(doing.verdict, ground)
+    signer = signer_of(service, link)
+    payload = approval.write(subjects, said)
+    signed = bundle.written(dsse.sign(PAYLOAD_TYPE, payload, signer))
+    believed = Asking(service, link).of_bytes(signed, main_digest(subjects), Expected(), is_logged=True)
     if not believed.ok:
-        return "; ".join(f"{each.reason.value}: {each.text}" for each in believed.refused)
+        raise _DisbelievedError("; ".join(f"{each.reason.value}: {each.text}" for each in believed.refused))
     name = Digest("sha256:" + hashlib.sha256(payload).hexdigest())
-    new = endorsements.New(
-        digest=name, bundle=service.blobs.put(signed), assessment=doing.number, subject=case.subject, team=case.team, kind=case.kind.value,
-        head=case.head, resource=looked.resource, verifier=said.verifier.id, engine=f"assaymark@{said.verifier.version['assaymark']}",
-        rules=said.verifier.version["rules"], policy=doing.verdict.policy_digest, advisories=said.extension.advisories,
-        verdict=doing.found.blob, levels=said.verified_levels, environments=said.extension.environments,
-        approved_by=said.extension.approved_by, verified_at=said.verified_at, expires_at=said.expires_at, made_at=now,
-        asked_by=doing.asked.login or (request.asked_by if request is not None else ""),
-        person=doing.asked.person or (request.person if request is not None else None),
-    )  # fmt: skip
+    new = _row(doing, said, request, (name, service.blobs.put(signed)))
     index = endorsements.Index(
-        digests=digests(looked.subjects), keys=(signer.public.id,), packages=packages, lineage=ground.lineage,
-        layers=looked.layers[-1] if looked.layers else "", evidence=tuple(row.id for row in brought),
+        digests=digests(subjects), keys=(signer.public.id,), packages=packages, lineage=ground.lineage,
+        layers=doing.looked.layers[-1] if doing.looked.layers else "", evidence=tuple(row.id for row in brought),
     )  # fmt: skip
     if endorsements.add(link, new, index) is not None:
         _tell(doing, new, index)
-    return ""
+
+
+class _DisbelievedError(Exception):
+    """Rolls back what was begun."""
+
+
+def _ground(
+    doing: _Doing, terms: EndorsingTerms, request: ApprovalRequest | None, packages: tuple[str, ...], brought: list[evidence.EvidenceRow]
+) -> Ground:
+    service, looked, server = doing.service, doing.looked, doing.service.settings.url
+    named = dict.fromkeys(row.digest for row in brought)
+    return Ground(
+        subjects=looked.subjects, resource=looked.resource, is_source=looked.is_source, verifier=verifier_of(service),
+        policy=f"{server}/policies", verified_at=doing.found.finished_at, days=terms.days, environments=terms.environments,
+        base=looked.base, lineage=_lineage(doing), packages=packages,
+        evidence=tuple(Source(f"{server}/api/v1/evidence/{each}", wording.digest_of(each)) for each in named),
+        approved_by=request.approved_by if request is not None else (),
+    )  # fmt: skip
+
+
+def _row(doing: _Doing, said: Approval, request: ApprovalRequest | None, names: tuple[Digest, Digest]) -> endorsements.New:
+    case, asked = doing.found.case, doing.asked
+    return endorsements.New(
+        digest=names[0], bundle=names[1], assessment=doing.number, subject=case.subject, team=case.team, kind=case.kind.value,
+        head=case.head, resource=said.resource_uri, verifier=said.verifier.id, engine=f"assaymark@{said.verifier.version['assaymark']}",
+        rules=said.verifier.version["rules"], policy=doing.verdict.policy_digest, advisories=said.extension.advisories,
+        verdict=doing.found.blob, levels=said.verified_levels, environments=said.extension.environments,
+        approved_by=said.extension.approved_by, verified_at=said.verified_at, expires_at=said.expires_at, made_at=doing.service.now(),
+        asked_by=asked.login or (request.asked_by if request is not None else ""),
+        person=asked.person or (request.person if request is not None else None),
+    )  # fmt: skip
+
+
+def _packages(doing: _Doing) -> tuple[str, ...]:
+    """What it holds, kept so that a component leads to it."""
+    sets = [packages for _, packages in doing.looked.stock]
+    components.add(doing.link, sets, doing.service.now())
+    return tuple(dict.fromkeys(components.keep(doing.service.blobs, each) for each in sets))
 
 
 def _evidence(doing: _Doing, data: bytes) -> list[evidence.EvidenceRow]:
@@ -275,10 +299,10 @@ def _tell(doing: _Doing, new: endorsements.New, index: endorsements.Index) -> No
         link, Action(new.made_at, actor, "endorsement.made", "success", new.person, "endorsement", new.digest, new.team, "", facts)
     )
     details = {"resource": new.resource, "bundle": new.bundle, "expires": approval.stamp(new.expires_at), "keyid": index.keys[0]}
-    neighbours.append(link, new.made_at, actor, (index.digests, new.digest, details), new.team)
+    log.append(link, [Entry(EntryType.ENDORSE, new.made_at, actor, index.digests, new.digest, details)], team=new.team)
 
 
-def _refused(service: Service, number: AssessmentId, asked: Asked, why: str) -> None:
+def _refused(service: Service, number: AssessmentId, asked: By, why: str) -> None:
     """Say why in the trail and to the request that waits, if there is one; nothing when nothing was refused."""
     if not why:
         return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from assaymark.jobs.job import Job, Priority
-from assaymark.model.access import TeamId
+from assaymark.model.access import PersonId, TeamId
 from assaymark.model.assessment import AssessmentId
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Outcome, Verdict
@@ -17,6 +18,17 @@ ENDORSABLE = frozenset({SubjectKind.BRANCH, SubjectKind.TAG, SubjectKind.RELEASE
 SECONDS = 600
 
 
+class By(Struct, frozen=True):
+    """By whom it is asked for."""
+
+    login: str = ""
+    person: PersonId | None = None
+
+
+NOBODY = By()
+"""The terms say that a pass is endorsed."""
+
+
 def after_verdict(service: Service, link: sa.Connection, about: tuple[AssessmentId, SubjectKind, TeamId | None], verdict: Verdict) -> None:
     """Of an assessment that ends now: only a pass, and only where the terms say so."""
     number, kind, team = about
@@ -24,7 +36,8 @@ def after_verdict(service: Service, link: sa.Connection, about: tuple[Assessment
         put(service, link, number)
 
 
-def put(service: Service, link: sa.Connection, number: AssessmentId, *, priority: Priority = Priority.FEEDBACK) -> None:
+def put(service: Service, link: sa.Connection, number: AssessmentId, by: By = NOBODY, *, priority: Priority = Priority.FEEDBACK) -> None:
     """Have it endorsed, within the caller's transaction; a job that waits for the same already is enough."""
     name = f"endorse:{number}"
-    service.queue.put(link, Job("endorse", {"assessment": number}, key=name, lock=name, priority=priority, seconds=SECONDS))
+    asked: dict[str, int | str | bool | None] = {"assessment": number, "login": by.login, "person": by.person}
+    service.queue.put(link, Job("endorse", asked, key=name, lock=name, priority=priority, seconds=SECONDS))

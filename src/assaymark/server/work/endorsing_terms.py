@@ -20,7 +20,7 @@ MOST_DAYS = 366
 MOST_PEOPLE = 9
 
 
-class Terms(Struct, frozen=True, forbid_unknown_fields=True):
+class EndorsingTerms(Struct, frozen=True, forbid_unknown_fields=True):
     """How this server, or this team, endorses."""
 
     automatic: bool = False
@@ -33,20 +33,20 @@ class Terms(Struct, frozen=True, forbid_unknown_fields=True):
     """How many have to approve, besides whoever asked and whoever made it."""
 
 
-def terms_of(link: sa.Connection, team: TeamId | None) -> Terms:
+def terms_of(link: sa.Connection, team: TeamId | None) -> EndorsingTerms:
     """What counts for a team's things."""
-    server = setting_rows.get(link, _NAME, Terms, Terms())
-    return server if team is None else setting_rows.get(link, _of(team), Terms, server)
+    server = setting_rows.get(link, _NAME, EndorsingTerms, EndorsingTerms())
+    return server if team is None else setting_rows.get(link, _of(team), EndorsingTerms, server)
 
 
-def own_terms(link: sa.Connection, team: TeamId | None) -> Terms | None:
+def own_terms(link: sa.Connection, team: TeamId | None) -> EndorsingTerms | None:
     """What was set for the team itself, or (None) for the server; None when nothing was."""
-    missing = Terms(people=-1)
-    found = setting_rows.get(link, _NAME if team is None else _of(team), Terms, missing)
+    missing = EndorsingTerms(people=-1)
+    found = setting_rows.get(link, _NAME if team is None else _of(team), EndorsingTerms, missing)
     return None if found is missing else found
 
 
-def put(link: sa.Connection, team: TeamId | None, wanted: Terms | None, at: Instant) -> None:
+def put(link: sa.Connection, team: TeamId | None, wanted: EndorsingTerms | None, at: Instant) -> None:
     """Set it; None: what counts for all counts for this team again."""
     name = _NAME if team is None else _of(team)
     if wanted is None:

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from assaymark.checks.application.dependencies.check import Dependencies
 from assaymark.endorsement.approval import APPROVED, APPROVED_SOURCE, PASSED, Approval, Extension, Source, Verifier, WaiverNote, stamp
 from assaymark.endorsement.statement import Named
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.model.finding import Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, Outcome, State, Verdict
-from assaymark.server.work.endorsing_terms import Terms
 
 _DAY = 86_400 * SECOND
+_DEPENDENCIES = "dependencies"
+"""The check whose knowledge is a snapshot of advisories."""
 _OTHER = re.compile(r"[^A-Z0-9]+")
 _RANKS = {each.value: each.rank for each in Severity}
 
@@ -33,21 +33,21 @@ class Ground(Struct, frozen=True):
     resource: str
     is_source: bool
     """A commit, and no artifact."""
-    server: str
-    """Address of the server that judged."""
+    verifier: str
+    """Id of whoever judged."""
+    policy: str
+    """Where the policy can be read; its digest is the verdict's."""
     verified_at: Instant
+    days: int
+    """How long it holds."""
+    environments: tuple[str, ...] = ()
     base: str = ""
     """``<algorithm>:<hex>`` of what it was compared with."""
     lineage: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-    """Digests of the evidence statements."""
+    evidence: tuple[Source, ...] = ()
+    """Evidence statements, by digest."""
     approved_by: tuple[str, ...] = ()
-
-
-def verifier_of(server: str) -> str:
-    """Id of a server as whoever judges; the number rises when what it means to pass is another thing."""
-    return f"{server}/verifier/1"
 
 
 def refusal(verdict: Verdict, now: Instant) -> str:
@@ -64,7 +64,7 @@ def refusal(verdict: Verdict, now: Instant) -> str:
     return ""
 
 
-def write(verdict: Verdict, ground: Ground, terms: Terms) -> Approval:
+def write(verdict: Verdict, ground: Ground) -> Approval:
     """The approval.
 
     Raises:
@@ -73,23 +73,23 @@ def write(verdict: Verdict, ground: Ground, terms: Terms) -> Approval:
     if verdict.outcome is not Outcome.PASS:
         raise ValueError("only a pass is endorsed")
     return Approval(
-        verifier=Verifier(verifier_of(ground.server), {"assaymark": verdict.tool_version, "rules": verdict.knowledge}),
+        verifier=Verifier(ground.verifier, {"assaymark": verdict.tool_version, "rules": verdict.knowledge}),
         time_verified=stamp(ground.verified_at),
         resource_uri=ground.resource,
-        policy=Source(f"{ground.server}/policies", _digest(verdict.policy_digest)),
+        policy=Source(ground.policy, digest_of(verdict.policy_digest)),
         verification_result=PASSED,
         verified_levels=levels(verdict, is_source=ground.is_source),
         extension=Extension(
-            expires=stamp(_ends(verdict, ground.verified_at, terms)),
-            environments=terms.environments,
+            expires=stamp(_ends(verdict, ground)),
+            environments=ground.environments,
             lineage=ground.lineage,
             baseline=ground.base,
             waivers=_waivers(verdict),
-            advisories=next((run.knowledge for run in verdict.checks if run.check == Dependencies.id), ""),
+            advisories=next((run.knowledge for run in verdict.checks if run.check == _DEPENDENCIES), ""),
             approved_by=ground.approved_by,
             packages=ground.packages,
         ),
-        input_attestations=tuple(Source(f"{ground.server}/api/v1/evidence/{each}", _digest(each)) for each in ground.evidence),
+        input_attestations=ground.evidence,
     )
 
 
@@ -144,13 +144,14 @@ def _after(day: str) -> Instant:
     return Instant(int(found.timestamp()) * SECOND)
 
 
-def _ends(verdict: Verdict, begun: Instant, terms: Terms) -> Instant:
-    usual = Instant(begun + terms.days * _DAY)
+def _ends(verdict: Verdict, ground: Ground) -> Instant:
+    usual = Instant(ground.verified_at + ground.days * _DAY)
     waived = _waived_until(verdict)
     return usual if waived is None else min(usual, waived)
 
 
-def _digest(text: str) -> dict[str, str]:
+def digest_of(text: str) -> dict[str, str]:
+    """``<algorithm>:<hex>`` as in-toto writes it."""
     kind, _, value = text.partition(":")
     return {kind: value}
 

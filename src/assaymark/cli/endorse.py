@@ -1,0 +1,104 @@
+"""`assay endorse`: ask a server for an endorsement, or sign a passing verdict with a key of one's own where there is no server.
+
+Guarantees: nothing but a pass is endorsed; what is signed here is the commit that the verdict names, in the repository here, with its tree;
+a server signs with its own key, and gives none away.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from assaymark.errors import UsageError
+
+_MOST_BYTES = 256 << 20
+_REFUSED, _WAITS = 1, 5
+
+
+@click.command("endorse")
+@click.argument("subject", required=False, default="")
+@click.option("--server", default="", help="Address of the server that is asked; ASSAYMARK_SERVER by default.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File with the token; ASSAYMARK_TOKEN by default.")
+@click.option("--wait", type=click.IntRange(0, 3600), default=60, show_default=True, help="Seconds until the server has signed.")
+@click.option("--verdict", type=click.Path(path_type=Path), help="Sign this verdict here (`assay check --format json`), without a server.")
+@click.option("--key", default="", help="Where the key is: a file, or an address as pkcs11:…; with --verdict.")
+@click.option("--verifier", default="", help="Address that says who judged, as trust roots name it; with --verdict.")
+@click.option("--resource", default="", help="What it is about, as git+https://…; with --verdict.")
+@click.option("--environment", "environments", multiple=True, help="Where it may run, several times; anywhere without it; with --verdict.")
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How long it holds; with --verdict.")
+@click.option("-o", "--output", default="", help="Write the bundle to this file; without it, only its name is printed.")
+def command(
+    subject: str,
+    server: str,
+    token_file: Path | None,
+    wait: int,
+    verdict: Path | None,
+    key: str,
+    verifier: str,
+    resource: str,
+    environments: tuple[str, ...],
+    days: int,
+    output: str,
+) -> None:
+    """Have SUBJECT endorsed: a commit (HEAD without one) or an image's digest, which the server judged and which passed.
+
+    With --verdict it is signed here. Ends with 0 when it is endorsed, 1 when it is refused, 5 when people have to approve first.
+    """
+    if verdict is not None:
+        from assaymark.cli.endorse_here import NotPassedError, Order, sign
+
+        try:
+            data, name = sign(_read(verdict), Order(subject, key, verifier, resource, environments, days))
+        except NotPassedError as error:
+            click.echo(error.diagnosis(), err=True)
+            sys.exit(_REFUSED)
+    else:
+        if key or verifier or resource or environments:
+            raise UsageError("--key, --verifier, --resource and --environment are for --verdict", advice="leave them out to ask a server")
+        from assaymark.cli.endorse_there import Asked, State, ask
+
+        found = ask(Asked(server, token_file, _meant(subject), wait, wants_bundle=bool(output)))
+        if found.state is not State.ENDORSED:
+            click.echo(found.text, err=True)
+            sys.exit(_REFUSED if found.state is State.REFUSED else _WAITS)
+        data, name = found.bundle, found.endorsement
+    if output:
+        _write(Path(output), data)
+    click.echo(name)
+
+
+def _meant(subject: str) -> str:
+    """The digest that the words mean: as they stand, or of a commit in the repository here."""
+    if ":" in subject:
+        return subject
+    from assaymark.cli.place import repository_here
+    from assaymark.subjects.commits import resolve
+
+    repository = repository_here()
+    if repository is not None:
+        return resolve(repository, subject or "HEAD").oid
+    if not subject:
+        raise UsageError("it is not said what is to be endorsed", advice="name a commit or an image's digest, or go into a repository")
+    return subject
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error)) from error
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{path} is too large", why=f"at most {_MOST_BYTES} bytes are read")
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    draft = path.with_name(path.name + ".draft")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written", why=error.strerror or str(error)) from error
