@@ -27,6 +27,7 @@ PLACES = (
     Place("/trace", "Trace", "t"),
     Place("/posture", "Posture", "p"),
     Place("/decisions", "Decisions", "d"),
+    Place("/revocations", "Revocations", "v"),
     Place("/report", "Report", "r"),
     Place("/policies", "Policies", "o"),
     Place("/repositories", "Repositories", "e"),
