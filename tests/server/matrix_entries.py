@@ -286,6 +286,12 @@ class Stage:
         with self.service.database.write() as connection:
             return wishes.add(connection, wish, self.now)
 
+    def revocation(self) -> int:
+        """Of something of the team."""
+        return self.write(
+            t.revocation, target="subject", name=f"sha256:{next(self._numbers):064x}", reason=MARK, at=self.now, actor="ana", team=self.own
+        )
+
     @property
     def soon(self) -> str:
         """A last day."""
@@ -665,6 +671,15 @@ ENTRIES: dict[str, Entry] = {
     "get_endorsement_request": Entry(Access.TEAM, on(request=Stage.endorsement_request)),
     "approve_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={})),
     "decline_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={"reason": "no"})),
+    # what was taken back
+    "list_revocations": Entry(Access.LISTED, listed(Stage.revocation)),
+    "get_revocation": Entry(Access.TEAM, on(revocation=Stage.revocation)),
+    "list_withdrawn": Entry(Access.TEAM, on(revocation=Stage.revocation)),
+    "list_running": Entry(Access.TEAM, on(revocation=Stage.revocation)),
+    "preview_revocation": Entry(Access.SOMEWHERE, _body(lambda _: {"target": "policy", "name": f"sha256:{'1' * 64}"})),
+    "make_revocation": Entry(
+        Access.EVERYWHERE, _body(lambda _: {"target": "policy", "name": f"sha256:{'1' * 64}", "reason": "it let too much through"})
+    ),
     # the trail
     "list_trail": Entry(Access.LISTED, listed(Stage.event)),
     "verify_trail": Entry(Access.EVERYWHERE),

@@ -44,6 +44,8 @@ class HappeningKind(StrEnum):
     POLICY_CHANGED = "policy.changed"
     ADVISORY_HIT = "advisory.hit"
     """New knowledge says that something that is held is weak."""
+    ENDORSEMENT_WITHDRAWN = "endorsement.withdrawn"
+    """What was approved is not any more: somebody revoked it, or new knowledge did."""
     ENDORSEMENT_MADE = "endorsement.made"
     """Something passed and was signed."""
     APPROVAL_ASKED = "approval.asked"

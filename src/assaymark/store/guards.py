@@ -19,6 +19,7 @@ _ENDS_ONCE = {
 _ONLY_GROWS = (
     "audit_event", "posture", "issued_report", "decision", "decision_step", "decision_answer", "policy_version", "policy_event",
     "log_entry", "log_subject", "log_tile", "log_checkpoint", "log_pin",
+    "revocation", "endorsement_withdrawal", "endorsement_doubt",
 )  # fmt: skip
 _NEVER_DELETED = (*_ENDS_ONCE, *_ONLY_GROWS)
 

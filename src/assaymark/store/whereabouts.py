@@ -123,7 +123,7 @@ def count(connection: sa.Connection, question: Question, scope: Scope) -> int:
     """How many subjects hold it, counted up to `MOST`."""
     if not (question.ranges or question.words):
         return 0
-    hits = _hits(question)
+    hits = hits_of(question)
     some = sa.select(holding.c.subject).select_from(hits).join(holding, holding.c.package_set == hits.c.package_set)
     some = some.join(subject, subject.c.id == holding.c.subject)
     return counted(connection, some.where(*_within(scope)).distinct(), MOST)
@@ -133,7 +133,7 @@ def _page(connection: sa.Connection, question: Question, scope: Scope) -> list[H
     """The narrow rows first, sorted and cut; names only for what is left."""
     if not (question.ranges or question.words):
         return []
-    hits = _hits(question)
+    hits = hits_of(question)
     order = (holding.c.subject, holding.c.id.label("holding"), hits.c.package, hits.c.version)
     narrow = (
         sa.select(*order)
@@ -185,7 +185,7 @@ def _within(scope: Scope) -> list[sa.ColumnElement[bool]]:
     return [*standing(holding, at), alive, *of_teams(subject.c.team, scope.teams)]
 
 
-def _hits(question: Question) -> sa.Subquery:
+def hits_of(question: Question) -> sa.Subquery:
     """Packages, versions and sets that are asked for."""
     parts: list[sa.Select[Any]] = []
     held, loose = component.c, unordered_component.c

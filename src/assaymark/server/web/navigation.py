@@ -28,6 +28,7 @@ PLACES = (
     Place("/endorsements", "Endorsements", "n"),
     Place("/posture", "Posture", "p"),
     Place("/decisions", "Decisions", "d"),
+    Place("/revocations", "Revocations", "v"),
     Place("/report", "Report", "r"),
     Place("/policies", "Policies", "o"),
     Place("/log", "Log", "l"),

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from assaymark.errors import SubjectNotFound, UsageError
 from assaymark.jobs.job import Job, Priority
 from assaymark.model.access import TeamId
-from assaymark.model.assessment import AssessmentState, Instant, SubjectId
+from assaymark.model.assessment import AssessmentId, AssessmentState, Instant, SubjectId
 from assaymark.model.decision import DecisionId, Scope, check_days, check_scope, check_words
 from assaymark.model.digest import Digest
 from assaymark.model.finding import Finding
@@ -32,6 +32,7 @@ from assaymark.server.work.deliver import announce
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.items import follow
 from assaymark.server.work.telling import tell_change
+from assaymark.server.work.withdrawing import revisit
 from assaymark.store import arrivals, deciding, decisions, trail
 from assaymark.store.arrivals import Arrival
 from assaymark.store.decisions import Draft, Said, Step
@@ -242,6 +243,8 @@ def judge_decided(service: Service, arguments: Mapping[str, Any], _attempt: Atte
     given = Given(decided_about(service, number, [each.finding for each in old.findings]))
     new, grounds = _read_again(service, last, old, given)
     if (new.findings, new.reasons) == (old.findings, old.reasons):
+        with service.database.write() as link:  # what came after the decision stands in the verdict without it
+            revisit(service, link, number, AssessmentId(last.id))
         return
     blob = service.blobs.put(packed(new))
     with service.database.write() as link:
@@ -260,6 +263,7 @@ def judge_decided(service: Service, arguments: Mapping[str, Any], _attempt: Atte
         tell_change(service, link, made, new)
         if new.outcome is not old.outcome or new.reasons != old.reasons:
             announce(service, link, made)
+        revisit(service, link, number, made)
 
 
 def _last(link: sa.Connection, number: SubjectId) -> Any:

@@ -29,7 +29,7 @@ from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases, endorsing_evidence, endorsing_ground
+from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, revoking
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
@@ -216,8 +216,10 @@ def _issue(doing: _Doing, data: bytes, terms: EndorsingTerms, request: ApprovalR
         digests=digests(subjects), keys=(signer.public.id,), packages=packages, lineage=ground.lineage,
         layers=doing.looked.layers[-1] if doing.looked.layers else "", evidence=tuple(row.id for row in brought),
     )  # fmt: skip
-    if endorsements.add(link, new, index) is not None:
+    made = endorsements.add(link, new, index)
+    if made is not None:
         _tell(doing, new, index)
+        revoking.settle(service, link, made)
 
 
 class _DisbelievedError(Exception):

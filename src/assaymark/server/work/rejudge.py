@@ -43,6 +43,7 @@ from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.holdings import grounds_of
 from assaymark.server.work.items import follow
 from assaymark.server.work.telling import tell_change, tell_hit
+from assaymark.server.work.withdrawing import revisit
 from assaymark.store import arrivals, components, held, snapshots
 from assaymark.store.arrivals import Arrival
 from assaymark.store.held import Holding, Remembered
@@ -58,7 +59,7 @@ _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAMED = 5
 
 Told = Callable[[Service, sa.Connection, SubjectId, AssessmentId], None]
-AFTERWARDS: tuple[Told, ...] = ()
+AFTERWARDS: tuple[Told, ...] = (revisit,)
 """Called in the transaction that records what new knowledge changed, e.g. to revisit what was endorsed on the ground of the old verdict."""
 
 

@@ -38,6 +38,7 @@ from assaymark.store.tables.people import (
     token,
 )
 from assaymark.store.tables.policies import policy_approval, policy_event, policy_outcome, policy_simulation, policy_source, policy_version
+from assaymark.store.tables.revocations import endorsement_doubt, endorsement_withdrawal, revocation
 from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
@@ -63,10 +64,13 @@ __all__ = [
     "digest",
     "endorsed_digest",
     "endorsement",
+    "endorsement_doubt",
     "endorsement_evidence",
+    "endorsement_key",
     "endorsement_part",
     "endorsement_request",
     "endorsement_vote",
+    "endorsement_withdrawal",
     "endorsing_key",
     "evidence",
     "federated_identity",
@@ -114,6 +118,7 @@ __all__ = [
     "report_entry",
     "report_link",
     "repository",
+    "revocation",
     "said",
     "saved_view",
     "schedule",

@@ -46,6 +46,25 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
     op.create_table(
+        "endorsement_doubt",
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("policy", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("endorsement", "policy", name=op.f("pk_endorsement_doubt")),
+    )
+    op.create_index(op.f("ix_endorsement_doubt_policy_endorsement"), "endorsement_doubt", ["policy", "endorsement"], unique=False)
+    op.create_table(
+        "endorsement_withdrawal",
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revocation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("endorsement", "revocation", name=op.f("pk_endorsement_withdrawal")),
+    )
+    op.create_index(
+        op.f("ix_endorsement_withdrawal_revocation_endorsement"), "endorsement_withdrawal", ["revocation", "endorsement"], unique=False
+    )
+    op.create_table(
         "endorsing_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("keyid", sa.Text(), nullable=False),
@@ -1494,6 +1513,34 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_entry")),
     )
     op.create_index(op.f("ix_report_entry_report_id"), "report_entry", ["report", "id"], unique=False)
+    op.create_table(
+        "revocation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("parent", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.Text(), server_default="", nullable=False),
+        sa.Column("until", sa.Text(), server_default="", nullable=False),
+        sa.Column("since_at", sa.BigInteger(), nullable=True),
+        sa.Column("until_at", sa.BigInteger(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("log_number", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_revocation_assessment")),
+        sa.ForeignKeyConstraint(["parent"], ["revocation.id"], name=op.f("fk_revocation_parent")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_revocation_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_revocation_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_revocation")),
+        sa.UniqueConstraint("target", "name", "since", "until", name=op.f("uq_revocation_target_name_since_until")),
+    )
+    op.create_index(op.f("ix_revocation_assessment"), "revocation", ["assessment"], unique=False)
+    op.create_index(op.f("ix_revocation_parent"), "revocation", ["parent"], unique=False)
+    op.create_index(op.f("ix_revocation_team_id"), "revocation", ["team", "id"], unique=False)
     op.create_table(
         "endorsed_digest",
         sa.Column("digest", sa.Text(), nullable=False),
