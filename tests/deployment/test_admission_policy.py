@@ -13,17 +13,19 @@ import cel
 import jsonschema_rs
 import pytest
 import yaml
-from tests.deployment.cluster import Answer, Cluster
+from tests.deployment.cluster import Cluster
 from tests.deployment.recorded_reviews import APPROVED, ENDED, ENVIRONMENT, UNKNOWN, cases, listed
 
 from assaymark.deployment.admission import manifest, webhook
 from assaymark.deployment.admission.approved import MOST_IN_A_MAP, ApprovedDigest, Place, maps, shards_for, shards_of
+from assaymark.deployment.admission.judging import Terms
 from assaymark.deployment.admission.policy import Shape, bindings, policy, variables
 from assaymark.errors import UsageError
 
 SCHEMA = json.loads((Path(__file__).parent / "kubernetes_schema.json").read_text("utf-8"))
 PLACE = Place(ENVIRONMENT)
 CASES = cases()
+OF_TEAMS = (("shop", ENVIRONMENT), ("team-b", "test"), ("team-*", ENVIRONMENT))
 KINDS = {
     "ValidatingAdmissionPolicy": "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding": "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
@@ -60,7 +62,7 @@ def asked_about(digest: str) -> dict[str, Any]:
 @pytest.mark.parametrize("enforce", [True, False])
 @pytest.mark.parametrize("shards", [1, 16, 256])
 def test_what_is_generated_fits_the_published_schema(enforce: bool, shards: int) -> None:
-    shape = Shape(PLACE, enforce, ("monitoring",), ("shop", "team-*"), shards_of(shards), "https://assay.example")
+    shape = Shape(PLACE, enforce, ("monitoring",), OF_TEAMS, elsewhere=False, shards=shards_of(shards), url="https://assay.example")
     documents = [policy(shape), *bindings(shape), *maps(PLACE, listed(), shape.shards)]
     again = list(yaml.safe_load_all(manifest.written(documents)))
     assert again == documents
@@ -78,7 +80,7 @@ def test_the_schema_finds_a_misspelt_name() -> None:
 
 
 def test_every_expression_compiles() -> None:
-    made = policy(Shape(PLACE, namespaces=("shop", "team-*", 'odd"name')))
+    made = policy(Shape(PLACE, namespaces=(*OF_TEAMS, ('odd"name\\', ENVIRONMENT))))
     expressions = [*variables().values(), *(each["expression"] for each in made["spec"]["matchConditions"])]
     expressions += [each[name] for each in made["spec"]["validations"] for name in ("expression", "messageExpression") if name in each]
     for each in expressions:
@@ -140,13 +142,19 @@ def test_an_approval_that_ended_refuses_what_is_made_and_not_what_runs() -> None
 
 def test_only_the_namespaces_that_were_named_are_asked_about() -> None:
     request = asked_about(UNKNOWN)
+    standing = cluster(namespaces=OF_TEAMS, elsewhere=False, exempt=("team-infra",))
+    names = ("shop", "team-a", "team-b", "team-infra", "shop-2", "kube-system", "assaymark")
+    assert {name for name in names if standing.admit(request | {"namespace": name}).matched} == {"shop", "team-a"}
 
-    def of(namespace: str) -> Answer:
-        return cluster(namespaces=("shop", "team-*"), exempt=("team-infra",)).admit(request | {"namespace": namespace})
 
-    assert [of(name).matched for name in ("shop", "team-a", "team-infra", "shop-2", "kube-system", "assaymark")] == [True, True] + [
-        False
-    ] * 4
+def test_a_namespace_is_of_the_same_environment_to_policy_and_webhook() -> None:
+    mapped = (("shop", "test"), ("shop-*", ENVIRONMENT), ("team-a", ENVIRONMENT), ("team-*", "test"), ("x*", "other"))
+    for default in (ENVIRONMENT, "test"):
+        terms = Terms(default, namespaces=mapped)
+        standing = cluster(namespaces=mapped, elsewhere=default == ENVIRONMENT)
+        for name in ("shop", "shop-1", "team-a", "team-ab", "x", "xy", "other"):
+            found = standing.admit(asked_about(UNKNOWN) | {"namespace": name})
+            assert found.matched is (terms.environment_of(name) == ENVIRONMENT)
 
 
 def test_the_end_of_one_digest_does_not_open_another() -> None:

@@ -37,8 +37,10 @@ class Shape(Struct, frozen=True):
     enforce: bool = False
     exempt: tuple[str, ...] = ()
     """Beside kube-system and the namespace of the maps."""
-    namespaces: tuple[str, ...] = ()
-    """Only these, which may end in ``*``; empty: all that are not exempt."""
+    namespaces: tuple[tuple[str, str], ...] = ()
+    """(namespace, environment); a namespace may end in ``*``, the first that fits counts. Asked about are those of this environment."""
+    elsewhere: bool = True
+    """Whether namespaces that are not named are of this environment."""
     shards: tuple[str, ...] = ("",)
     url: str = ""
     """Of the server, named in refusals."""
@@ -73,7 +75,7 @@ def policy(shape: Shape) -> dict[str, Any]:
         "variables": [{"name": name, "expression": expression} for name, expression in variables().items()],
         "validations": validations(shape),
     }
-    condition = _within(shape.namespaces)
+    condition = _within(shape)
     if condition:
         spec["matchConditions"] = [{"name": "namespaces", "expression": condition}]
     return {"apiVersion": API, "kind": "ValidatingAdmissionPolicy", "metadata": _metadata(shape.place, shape.place.policy), "spec": spec}
@@ -184,12 +186,20 @@ def _images(spec: str) -> str:
     return " + ".join([*containers, volumes])
 
 
-def _within(namespaces: tuple[str, ...]) -> str:
-    """Exact names by a list, beginnings one by one."""
-    exact = sorted(each for each in namespaces if not each.endswith("*"))
-    begun = sorted(each[:-1] for each in namespaces if each.endswith("*"))
-    said = [f"request.namespace in [{', '.join(_text(each) for each in exact)}]"] if exact else []
-    return " || ".join([*said, *(f"request.namespace.startsWith({_text(each)})" for each in begun)])
+def _within(shape: Shape) -> str:
+    """Whether the namespace is of this environment, as `judging.Terms.environment_of` has it; empty where all are."""
+    if not shape.namespaces and shape.elsewhere:
+        return ""
+    asked = [
+        f"{f'request.namespace.startsWith({_text(name[:-1])})' if name.endswith('*') else f'request.namespace == {_text(name)}'} ? "
+        f"{_true(environment == shape.place.environment)} : "
+        for name, environment in shape.namespaces
+    ]
+    return "".join(asked) + _true(shape.elsewhere)
+
+
+def _true(value: object) -> str:
+    return "true" if value else "false"
 
 
 def _text(text: str) -> str:

@@ -41,6 +41,10 @@ class Kind(Struct, frozen=True):
     kind: str = ""
 
 
+class User(Struct, frozen=True):
+    username: str = ""
+
+
 class Request(Struct, frozen=True, rename="camel"):
     """What is asked."""
 
@@ -53,6 +57,7 @@ class Request(Struct, frozen=True, rename="camel"):
     object: dict[str, Any] | None = None
     old_object: dict[str, Any] | None = None
     dry_run: bool | None = None
+    user_info: User = User()
 
 
 class _Review(Struct, frozen=True, rename="camel"):
