@@ -20,6 +20,7 @@ from assaymark.model.assessment import Instant
 from assaymark.store.narrowing import Teams
 from assaymark.store.tables import admission_gate as table
 from assaymark.store.tables import admission_refusal as refusals
+from assaymark.store.tables import endorsement, endorsing_key, trust_version
 from assaymark.store.tables.columns import metadata
 
 MOST_REFUSALS = 2000
@@ -188,8 +189,8 @@ def _key(each: Refusal) -> str:
 
 # --- what an answer depends on ---------------------------------------------------------------------------------------
 
-_TAKES = ("revocation", "trust_version", "endorsement_key")
-"""Tables whose rows take something back, or say who is believed; those of a release that has none are left out."""
+_REVOCATIONS = "revocation"
+"""Where what was taken back stands; a release that has no such table takes nothing back."""
 
 
 def stamps(connection: sa.Connection) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -198,15 +199,14 @@ def stamps(connection: sa.Connection) -> tuple[tuple[int, ...], tuple[int, ...]]
     One question of a millisecond: it is asked with each review, so that what was taken back acts at once, in every process. Rests on that
     who revokes, or says whom to believe, holds a lock until he is done: their numbers rise in the order in which they can be seen.
     """
-    asked = [_newest(name) for name in _TAKES if name in metadata.tables]
-    keys = metadata.tables.get("endorsement_key")
-    if keys is not None:
-        asked.append(sa.select(sa.func.count(keys.c.ended_at)).scalar_subquery())
-    given = _newest("endorsement") if "endorsement" in metadata.tables else sa.literal(0)
+    asked = [_newest(trust_version), _newest(endorsing_key), sa.select(sa.func.count(endorsing_key.c.ended_at)).scalar_subquery()]
+    if _REVOCATIONS in metadata.tables:
+        asked.append(_newest(metadata.tables[_REVOCATIONS]))
+    given = _newest(endorsement)
     row = connection.execute(sa.select(given, *asked)).one()
     taken = tuple(int(each or 0) for each in row[1:])
     return taken, (int(row[0] or 0), *taken)
 
 
-def _newest(name: str) -> sa.ScalarSelect[Any]:
-    return sa.select(sa.func.max(metadata.tables[name].c.id)).scalar_subquery()
+def _newest(rows: sa.Table) -> sa.ScalarSelect[Any]:
+    return sa.select(sa.func.max(rows.c.id)).scalar_subquery()
