@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "engine": ("engine", "Install optional engines, each in an environment of its own."),
     "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
     "report": ("report", "Verify a report of the server without it."),
+    "admission": ("admission", "Let a Kubernetes cluster start only what is Quality Approved."),
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
     "worker": ("worker", "Work on what triggers set off, on as many machines as one likes."),
     "person": ("person", "Invite, list, close and reset accounts of the server on this machine."),

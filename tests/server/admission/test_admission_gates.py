@@ -321,3 +321,63 @@ def test_addresses_of_gates_are_those_of_this_server(desk: Desk) -> None:
     token = desk.gate()["token"]
     answer = client.post(f"/admission/k8s/{token}", json=pod("x"), headers={"Host": "evil.example"})
     assert answer.status_code in {400, 421}
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_gate_is_made_changed_and_read_on_pages(desk: Desk) -> None:
+    shown = desk.page(
+        "ad", "POST", "/settings/gates", name="eu-1", environment="production", namespaces="stage-* = staging\n", exempt="infra"
+    )
+    token = shown.split("/admission/k8s/")[1].split("<")[0]
+    assert desk.review(token, pod(image(digest := new_digest())))["allowed"] is True
+    number = desk.ask("ad", "GET", "/admission-gates")["items"][0]["id"]
+    room = f"/settings/gates/{number}"
+    told = desk.page("vi", "GET", room)
+    assert "What it would refuse" in told
+    assert image(digest) in told
+    assert f"/trace?q={digest}" in told
+    assert token not in told
+    assert "Refuse from now on" not in told
+    assert desk.page("ad", "POST", room, 303, do="enforce") == room
+    assert desk.review(token, pod(image(digest)))["allowed"] is False
+    assert "What it refused" in desk.page("vi", "GET", room)
+    desk.page("ad", "POST", room, 303, do="save", name="eu-2", environment="test", namespaces="", exempt="a b", home="guard")
+    gate = desk.ask("vi", "GET", f"/admission-gates/{number}")
+    assert (gate["name"], gate["environment"], gate["namespaces"], gate["exempt"], gate["home"]) == (
+        "eu-2",
+        "test",
+        [],
+        ["a", "b"],
+        "guard",
+    )
+    assert f'href="/api/v1/admission-gates/{number}/manifests/policy"' in told
+    desk.page("ad", "POST", room, 303, do="obey")
+    desk.page("ad", "POST", room, 303, do="forget")
+    assert "Nothing yet" in desk.page("vi", "GET", room)
+    assert "shown this once" in desk.page("ad", "POST", room, do="token")
+    desk.review(token, pod("x"), status=401)
+    assert desk.page("ad", "POST", room, 303, do="end") == "/settings/gates"
+    desk.page("vi", "GET", room, 404)
+
+
+def test_what_makes_no_sense_is_said_on_the_page(desk: Desk) -> None:
+    assert "says no environment" in desk.page("ad", "POST", "/settings/gates", 400, name="eu-1", namespaces="stage-*")
+    room = f"/settings/gates/{desk.gate()['id']}"
+    assert "is no namespace" in desk.page("ad", "POST", room, 400, do="save", name="eu-1", home="A B")
+    desk.page("ad", "POST", room, 400, do="something")
+    desk.page("vi", "POST", room, 403, do="enforce")
+    desk.page("in", "GET", room, 404)
+
+
+def test_words_of_a_cluster_are_shown_and_never_run(desk: Desk) -> None:
+    made = desk.gate()
+    document = pod("<script>alert(1)</script>", namespace="<b>shop")
+    document["request"]["userInfo"] = {"username": "<img src=x>"}
+    desk.review(made["token"], document)
+    answer = desk.client.get(f"/settings/gates/{made['id']}", headers={"Authorization": "Bearer vi"})
+    assert "&lt;script&gt;" in answer.text
+    assert "<script>alert" not in answer.text
+    assert "<img src=x>" not in answer.text
+    assert "<b>shop" not in answer.text
