@@ -24,6 +24,7 @@ from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.connecting import checked_name
 from assaymark.server.people import credential
 from assaymark.server.problem import conflict, invalid, not_found
+from assaymark.server.service import Service
 from assaymark.server.work.admitting import approved_for
 from assaymark.store import admission, trail
 from assaymark.store.admission import Draft, GateRow, RefusalRow
@@ -221,18 +222,18 @@ def get_gate_manifest(call: Call, gate: int, form: Manifest, shards: int = 0) ->
     wanted = shards_of(shards) if shards else ()
     with call.service.database.read() as link:
         row = visible(call, link, gate)
-        documents = documents_of(call, link, row, form, wanted)
+        documents = _documents(call.service, link, row, form, wanted)
     headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'attachment; filename="{form}-{row.id}.yaml"'}
     return Response(manifest.written(documents), 200, headers, media_type=YAML)
 
 
-def documents_of(call: Call, link: sa.Connection, row: GateRow, form: Manifest, shards: tuple[str, ...]) -> list[dict[str, Any]]:
+def _documents(service: Service, link: sa.Connection, row: GateRow, form: Manifest, shards: tuple[str, ...]) -> list[dict[str, Any]]:
     """As plain values.
 
     Raises:
         UsageError: when the digests do not fit, or no API server would call this server's address.
     """
-    url = call.service.settings.url
+    url = service.settings.url
     if form in {Manifest.WEBHOOK, Manifest.PLUGIN}:
         place = Place(row.environment, row.home)
         asking = webhook.Asking(url, place, enforce=row.enforces, exempt=row.exempt)
@@ -242,7 +243,7 @@ def documents_of(call: Call, link: sa.Connection, row: GateRow, form: Manifest, 
     found: list[dict[str, Any]] = []
     for environment in dict.fromkeys((row.environment, *(each for _, each in row.namespaces))):
         place = Place(environment, row.home)
-        approved = approved_for(call.service, link, environment)
+        approved = approved_for(service, link, environment)
         parts = shards or shards_for(len(approved))
         if form is Manifest.CONFIGMAPS:
             found += maps(place, approved, parts)
