@@ -43,8 +43,9 @@ def service(fleet_url: str, tmp_path: Path) -> Iterator[Service]:
 
 def revoke(service: Service, digest: str) -> None:
     revoking = pytest.importorskip("assaymark.server.work.revoking", reason="NOT PROVED: revocations are not part of this release yet")
+    taken = Revocation(Target.SUBJECT, digest, "a flaw became known", stamp(service.now()))
     with service.database.write() as link:
-        revoking.revoke(service, link, Revocation(Target.SUBJECT, digest, "a flaw became known", stamp(service.now())), by="ana")
+        revoking.revoke(service, link, taken, by=revoking.By("ana"))
 
 
 def planted(desk: Desk) -> None:

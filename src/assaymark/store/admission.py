@@ -7,7 +7,7 @@ refusals are kept, the latest: a cluster that asks for the same thing all day is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -124,10 +124,13 @@ def named(connection: sa.Connection, name: str) -> GateRow | None:
     return _gate(row) if row is not None else None
 
 
-def by_token(connection: sa.Connection, token: str) -> GateRow | None:
-    """The gate that this digest opens."""
-    row = connection.execute(sa.select(*_columns).where(table.c.token == token, table.c.ended_at.is_(None))).first()
-    return _gate(row) if row is not None else None
+def by_token(connection: sa.Connection, token: str) -> tuple[GateRow, Stamps] | None:
+    """The gate that this digest opens, and what its answers depend on now: one question, since it is asked with each review."""
+    query = sa.select(*_columns, *_stamps()).where(table.c.token == token, table.c.ended_at.is_(None))
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return _gate(row), _stamped(row[len(_columns) :])
 
 
 def page(connection: sa.Connection, teams: Teams, *, after: int, limit: int) -> list[GateRow]:
@@ -145,7 +148,7 @@ def _values(draft: Draft) -> dict[str, Any]:
 
 
 def _gate(row: sa.Row[Any]) -> GateRow:
-    values = row._asdict()
+    values = dict(zip(GateRow.__struct_fields__, row, strict=False))  # what stands behind them is somebody else's
     lists = {
         "namespaces": msgspec.json.decode(values["namespaces"], type=tuple[tuple[str, str], ...]),
         "exempt": msgspec.json.decode(values["exempt"], type=tuple[str, ...]),
@@ -193,19 +196,28 @@ _REVOCATIONS = "revocation"
 """Where what was taken back stands; a release that has no such table takes nothing back."""
 
 
-def stamps(connection: sa.Connection) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(what could take an approval back, what could give one), of which each differs whenever something of it was written.
+Stamps = tuple[tuple[int, ...], tuple[int, ...]]
+"""(what could take an approval back, what could give one), of which each differs whenever something of it was written."""
 
-    One question of a millisecond: it is asked with each review, so that what was taken back acts at once, in every process. Rests on that
-    who revokes, or says whom to believe, holds a lock until he is done: their numbers rise in the order in which they can be seen.
+
+def stamps(connection: sa.Connection) -> Stamps:
+    """As of now, in every process: what was taken back acts at once.
+
+    Rests on that who revokes, or says whom to believe, holds a lock until he is done: their numbers rise in the order in which they can
+    be seen.
     """
-    asked = [_newest(trust_version), _newest(endorsing_key), sa.select(sa.func.count(endorsing_key.c.ended_at)).scalar_subquery()]
-    if _REVOCATIONS in metadata.tables:
-        asked.append(_newest(metadata.tables[_REVOCATIONS]))
-    given = _newest(endorsement)
-    row = connection.execute(sa.select(given, *asked)).one()
-    taken = tuple(int(each or 0) for each in row[1:])
-    return taken, (int(row[0] or 0), *taken)
+    return _stamped(connection.execute(sa.select(*_stamps())).one())
+
+
+def _stamps() -> list[sa.ScalarSelect[Any]]:
+    ended = sa.select(sa.func.count(endorsing_key.c.ended_at)).scalar_subquery()
+    asked = [_newest(endorsement), _newest(trust_version), _newest(endorsing_key), ended]
+    return [*asked, *([_newest(metadata.tables[_REVOCATIONS])] if _REVOCATIONS in metadata.tables else [])]
+
+
+def _stamped(found: Sequence[Any]) -> Stamps:
+    given, *taken = (int(each or 0) for each in found)
+    return tuple(taken), (given, *taken)
 
 
 def _newest(rows: sa.Table) -> sa.ScalarSelect[Any]:

@@ -113,7 +113,7 @@ def test_an_answer_is_remembered_until_something_is_taken_back_or_ends(desk: Des
 
     def ask(digest: str) -> bool:
         with desk.service.database.read() as link:
-            return keeper.judge(link)(digest, "production").ok
+            return keeper.judge(link, admission.stamps(link))(digest, "production").ok
 
     assert [ask(known), ask(known), counting.asked] == [True, True, 1]
     assert [ask(later), ask(later), counting.asked] == [False, False, 2]
@@ -139,12 +139,12 @@ def test_what_was_revoked_is_refused_at_once_also_by_another_process(desk: Desk)
 
     def asked() -> list[bool]:
         with desk.service.database.read() as link:
-            return [keeper.judge(link)(known, "production").ok for keeper in keepers]
+            return [keeper.judge(link, admission.stamps(link))(known, "production").ok for keeper in keepers]
 
     assert asked() == [True, True]
     with desk.service.database.write() as link:
         taken = Revocation(Target.SUBJECT, known, "a flaw became known", stamp(desk.service.now()))
-        revoking.revoke(desk.service, link, taken, by="ana")
+        revoking.revoke(desk.service, link, taken, by=revoking.By("ana"))
     assert asked() == [False, False]
 
 

@@ -29,12 +29,12 @@ from assaymark.server.api.layer import error_of, problem, read_body
 from assaymark.server.people import credential
 from assaymark.server.problem import ApiError
 from assaymark.server.service import Service
-from assaymark.server.work.admitting import Keeper, Told, review_images, review_objects
+from assaymark.server.work.admitting import Asking, Keeper, Told, review_images, review_objects
 from assaymark.store import admission
-from assaymark.store.admission import GateRow, Refusal
+from assaymark.store.admission import Refusal
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
-Answer = Callable[[Service, Keeper, sa.Connection, GateRow, bytes], Told]
+Answer = Callable[[Asking, bytes], Told]
 _LARGE = 256 << 10
 _MOST_LARGE = 4
 _log = structlog.get_logger("assaymark.admission")
@@ -107,11 +107,12 @@ def _unknown() -> ApiError:
 def _ask(shared: _Shared, token: str, body: bytes, answer: Answer) -> tuple[int, Told]:
     service = shared.service
     with service.database.read() as link:
-        gate = admission.by_token(link, credential.hashed(token))
-        if gate is None:
+        found = admission.by_token(link, credential.hashed(token))
+        if found is None:
             raise _unknown()
+        gate, stamps = found
         try:
-            return gate.id, answer(service, shared.keeper, link, gate, body)
+            return gate.id, answer(Asking(service, shared.keeper, link, gate, stamps), body)
         except ReviewInvalidError as error:
             raise ApiError(400, "invalid", "this is no review that can be answered", detail=str(error)[:500]) from error
 

@@ -1,7 +1,7 @@
 """The server's side of a gate: whether a digest is approved, fast, and never later than it was taken back.
 
-Guarantees: an answer that is remembered is used only while nothing was revoked and nobody else is believed since (`store.admission.stamps`,
-asked with each review), and not beyond the end of the approval; one that refuses also not when something new was endorsed. Remembered for a
+Guarantees: an answer that is remembered is used only while nothing was revoked and nobody else is believed since (`store.admission.Stamps`,
+read with each review), and not beyond the end of the approval; one that refuses also not when something new was endorsed. Remembered for a
 minute at most, which is by how much the greatest age of an approval may be missed. A gate that a person opened by force is written into
 the trail and into the transparency log before the cluster is told.
 """
@@ -25,8 +25,8 @@ from assaymark.endorsement.verify import Expected, Verification
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.server.service import Service
 from assaymark.server.work import approval
-from assaymark.store import admission, endorsements, log, trail
-from assaymark.store.admission import GateRow, Refusal
+from assaymark.store import endorsements, log, trail
+from assaymark.store.admission import GateRow, Refusal, Stamps
 from assaymark.store.endorsements import Filter, Part
 from assaymark.store.narrowing import MOST_ROWS
 from assaymark.store.trail import Action
@@ -36,7 +36,6 @@ _REMEMBERED = 60 * SECOND
 _IMAGE = "sha256:"
 
 Approve = Callable[[Service, sa.Connection, str, Expected], Verification]
-Stamps = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class _Known(Struct, frozen=True):
@@ -53,9 +52,8 @@ class Keeper:
         self._known: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()
 
-    def judge(self, link: sa.Connection) -> Judge:
-        """To be asked within this transaction."""
-        stamps = admission.stamps(link)
+    def judge(self, link: sa.Connection, stamps: Stamps) -> Judge:
+        """To be asked within this transaction, in which these were read."""
         return lambda digest, environment: self._ask(link, stamps, digest, environment)
 
     def _ask(self, link: sa.Connection, stamps: Stamps, digest: str, environment: str) -> Verification:
@@ -87,6 +85,20 @@ def terms_of(service: Service, gate: GateRow) -> Terms:
     )
 
 
+class Asking(Struct, frozen=True):
+    """Who asks, within a transaction."""
+
+    service: Service
+    keeper: Keeper
+    link: sa.Connection
+    gate: GateRow
+    stamps: Stamps
+
+    @property
+    def judge(self) -> Judge:
+        return self.keeper.judge(self.link, self.stamps)
+
+
 class Told(Struct, frozen=True):
     """What goes back, and what is to be noted after it went."""
 
@@ -94,33 +106,33 @@ class Told(Struct, frozen=True):
     refusals: tuple[Refusal, ...] = ()
 
 
-def review_objects(service: Service, keeper: Keeper, link: sa.Connection, gate: GateRow, data: bytes) -> Told:
+def review_objects(asking: Asking, data: bytes) -> Told:
     """An AdmissionReview.
 
     Raises:
         ReviewInvalidError: when it is none.
     """
-    terms = terms_of(service, gate)
+    terms = terms_of(asking.service, asking.gate)
     request = review.read(data)
-    decision = review.judged(request, terms, keeper.judge(link))
+    decision = review.judged(request, terms, asking.judge)
     if request.dry_run:
         return Told(review.answer(request, decision, terms))
     found = tuple(_refusals(decision, request.namespace, _named(request), request.user_info.username))
-    _loudly(service, gate, decision, found)
+    _loudly(asking.service, asking.gate, decision, found)
     return Told(review.answer(request, decision, terms), found)
 
 
-def review_images(service: Service, keeper: Keeper, link: sa.Connection, gate: GateRow, data: bytes) -> Told:
+def review_images(asking: Asking, data: bytes) -> Told:
     """An ImageReview.
 
     Raises:
         ReviewInvalidError: when it is none.
     """
-    terms = terms_of(service, gate)
+    terms = terms_of(asking.service, asking.gate)
     spec = imagereview.read(data)
-    decision = imagereview.judged(spec, terms, keeper.judge(link))
+    decision = imagereview.judged(spec, terms, asking.judge)
     found = tuple(_refusals(decision, spec.namespace, ("Pod", ""), ""))
-    _loudly(service, gate, decision, found)
+    _loudly(asking.service, asking.gate, decision, found)
     return Told(imagereview.answer(decision, terms), found)
 
 
