@@ -101,6 +101,8 @@ def _policy(label: Label) -> Any:
 
 
 JSON: Mapping[str, Callable[[Label], Any]] = {
+    "admission_gate.namespaces": lambda label: [[label("admission_gate.namespaces"), label("admission_gate.namespaces environment")]],
+    "admission_gate.exempt": lambda label: [label("admission_gate.exempt")],
     "finding.core": lambda label: ["code", label("finding.core class"), [label("finding.core")]],
     "occurrence.detail": lambda label: filled(Detail, "occurrence.detail", label),
     "assessment.trigger_details": lambda label: filled(Trigger, "assessment.trigger_details", label),

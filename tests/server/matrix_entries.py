@@ -229,6 +229,11 @@ class Stage:
         values = {"hash": credential.hashed(secret or self.name()), "what": MARK, "team": self.own, "link": self.report_link()}
         return self.write(t.report, **values, state=state, at=self.now, changed_at=self.now)
 
+    def gate(self) -> int:
+        """Of the team."""
+        values: dict[str, Any] = {"environment": "production", "namespaces": "[]", "exempt": "[]", "home": "assaymark", "team": self.own}
+        return self.write(t.admission_gate, **values, name=self.name(), token=self.name(), created_at=self.now, changed_at=self.now)
+
     def issued(self) -> int:
         """A report of the team; its files are one."""
         blob = str(self.service.blobs.put(MARK.encode()))
@@ -590,6 +595,16 @@ ENTRIES: dict[str, Entry] = {
     "approve_head": Entry(
         Access.TEAM, lambda stage: Asked({"assessment": stage.assessment()}, body={"rule": "base/big", "reason": "seen"}), (409,)
     ),
+    # gates of clusters
+    "list_gates": Entry(Access.LISTED, listed(Stage.gate)),
+    "get_gate": Entry(Access.TEAM, on(gate=Stage.gate)),
+    "create_gate": Entry(Access.TEAM, _body(lambda stage: {"name": stage.name(), "team": stage.own})),
+    "change_gate": Entry(Access.TEAM, lambda stage: Asked({"gate": stage.gate()}, body={"enforces": True})),
+    "renew_gate_token": Entry(Access.TEAM, on(gate=Stage.gate)),
+    "end_gate": Entry(Access.TEAM, on(gate=Stage.gate)),
+    "list_refusals": Entry(Access.TEAM, on(gate=Stage.gate)),
+    "forget_refusals": Entry(Access.TEAM, on(gate=Stage.gate)),
+    "get_gate_manifest": Entry(Access.TEAM, lambda stage: Asked({"gate": stage.gate(), "form": "policy"})),
     # figures, what was promised, reports
     "get_figures": Entry(Access.SOMEWHERE),
     "get_trend": Entry(Access.SOMEWHERE),

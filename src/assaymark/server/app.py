@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from assaymark.server.api import (
+    admission,
     advisories,
     approvals,
     assessments,
@@ -65,6 +66,7 @@ from assaymark.server.people.outer import Outer
 from assaymark.server.service import Service
 from assaymark.server.watching import Watcher
 from assaymark.server.web.screens import lost_page, page_routes
+from assaymark.server.webhooks import admission as gates
 from assaymark.server.webhooks import endpoint as webhooks
 
 
@@ -72,6 +74,7 @@ def operations() -> list[Operation]:
     """Every operation of the API."""
     routers = (
         meta.router,
+        admission.router,
         advisories.router,
         approvals.router,
         assessments.router,
@@ -132,6 +135,7 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
     app = Starlette(
         routes=[
             *layer.routes(front, served),
+            *gates.routes(service),
             *webhooks.routes(service),
             *page_routes(service, identify),
         ],

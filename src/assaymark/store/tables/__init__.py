@@ -6,6 +6,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 
 from __future__ import annotations
 
+from assaymark.store.tables.admission import admission_gate, admission_refusal
 from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
@@ -47,6 +48,8 @@ from assaymark.store.tables.voices import comment, mention, report, report_entry
 from assaymark.store.tables.work import assessment, delivery, job, outbox, progress, remembered_answer, said, schedule
 
 __all__ = [
+    "admission_gate",
+    "admission_refusal",
     "advisory_hit",
     "advisory_snapshot",
     "assessment",

@@ -5,7 +5,7 @@ Each does what an operation of the API does, by calling it; what somebody may no
 
 from __future__ import annotations
 
-from assaymark.server.web.settings import connections, hub, jobs, people, profile, providers, repositories, server, teams, trail
+from assaymark.server.web.settings import connections, gates, hub, jobs, people, profile, providers, repositories, server, teams, trail
 
 SCREENS = [
     *hub.SCREENS,
@@ -13,6 +13,7 @@ SCREENS = [
     *people.SCREENS,
     *teams.SCREENS,
     *connections.SCREENS,
+    *gates.SCREENS,
     *repositories.SCREENS,
     *jobs.SCREENS,
     *trail.SCREENS,

@@ -27,6 +27,7 @@ ROOMS = (
     Room("/settings/channels", "Channels", "webhooks and chats that are told what happened", Permission.CONNECTIONS_READ),
     Room("/settings/digest", "Your mail", "what waits for you and what changed, once a day or week"),
     Room("/settings/connections", "Connections", "forges, registries, git servers", Permission.CONNECTIONS_READ),
+    Room("/settings/gates", "Gates", "clusters that start only what is Quality Approved", Permission.ENDORSEMENTS_READ),
     Room("/settings/repositories", "Repositories", "what is looked after, and by whom", Permission.SUBJECTS_WRITE),
     Room("/settings/channels", "Channels", "what is told where: chat, mail, webhooks", Permission.CONNECTIONS_READ),
     Room("/reports", "Reports", "what people noticed, inside and outside", Permission.FINDINGS_DECIDE),

@@ -314,6 +314,27 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_unordered_component_package_set"), "unordered_component", ["package_set"], unique=False)
     op.create_table(
+        "admission_gate",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("namespaces", sa.Text(), nullable=False),
+        sa.Column("exempt", sa.Text(), nullable=False),
+        sa.Column("home", sa.Text(), nullable=False),
+        sa.Column("enforces", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("obeys_break_glass", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_admission_gate_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_admission_gate")),
+        sa.UniqueConstraint("name", name=op.f("uq_admission_gate_name")),
+        sa.UniqueConstraint("token", name=op.f("uq_admission_gate_token")),
+    )
+    op.create_index(op.f("ix_admission_gate_team_id"), "admission_gate", ["team", "id"], unique=False)
+    op.create_table(
         "audit_event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -686,6 +707,31 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_trust_version_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_version")),
     )
+    op.create_table(
+        "admission_refusal",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("gate", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("namespace", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("image", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["gate"], ["admission_gate.id"], name=op.f("fk_admission_refusal_gate")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_admission_refusal")),
+        sa.UniqueConstraint("gate", "key", name=op.f("uq_admission_refusal_gate_key")),
+    )
+    op.create_index(op.f("ix_admission_refusal_gate_last_at_id"), "admission_refusal", ["gate", "last_at", "id"], unique=False)
     op.create_table(
         "delivery",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
