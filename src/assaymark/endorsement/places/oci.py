@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from assaymark.endorsement import bundle, dsse, statement
+from assaymark.endorsement import bundle
 from assaymark.endorsement.places import documents
 from assaymark.endorsement.places.documents import BUNDLE_FAMILY, EMPTY, INDEX, MANIFEST, Attachment, Entry, Part
+from assaymark.endorsement.places.gathered import gathered, is_about, named
 from assaymark.endorsement.places.reference import DIGEST
 from assaymark.endorsement.places.registry import Manifest, Registry, Unavailable
-from assaymark.errors import SignatureInvalid, SubjectNotFound, SubjectUnreadable, UsageError
+from assaymark.errors import SubjectNotFound, SubjectUnreadable, UsageError
 
 MOST_FETCHED = 64
 """Bundles of one image that are read."""
@@ -65,7 +66,7 @@ def attach_everywhere(registry: Registry, data: bytes, *, sleep: Callable[[float
     Raises:
         SubjectNotFound: when it holds none of them; others like `attach`.
     """
-    subjects = list(dict.fromkeys(f"sha256:{each.digest['sha256']}" for each in _named(data) if "sha256" in each.digest))
+    subjects = list(dict.fromkeys(f"sha256:{each.digest['sha256']}" for each in named(data) if "sha256" in each.digest))
     found: list[Attached] = []
     for digest in subjects:
         subject = registry.manifest(digest) if DIGEST.match(digest) else None
@@ -94,19 +95,8 @@ def fetch(registry: Registry, digest: str) -> tuple[bytes, ...]:
 
     Raises like `Registry`; what is no bundle, or not about it, is passed over.
     """
-    found: dict[tuple[str, str], list[bytes]] = {}
-    for entry in [each for each in listed(registry, digest) if is_bundle(each)][:MOST_FETCHED]:
-        for data in _bundles(registry, str(entry["digest"]), digest):
-            try:
-                envelope = bundle.read(data)
-                _need_about(data, digest)
-            except (SignatureInvalid, ValueError, UsageError):
-                continue
-            lines = found.setdefault((envelope.payload, envelope.payload_type), [])
-            line = data.strip()
-            if line not in lines and len(lines) < bundle.MOST_LINES:
-                lines.append(line)
-    return tuple(b"\n".join(lines) for lines in found.values())
+    entries = [each for each in listed(registry, digest) if is_bundle(each)][:MOST_FETCHED]
+    return gathered((data for each in entries for data in _bundles(registry, str(each["digest"]), digest)), digest)
 
 
 def is_bundle(entry: Entry) -> bool:
@@ -200,13 +190,7 @@ def _bundles(registry: Registry, attached: str, digest: str) -> Iterator[bytes]:
             yield registry.blob(layer.digest, most=bundle.MOST_BYTES)
 
 
-def _named(data: bytes) -> tuple[statement.Named, ...]:
-    return statement.read(dsse.payload_of(bundle.read(data))).subject
-
-
 def _need_about(data: bytes, digest: str) -> None:
-    kind, _, value = digest.partition(":")
-    names = _named(data)
-    if not any(each.digest.get(kind) == value for each in names):
-        shown = ", ".join(each.name[:100] for each in names[:3])
+    if not is_about(data, digest):
+        shown = ", ".join(each.name[:100] for each in named(data)[:3])
         raise UsageError(f"this endorsement is not about {digest}", why=f"it is about {shown}", advice="give the one of this very image")
