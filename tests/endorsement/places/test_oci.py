@@ -16,7 +16,7 @@ from tests.endorsement.places.registries import HOST, INDEX, MANIFEST, Image, Me
 from assaymark.endorsement import bundle, dsse, revocation
 from assaymark.endorsement.approval import Approval
 from assaymark.endorsement.keys import KeySigner
-from assaymark.endorsement.places import documents, images, oci
+from assaymark.endorsement.places import documents, dot_att, images, oci
 from assaymark.endorsement.places.access import PUSH
 from assaymark.endorsement.places.direct import send
 from assaymark.endorsement.places.door import Ask, Said, Send
@@ -248,6 +248,50 @@ def test_a_layout_on_disk_has_the_same_subjects(tmp_path: Path) -> None:
     read, digests = images.of_layout(str(tmp_path))
     assert digests == (image.digest,)
     assert len(images.subjects_of(read, image.digest, NAME)) == 5
+
+
+# --- cosign's older form ---------------------------------------------------------------------------------------------
+
+
+def test_an_attestation_tag_is_written_and_read(memory: MemoryRegistry) -> None:
+    image, other = Image().into(memory), signer()
+    data = endorsed(image.digest, by=(KEY, other))
+    tag = dot_att.attest(opened(memory), image.digest, data)
+    assert tag == "sha256-" + image.digest.removeprefix("sha256:") + ".att"
+    [layer] = memory.tagged(tag)["layers"]
+    assert layer["mediaType"] == "application/vnd.dsse.envelope.v1+json"
+    envelope = msgspec.json.decode(memory.blobs[layer["digest"]])
+    assert sorted(envelope) == ["payload", "payloadType", "signatures"]
+    assert len(envelope["signatures"]) == 2
+    config = msgspec.json.decode(memory.blobs[memory.tagged(tag)["config"]["digest"]])
+    assert config["rootfs"]["diff_ids"] == [layer["digest"]]
+    [fetched] = dot_att.fetch(opened(memory), image.digest)
+    trust = trusting(KEY, other, threshold=2)
+    assert verify(fetched, image.digest, Expected(), trust, revocation.opened(()), now=NOW).ok
+
+
+def test_an_attestation_of_another_tool_stays_beside_ours(memory: MemoryRegistry) -> None:
+    image = Image().into(memory)
+    tag = dot_att.tag_of(image.digest)
+    layer = {"mediaType": "application/vnd.dsse.envelope.v1+json", "digest": digest_of(b"{}"), "size": 2, "annotations": {"x": "y"}}
+    memory.blobs[digest_of(b"{}")] = b"{}"
+    memory.keep(
+        msgspec.json.encode({"schemaVersion": 2, "mediaType": MANIFEST, "layers": [layer], "annotations": {"k": "v"}}), MANIFEST, tag
+    )
+    dot_att.attest(opened(memory), image.digest, numbered(image.digest, 1), sleep=quickly)
+    dot_att.attest(opened(memory), image.digest, numbered(image.digest, 2), sleep=quickly)
+    held = memory.tagged(tag)
+    assert held["layers"][0] == layer
+    assert held["annotations"] == {"k": "v"}
+    assert len(held["layers"]) == 3
+    assert len(dot_att.fetch(opened(memory), image.digest)) == 2
+
+
+def test_what_is_no_attestation_under_its_tag_is_not_written_over(memory: MemoryRegistry) -> None:
+    image = Image().into(memory)
+    memory.tags[dot_att.tag_of(image.digest)] = image.digest
+    with pytest.raises(SubjectUnreadable):
+        dot_att.attest(opened(memory), image.digest, endorsed(image.digest))
 
 
 # --- credentials -----------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def attach_everywhere(registry: Registry, data: bytes, *, sleep: Callable[[float
     subjects = list(dict.fromkeys(f"sha256:{each.digest['sha256']}" for each in named(data) if "sha256" in each.digest))
     found: list[Attached] = []
     for digest in subjects:
-        subject = registry.manifest(digest) if DIGEST.match(digest) else None
+        subject = _manifest(registry, digest) if DIGEST.match(digest) else None
         if subject is not None:
             found += [_attach(registry, subject, each, sleep) for each in documents.bundles_of(data)]
     if not found:
@@ -78,6 +78,16 @@ def attach_everywhere(registry: Registry, data: bytes, *, sleep: Callable[[float
             why=f"it is about {', '.join(each[:19] for each in subjects[:5]) or 'no image'}", advice="push the image first, then attach",
         )  # fmt: skip
     return tuple(found)
+
+
+def _manifest(registry: Registry, digest: str) -> Manifest | None:
+    """None also for a configuration, at which some registries fail when they are asked for it as a manifest (docker-registry 2.8: 500)."""
+    try:
+        return registry.manifest(digest)
+    except Unavailable:
+        if "schemaVersion" in documents.document(registry.blob(digest), digest):
+            raise
+        return None
 
 
 def listed(registry: Registry, digest: str) -> list[Entry]:
