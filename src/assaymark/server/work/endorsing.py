@@ -27,7 +27,7 @@ from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, endorsing_text, neighbours
+from assaymark.server.work import attaching, cases, endorsing_evidence, endorsing_ground, endorsing_text, neighbours
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
@@ -275,6 +275,7 @@ def _tell(doing: _Doing, new: endorsements.New, index: endorsements.Index) -> No
         link, Action(new.made_at, actor, "endorsement.made", "success", new.person, "endorsement", new.digest, new.team, "", facts)
     )
     details = {"resource": new.resource, "bundle": new.bundle, "expires": approval.stamp(new.expires_at), "keyid": index.keys[0]}
+    attaching.attach_later(service, link, new.team, new.resource, new.digest)
     neighbours.append(link, new.made_at, actor, (index.digests, new.digest, details), new.team)
 
 
