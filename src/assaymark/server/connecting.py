@@ -108,6 +108,8 @@ def checked_options(kind: str, options: Options) -> Options:
     """
     if options.issues is not None and kind not in ISSUE_KINDS:
         raise invalid(f"in a connection of kind {kind} no issues are made", f"issues are for {', '.join(ISSUE_KINDS)}")
+    if options.attach and kind != "registry":
+        raise invalid(f"in a connection of kind {kind} there are no images", "options.attach is for registry")
     if options.attest and not options.attach:
         raise invalid("options.attest needs options.attach", "give both, or neither")
     if kind == "jira" and options.issues is not None and not options.issues.project:
