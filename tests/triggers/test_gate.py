@@ -12,10 +12,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 from tests.endorsement.approvals import claims, signer, statement_of, trusting
 
 import assaymark
+from assaymark.cli import gate
 from assaymark.endorsement import approval, bundle, dsse
 from assaymark.endorsement.approval import Approval
 from assaymark.endorsement.distribution import client
@@ -102,9 +104,10 @@ class Host:
         return done.returncode == 0, done.stderr
 
     def gate(self, *words: str, enforce: bool = True) -> None:
-        self.assay("gate", "install", "--trust", str(self.trust), *words)
-        if enforce:
-            self.assay("gate", "enforce")
+        orders = [["install", "--trust", str(self.trust), *words], *([["enforce"]] if enforce else [])]
+        for order in orders:  # in this process: starting another costs more than all the rest
+            done = CliRunner().invoke(gate.command, [*order, str(self.bare)], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
 
     def tip(self, ref: str = "refs/heads/main") -> str:
         return self.run("git", "rev-parse", "--verify", "-q", ref, cwd=self.bare, check=False).stdout.strip()
@@ -313,6 +316,42 @@ def test_a_gate_that_cannot_start_refuses_only_when_it_enforces(host: Host, mode
     ok, said = host.push("main")
     assert ok is (mode is Mode.AUDIT)
     assert "could not be started" in said
+
+
+def test_a_defect_refuses_only_when_it_enforces(host: Host, tmp_path: Path) -> None:
+    host.gate(enforce=False)
+    hook = host.bare / "hooks" / "pre-receive"
+    hook.write_text(hook.read_text().replace("assaymark.triggers.gate_hook", "assaymark.triggers.no_such_module"))
+    host.commit("x")
+    assert host.push("main")[0]
+    host.assay("gate", "enforce")
+    host.commit("y")
+    assert not host.push("main")[0]
+
+
+def test_what_takes_too_long_is_ended_and_refused(host: Host) -> None:
+    host.gate()
+    settings = host.bare / "assaymark-gate.toml"
+    settings.write_text(settings.read_text().replace("seconds = 10.0", "seconds = 0.001"))
+    host.commit("slow")
+    ok, said = host.push("main")
+    assert not ok
+    assert "within 0.001 seconds" in said
+    assert gate_book.last_lines(host.bare, 1)[0].ref == ""
+
+
+def test_settings_that_vanish_refuse_unless_repositories_share_the_hook(host: Host, tmp_path: Path) -> None:
+    host.gate()
+    settings = (host.bare / "assaymark-gate.toml").read_bytes()
+    (host.bare / "assaymark-gate.toml").unlink()
+    host.commit("x")
+    assert not host.push("main")[0]
+    (host.bare / "hooks" / "pre-receive").rename(tmp_path / "pre-receive")
+    host.run("git", "config", "core.hooksPath", str(tmp_path), cwd=host.bare)
+    assert host.push("main")[0]  # this repository has no gate
+    (host.bare / "assaymark-gate.toml").write_bytes(settings)
+    host.commit("y")
+    assert not host.push("main")[0]
 
 
 def test_broken_settings_refuse(host: Host) -> None:

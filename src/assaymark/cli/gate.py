@@ -147,18 +147,18 @@ def status_command(repository: str, last: int) -> int:
     for each in answers:
         click.echo(_line(each))
     for line in gate_book.last_lines(git_dir, last) if last else ():
-        click.echo(
-            f"{line.at} {'passed' if line.ok else 'refused'} ({line.mode}) {line.ref} {line.commit[:12]} {'; '.join(line.reasons)}".rstrip()
-        )
+        what = f"{line.ref} {line.commit[:12]}" if line.ref else "the whole push"
+        click.echo(f"{line.at} {'passed' if line.ok else 'refused'} ({line.mode}) {what} {'; '.join(line.reasons)}".rstrip())
     return 0 if all(each.ok for each in answers) else 1
 
 
 @command.command("pre-receive")
 def pre_receive_command() -> int:
     """Judge a push: what the installed hook runs, for hosts that call hooks of their own. Git's lines are read from standard input."""
-    from assaymark.triggers.gate_hook import main
+    from assaymark.triggers.gate_hook import REFUSES, asked
 
-    return main()
+    code = asked(is_own=False)
+    return 1 if code == REFUSES else code
 
 
 def _line(each: Judged) -> str:

@@ -83,7 +83,7 @@ def opening(git_dir: Path, now: Instant) -> Opening | None:
     return found if now < found.until <= now + LONGEST_HOURS * 3600 * SECOND else None
 
 
-def write_down(git_dir: Path, judged: Sequence[Judged], gate: Gate, now: Instant, opened: Opening | None) -> None:
+def write_down(git_dir: Path, judged: Sequence[Judged], mode: Mode, now: Instant, opened: Opening | None) -> None:
     """Every answer; a book that cannot be written stops nobody, for the disk may be full of what is to be pushed away."""
     who = next((os.environ[name] for name in ("REMOTE_USER", "GL_USERNAME", "USER", "LOGNAME") if os.environ.get(name)), "")[:200]
     path = git_dir / BOOK
@@ -94,7 +94,7 @@ def write_down(git_dir: Path, judged: Sequence[Judged], gate: Gate, now: Instant
             for each in judged:
                 reasons = tuple(f"{one.reason}: {one.text}" for one in each.refused) + ((each.problem,) if each.problem else ())
                 by = opened.by if opened is not None else ""
-                line = Line(stamp(now), gate.mode.value, each.ref, each.commit, each.ok, who, each.endorsement, reasons, by)
+                line = Line(stamp(now), mode.value, each.ref, each.commit, each.ok, who, each.endorsement, reasons, by)
                 file.write(msgspec.json.encode(line) + b"\n")
 
 

@@ -26,9 +26,10 @@ before="$0{_BEFORE}"
 input=$(cat && printf .) || exit 1
 input=${{input%.}}
 if [ -x "$before" ]; then printf "%s" "$input" | "$before" "$@" || exit $?; fi
-printf "%s" "$input" | {start}
+printf "%s" "$input" | {start} "$0"
 code=$?
-[ "$code" -gt 1 ] || exit "$code"
+[ "$code" != 0 ] || exit 0
+[ "$code" != 10 ] || exit 1
 echo "assay gate: it could not be started (code $code); the administrator of this git host mends it: assay gate status" >&2
 grep -q '^mode = "audit"' "${{GIT_DIR:-.}}/{SETTINGS}" 2>/dev/null && exit 0
 exit 1

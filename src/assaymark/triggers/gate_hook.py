@@ -1,6 +1,7 @@
 """What the gate's pre-receive hook runs: git's lines in, words to whoever pushes and an exit code out.
 
-Exit codes: 0 lets the push in, 1 refuses it. Anything else means that nothing was judged, and the hook's script decides by the mode.
+Exit codes: 0 lets the push in, 10 refuses it. Anything else, such as Python's own 1 for a program that is broken, means that nothing was
+judged, and the hook's script decides by the mode.
 """
 
 from __future__ import annotations
@@ -18,22 +19,41 @@ from assaymark.model.assessment import Instant
 from assaymark.subjects.repository import discover
 from assaymark.triggers import gate_book, notify
 from assaymark.triggers.attestations import attestations
-from assaymark.triggers.gate import Elsewhere, Gate, Judged, Mode, belief_of, judge, settings_of, updates
+from assaymark.triggers.gate import SETTINGS, Elsewhere, Gate, Judged, Mode, belief_of, judge, settings_of, updates
 from assaymark.triggers.gate_book import Opening
 
-PASSES, REFUSES = 0, 1
+PASSES, REFUSES, NOT_JUDGED = 0, 10, 4
 _MOST_INPUT = 8 << 20
 _Write = Callable[[str], object]
 
 
 def main() -> int:
-    """In the folder of the repository, as git calls hooks."""
-    return run(sys.stdin.buffer.read(_MOST_INPUT + 1), sys.stderr.write, Instant(time.time_ns() // 1000))
+    """In the folder of the repository, as git calls hooks; the hook's own name is the first argument."""
+    hooks = Path(sys.argv[1]).absolute().parent
+    return asked(is_own=hooks.resolve() == (_git_dir() / "hooks").resolve())
 
 
-def run(lines: bytes, write: _Write, now: Instant) -> int:
+def asked(*, is_own: bool) -> int:
+    """The answer to the push on standard input; `is_own` when it was installed for this very repository.
+
+    In a folder of hooks that repositories share, one without settings has no gate; in its own folder, somebody took them away.
+    """
+    git_dir = _git_dir()
+    if not is_own and not (git_dir / SETTINGS).exists():
+        return PASSES
+    try:
+        return run(git_dir, sys.stdin.buffer.read(_MOST_INPUT + 1), sys.stderr.write, Instant(time.time_ns() // 1000))
+    except Exception as error:  # noqa: BLE001 - said in one line to whoever pushes
+        sys.stderr.write(f"assay gate: {type(error).__name__}: a defect of Assaymark\n")
+        return NOT_JUDGED
+
+
+def _git_dir() -> Path:
+    return Path(os.environ.get("GIT_DIR") or ".").absolute()
+
+
+def run(git_dir: Path, lines: bytes, write: _Write, now: Instant) -> int:
     """The answer to one push."""
-    git_dir = Path(os.environ.get("GIT_DIR") or ".").absolute()
     mode = Mode.ENFORCE  # until the settings say otherwise
     try:
         gate = settings_of(git_dir)
@@ -43,9 +63,11 @@ def run(lines: bytes, write: _Write, now: Instant) -> int:
         with _Bounded(gate.seconds):
             judged = judge(discover(".").git, gate, lambda: belief_of(gate, now), updates(lines), asks_server(gate))
     except AssayError as error:
-        return _cannot_tell(error, mode, gate_book.opening(git_dir, now), write)
+        opened = gate_book.opening(git_dir, now)
+        gate_book.write_down(git_dir, [Judged("", "", problem=error.what)], mode, now, opened)
+        return _cannot_tell(error, mode, opened, write)
     opened = gate_book.opening(git_dir, now)
-    gate_book.write_down(git_dir, judged, gate, now, opened)
+    gate_book.write_down(git_dir, judged, mode, now, opened)
     return _answer(judged, gate, opened, write)
 
 
