@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -23,9 +24,12 @@ from assaymark.endorsement.approval import Approval
 from assaymark.endorsement.distribution import client
 from assaymark.endorsement.distribution.client import Keeping, Note
 from assaymark.endorsement.keys import KeySigner
+from assaymark.endorsement.log import entry, merkle
+from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.endorsement.places import notes
 from assaymark.endorsement.revocation import Revocation, Revocations, Target
 from assaymark.endorsement.statement import PAYLOAD_TYPE, Named
+from assaymark.endorsement.trust import LogTrust
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.subjects.repository import discover
 from assaymark.triggers import gate_book
@@ -36,12 +40,12 @@ _SCRIPT = "from assaymark.cli.main import main; main()"
 NOW = Instant(time.time_ns() // 1000)
 
 
-def trust_folder(path: Path, *revoked: Revocation, fresh_for: float = 24) -> None:
+def trust_folder(path: Path, *revoked: Revocation, fresh_for: float = 24, log: LogTrust | None = None) -> None:
     """As `assay trust update` leaves it."""
     state = path / client.STATES / "1"
     state.mkdir(parents=True, exist_ok=True)
     documents = {
-        client.TRUST: msgspec.json.encode(trusting(KEY).trust),
+        client.TRUST: msgspec.json.encode(trusting(KEY, log=log).trust),
         client.REVOCATIONS: msgspec.json.encode(Revocations(len(revoked), revoked)),
     }
     named = {name: {"length": len(data), "hashes": {"sha256": hashlib.sha256(data).hexdigest()}} for name, data in documents.items()}
@@ -428,6 +432,32 @@ def test_a_trust_document_without_a_folder_needs_its_revocations(host: Host, tmp
     commit = host.commit("approved")
     host.note(commit, endorsed(commit))
     assert host.push("main", notes.REF)[0]
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_log_is_asked_for_a_proof_in_the_folder_shows_it(host: Host, tmp_path: Path) -> None:
+    try:
+        proof, note, checkpoint = (import_module(f"assaymark.endorsement.log.{each}") for each in ("proof", "note", "checkpoint"))
+    except ModuleNotFoundError:
+        pytest.skip("NOT PROVED: this release proves no lines of the log")
+    origin, own, folder = "log.example/1", signer("ed25519"), tmp_path / "endorsements"
+    folder.mkdir()
+    trust_folder(host.trust, log=LogTrust(origin, note.verifier_of(origin, own.public).line, required=True))
+    host.gate("--folder", str(folder))
+    commit = host.commit("logged")
+    data = endorsed(commit)
+    host.note(commit, data)
+    ok, said = host.push("main", notes.REF)
+    assert not ok
+    assert "not-logged" in said
+    name = "sha256:" + hashlib.sha256(dsse.payload_of(bundle.read(data))).hexdigest()
+    leaves = [entry.line(Entry(EntryType.ENDORSE, NOW, "ada", (f"gitCommit:{commit}",), name), 0)]
+    head = checkpoint.Checkpoint(origin, 1, merkle.root(1, merkle.Tree(leaves).subtree))
+    (folder / f"{commit}.tlog-proof").write_bytes(proof.written(leaves[0], 0, (), checkpoint.signed(head, own)))
+    ok, said = host.push("main", notes.REF)
+    assert ok, said
 
 
 # --- the server --------------------------------------------------------------------------------------------------------

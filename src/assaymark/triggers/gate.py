@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,7 @@ from assaymark.endorsement.distribution.client import held
 from assaymark.endorsement.places import files, notes
 from assaymark.endorsement.revocation import OpenRevocations
 from assaymark.endorsement.trust import OpenTrust, matches
-from assaymark.endorsement.verify import Expected, Refusal, Refused, Verification, verify
+from assaymark.endorsement.verify import Expected, Logged, Refusal, Refused, Verification, verify
 from assaymark.errors import AssayError, UsageError
 from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.model.assessment import Instant
@@ -61,7 +62,8 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     levels: tuple[str, ...] = ()
     max_age_days: int = 0
     folder: str = ""
-    """Of endorsements by commit: ``<commit>.sigstore.json``, ``<commit>.intoto.jsonl``."""
+    """Of endorsements by commit: ``<commit>.sigstore.json``, ``<commit>.intoto.jsonl``; and ``<commit>.tlog-proof``, for whichever of the
+    places an endorsement came from: where the trust document asks for the log, it is needed."""
     server: str = ""
     """That is asked where neither notes nor folder hold one; its answer is verified like any other."""
     token_file: str = ""
@@ -219,8 +221,9 @@ def _asked(git: Git, gate: Gate, belief: Belief, each: Update, where: tuple[list
     except AssayError:
         return Judged(each.ref, each.new, problem="it does not lead to a commit, and only commits are endorsed")
     answers = []
+    logged = _logged(gate, belief, commit)
     for data in _endorsements(git, gate, commit, where):
-        answer = _verified(data, gate, belief, commit)
+        answer = _verified(data, gate, belief, commit, logged)
         if answer.ok:
             return Judged(each.ref, commit, endorsement=answer.id)
         answers.append(answer)
@@ -239,9 +242,20 @@ def _endorsements(git: Git, gate: Gate, commit: str, where: tuple[list[str], Els
     yield from elsewhere(commit)
 
 
-def _verified(data: bytes, gate: Gate, belief: Belief, commit: str) -> Verification:
+def _logged(gate: Gate, belief: Belief, commit: str) -> Logged | None:
+    """What a proof of the log in the folder shows; None without one."""
+    log = belief.trust.trust.log
+    proof = files.proof_in_folder(Path(gate.folder), notes.digest_of(commit)) if gate.folder and log is not None else b""
+    if not proof:
+        return None
+    # The one place where proofs of the log are read; by name, for the room of the log is built beside this one.
+    logged: Logged = import_module("assaymark.endorsement.log.proof").logged(proof, log)
+    return logged
+
+
+def _verified(data: bytes, gate: Gate, belief: Belief, commit: str, logged: Logged | None) -> Verification:
     expected = Expected(gate.resource, gate.environment, gate.levels, gate.max_age_days)
-    return verify(data, notes.digest_of(commit), expected, belief.trust, belief.revocations, now=belief.now)
+    return verify(data, notes.digest_of(commit), expected, belief.trust, belief.revocations, now=belief.now, logged=logged)
 
 
 class _Names:

@@ -78,6 +78,12 @@ def in_folder(folder: Path, digest: str) -> tuple[bytes, ...]:
     return _found(folder / value, digest)[0] if value.isalnum() else ()
 
 
+def proof_in_folder(folder: Path, digest: str) -> bytes:
+    """Likewise the log's proof, ``<hex>.tlog-proof``; empty without one."""
+    value = digest.partition(":")[2]
+    return _read(folder / f"{value}{PROOF}", MOST_PROOF) if value.isalnum() else b""
+
+
 def digest_of(file: Path) -> str:
     """``sha256:<hex>`` of a file's bytes.
 
