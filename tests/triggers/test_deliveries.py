@@ -282,3 +282,31 @@ def test_whatever_stands_in_a_signed_payload_it_is_read_or_refused(data: st.Data
         if trigger.repository is not None:  # an address is judged where it is used
             trigger = msgspec.structs.replace(trigger, repository=msgspec.structs.replace(trigger.repository, clone_url=""))  # noqa: PLW2901
         assert b"\\u0000" not in msgspec.json.encode(trigger)
+
+
+def _pushed(tag: str, *references: str) -> bytes:
+    target = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "repository": "shop/web",
+        "digest": "sha256:" + "a" * 64,
+        "tag": tag,
+    }
+    target["references"] = [{"mediaType": each} for each in references]  # type: ignore[assignment]
+    return json.dumps({"events": [{"action": "push", "target": target, "request": {"host": "registry.example"}}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("tag", "references", "number"),
+    [
+        ("1", ("application/vnd.oci.image.config.v1+json",), 1),
+        ("", ("application/vnd.oci.empty.v1+json", "application/vnd.dev.sigstore.bundle.v0.3+json"), 0),
+        ("sha256-" + "b" * 64, (), 0),
+        ("sha256-" + "b" * 64 + ".att", (), 0),
+        ("sha256-" + "b" * 64 + "." + "c" * 32, (), 0),
+        ("sha256-short", (), 1),
+    ],
+)
+def test_what_lies_beside_an_image_is_no_image(tag: str, references: tuple[str, ...], number: int) -> None:
+    """Otherwise the server would judge its own endorsements as they are attached."""
+    message = Message({"authorization": f"Bearer {KEY.decode()}"}, _pushed(tag, *references), (Secret(KEY),))
+    assert len(READERS["registry"](message).triggers) == number

@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy": ("policy", "Check, test and simulate policies of an organisation."),
     "init": ("init", "Write a commented policy file and install the hooks."),
     "hook": ("hooks", "Install or take out git hooks."),
+    "gate": ("gate", "Let protected branches of a git host take only approved commits."),
+    "attach": ("attach", "Lay endorsements beside what they are about: registries, files, git notes."),
     "doctor": ("doctor", "Tell whether everything that the checks need is here, and prepare it."),
     "daemon": ("daemon", "Keep a warm process that answers the hooks at once."),
     "engine": ("engine", "Install optional engines, each in an environment of its own."),

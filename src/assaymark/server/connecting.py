@@ -54,6 +54,10 @@ class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     """For ssh: lines as in a known_hosts file."""
     issues: Issues | None = None
     """Left out: no item becomes an issue."""
+    attach: bool = False
+    """Of registries: what is endorsed is attached to its image there; the token must be allowed to push."""
+    attest: bool = False
+    """With `attach`: also in cosign's older form, under the tag ``sha256-….att``."""
 
 
 class Homes(Struct, frozen=True):
@@ -104,6 +108,10 @@ def checked_options(kind: str, options: Options) -> Options:
     """
     if options.issues is not None and kind not in ISSUE_KINDS:
         raise invalid(f"in a connection of kind {kind} no issues are made", f"issues are for {', '.join(ISSUE_KINDS)}")
+    if options.attach and kind != "registry":
+        raise invalid(f"in a connection of kind {kind} there are no images", "options.attach is for registry")
+    if options.attest and not options.attach:
+        raise invalid("options.attest needs options.attach", "give both, or neither")
     if kind == "jira" and options.issues is not None and not options.issues.project:
         raise invalid("options.issues.project is missing", "give the key of the project in which issues are to be made, e.g. SEC")
     return options

@@ -10,7 +10,6 @@ linux/amd64 if it is there.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -18,12 +17,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 from msgspec import Struct
 
+from assaymark.endorsement.places import access
+from assaymark.endorsement.places.door import Said
+from assaymark.endorsement.places.reference import Reference, reference
 from assaymark.errors import SubjectNotFound, SubjectUnreadable, UsageError
 from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.server.addresses import host_name
@@ -36,10 +37,6 @@ _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.d
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _ACCEPT = ", ".join((*_MANIFESTS, *_INDEXES))
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-_DOCKER_HUB = "registry-1.docker.io"
 
 
 _Document = TypeVar("_Document")
@@ -87,16 +84,14 @@ def image_name(text: str, *, plain: bool = False) -> ImageName:
     Raises:
         UsageError: when it is none.
     """
-    host, _, name = text.partition("/")
-    if not name or not ("." in host or ":" in host or host == "localhost"):
-        host, name = _DOCKER_HUB, text if "/" in text else f"library/{text}"
-    host = _DOCKER_HUB if host in {"docker.io", "index.docker.io"} else host
-    name, _, tag = name.partition(":")
-    plain_host, _, port = host.partition(":") if host.count(":") < 2 else host.rpartition(":")
-    host_name(plain_host)
-    if (port and not port.isdecimal()) or not _NAME.match(name) or len(name) > 255 or (tag and not _TAG.match(tag)):
+    if "@" in text or "://" in text:
         raise UsageError(f"{text[:200]!r} is no image", advice="name it as host/group/name@sha256:<64 hex digits>")
-    return ImageName(host, name, tag, plain)
+    found = reference(text)
+    own, _, port = found.host.partition(":") if found.host.count(":") < 2 else found.host.rpartition(":")
+    host_name(own)
+    if port and not port.isdecimal():
+        raise UsageError(f"{text[:200]!r} is no image", advice="name it as host/group/name@sha256:<64 hex digits>")
+    return ImageName(found.host, found.name, found.tag, plain)
 
 
 class Registry:
@@ -232,22 +227,17 @@ class Registry:
 
     def _token(self, challenge: str) -> str:
         """What the registry's challenge leads to (docs of the distribution specification: token authentication)."""
-        basic = "Basic " + base64.b64encode(self._credential.encode()).decode() if self._credential else ""
-        if challenge.lower().startswith("basic"):
-            return basic
-        words = dict(_CHALLENGE.findall(challenge[:2000]))
-        realm = urlsplit(words.get("realm", ""))
-        if realm.scheme not in ({"https", "http"} if self._image.plain else {"https"}) or not realm.hostname:
-            return ""
-        query = {"service": words.get("service", ""), "scope": f"repository:{self._image.name}:pull"}
-        headers = {"Authorization": basic} if basic and _same_site(realm.hostname, self._image.host) else {}
+        image = Reference(self._image.host, self._image.name, plain=self._image.plain)
+        asked = access.token_request(challenge, image, self._credential, access.PULL)
+        if asked is None:
+            return access.basic(self._credential)
         try:
-            answer = self._client.get(realm.geturl(), params=query, headers=headers)
-            said = answer.json() if answer.status_code == 200 else {}
-        except (httpx2.HTTPError, ValueError) as error:
-            raise SubjectUnreadable(f"{realm.hostname} gives no token", why=type(error).__name__, advice="it is tried again") from error
-        token = said.get("token") or said.get("access_token") if isinstance(said, dict) else ""
-        return f"Bearer {token}" if isinstance(token, str) and token else ""
+            answer = self._client.get(asked.url, headers=asked.headers)
+        except httpx2.HTTPError as error:
+            raise SubjectUnreadable(
+                "the registry's token service gives none", why=type(error).__name__, advice="it is tried again"
+            ) from error
+        return access.token_of(Said(answer.status_code, {}, answer.content))
 
 
 class _Answer:
@@ -259,15 +249,6 @@ class _Answer:
 
     def __exit__(self, *_: object) -> None:
         self._answer.close()
-
-
-def _same_site(one: str, other: str) -> bool:
-    """Whether the last two labels are the same, as with ``auth.docker.io`` and ``registry-1.docker.io``; addresses only if equal."""
-    host = other.rpartition(":")[0] or other
-    if one == host:
-        return True
-    ends = [name.rsplit(".", 2)[-2:] for name in (one, host)]
-    return ends[0] == ends[1] and len(ends[0]) == 2 and not ends[0][1].isdecimal()
 
 
 def _checked(digest: str) -> str:

@@ -259,3 +259,12 @@ def test_deliveries_are_listed_newest_first(make: Any) -> None:
     assert listed["items"][0]["outcome"] == "ignored: nothing is judged for issue"
     more = call("GET", f"/connections/{told['id']}/deliveries?after={listed['next']}").json()
     assert [each["delivery"] for each in more["items"]] == ["a"]
+
+
+def test_only_registries_are_given_what_is_endorsed(make: Any) -> None:
+    _, call = api(make)
+    hub = {"kind": "registry", "name": "Hub", "web_url": "https://registry.example"}
+    assert call("POST", "/connections", hub | {"options": {"attach": True, "attest": True}}).status_code == 201
+    assert "attach" in call("POST", "/connections", hub | {"name": "b", "options": {"attest": True}}).text
+    refused = call("POST", "/connections", NEW | {"name": "c", "options": {"attach": True}})
+    assert (refused.status_code, "for registry" in refused.text) == (400, True)

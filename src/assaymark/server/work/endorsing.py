@@ -29,7 +29,7 @@ from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, revoking
+from assaymark.server.work import attaching, cases, endorsing_evidence, endorsing_ground, revoking
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
@@ -302,6 +302,7 @@ def _tell(doing: _Doing, new: endorsements.New, index: endorsements.Index) -> No
     )
     details = {"resource": new.resource, "bundle": new.bundle, "expires": approval.stamp(new.expires_at), "keyid": index.keys[0]}
     log.append(link, [Entry(EntryType.ENDORSE, new.made_at, actor, index.digests, new.digest, details)], team=new.team)
+    attaching.attach_later(service, link, new.team, new.resource, new.digest)
 
 
 def _refused(service: Service, number: AssessmentId, asked: By, why: str) -> None:

@@ -4,13 +4,14 @@ events), Harbor, Quay, Docker Hub.
 None of them signs: the secret comes along in ``Authorization`` (as it is, as bearer, or as the password of basic), or, for Docker Hub and
 Quay, which can send no header, in the URL. Compared in constant time like a signature.
 An image is known by name and tag and judged by digest; Docker Hub and Quay tell no digest, so it is asked for when the image is judged.
-Layers and other parts of images are no images and are ignored.
+Layers and other parts of images are no images and are ignored; so is what lies beside an image, such as its endorsement.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -26,6 +27,18 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+_NO_IMAGE = (
+    "application/vnd.oci.empty.v1+json",
+    "application/vnd.dev.sigstore.bundle",
+    "application/vnd.dsse.envelope",
+    "application/vnd.dev.cosign.",
+)
+"""Parts that only what lies beside an image has."""
+_BESIDE = re.compile(r"sha256-[0-9a-f]{64}(?:\.[A-Za-z0-9_.-]+)?\Z")
+
+
+class _Part(Struct, frozen=True, rename="camel"):
+    media_type: str = ""
 
 
 class _Target(Struct, frozen=True, rename="camel"):
@@ -34,6 +47,7 @@ class _Target(Struct, frozen=True, rename="camel"):
     media_type: str = ""
     tag: str = ""
     url: str = ""
+    references: tuple[_Part, ...] = ()
 
 
 class _Request(Struct, frozen=True):
@@ -124,11 +138,18 @@ def read(message: Message) -> Delivery:
         return delivery(message, event.type, *_harbor(event))
     if bytes(shape.push_data):
         hub = parse(message, _Hub)
-        return delivery(message, "push", _tagged(f"docker.io/{text(hub.repository.repo_name)}", hub.push_data.tag, hub.push_data.pusher))
+        name, data = f"docker.io/{text(hub.repository.repo_name)}", hub.push_data
+        return delivery(message, "push", *([] if _is_beside(data.tag) else [_tagged(name, data.tag, data.pusher)]))
     if bytes(shape.docker_url):
         quay = parse(message, _Quay)
-        return delivery(message, "push", *(_tagged(text(quay.docker_url), tag, "") for tag in quay.updated_tags))
+        tags = [tag for tag in quay.updated_tags if not _is_beside(tag)]
+        return delivery(message, "push", *(_tagged(text(quay.docker_url), tag, "") for tag in tags))
     raise PayloadInvalid("this is no notification of a registry", why="it has none of events, target, event_data, push_data, docker_url")
+
+
+def _is_beside(tag: str) -> bool:
+    """Whether a tag lists or holds what refers to an image (OCI's referrers tag schema; cosign's ``.att``, ``.sig``)."""
+    return bool(_BESIDE.match(tag))
 
 
 def _credential(message: Message) -> str:
@@ -149,6 +170,8 @@ def _distribution(message: Message, events: tuple[_Event, ...]) -> Iterator[Trig
         target = event.target
         if event.action not in ("push", "delete") or not target.digest or (target.media_type and target.media_type not in _MANIFESTS):
             continue
+        if _is_beside(target.tag) or any(each.media_type.startswith(_NO_IMAGE) for each in target.references):
+            continue
         host = message.home.partition("://")[2] or (event.request.host if event.request else "")
         if not host or not target.repository:
             raise PayloadInvalid("the notification names no host or repository", advice="enter the registry's address in the connection")
@@ -164,6 +187,8 @@ def _harbor(event: _Harbor) -> Iterator[Trigger]:
         name = text(resource.resource_url).partition("@")[0]
         head, slash, last = name.rpartition("/")
         tag = "" if resource.tag == resource.digest else resource.tag
+        if _is_beside(tag):
+            continue
         yield _image(kind or TriggerKind.IMAGE, f"{head}{slash}{last.partition(':')[0]}", resource.digest, tag, event.operator, "")
 
 

@@ -47,7 +47,12 @@ def connect(visit: Visit) -> Response:
     """A new one; what has to be entered at the forge is shown this once."""
     form = visit.form
     try:
-        options = Options(groups=words_in(form, "groups"), username=form.get("username", ""), known_hosts=form.get("known_hosts", ""))
+        options = Options(
+            groups=words_in(form, "groups"),
+            username=form.get("username", ""),
+            known_hosts=form.get("known_hosts", ""),
+            attach="attach" in form,
+        )
         wish = api.NewConnection(
             form.get("kind", ""),
             form.get("name", ""),
