@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "endorse": ("endorse", "Have what passed endorsed by a server, or sign it with a key of one's own."),
     "report": ("report", "Verify a report of the server without it."),
     "log": ("log", "Show, check, prove and pin the transparency log of endorsements."),
+    "verify": ("verify", "Say whether something is approved, in any pipeline, without the server."),
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
     "worker": ("worker", "Work on what triggers set off, on as many machines as one likes."),
     "person": ("person", "Invite, list, close and reset accounts of the server on this machine."),
