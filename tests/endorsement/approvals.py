@@ -69,3 +69,9 @@ def later(seconds: float) -> Instant:
 def edited(payload: bytes, **changes: Any) -> bytes:
     """A statement with other members at its top."""
     return msgspec.json.encode({**msgspec.json.decode(payload), **changes})
+
+
+def endorsed_as(claimed: Approval, digests: tuple[dict[str, str], ...], *signers: KeySigner) -> bytes:
+    """Of several subjects."""
+    named = tuple(Named(f"subject {number}", digest) for number, digest in enumerate(digests))
+    return bundle.written(dsse.sign(PAYLOAD_TYPE, approval.write(named, claimed), *(signers or (KEY,))))

@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 from tests.fuzz.fuzz_advisories import advisory_targets
 from tests.fuzz.fuzz_deliveries import delivery_targets
+from tests.fuzz.fuzz_endorsements import endorsement_targets
 from tests.fuzz.fuzz_images import CONFIG, FILES, image_targets
 from tests.fuzz.fuzz_imports import import_targets
 from tests.lockfiles.lock_samples import SAMPLES
@@ -73,6 +74,7 @@ def targets(cache: Path) -> Mapping[str, Fuzzed]:
         **{name: Fuzzed(run, seeds) for name, (run, seeds) in advisory_targets(_zip()).items()},
         **{name: Fuzzed(run, seeds) for name, (run, seeds) in delivery_targets().items()},
         **{name: Fuzzed(run, seeds) for name, (run, seeds) in import_targets().items()},
+        **{name: Fuzzed(run, seeds, may) for name, (run, seeds, may) in endorsement_targets().items()},
         **{f"secrets {d}": Fuzzed(_check("secrets", d, settings), _TEXTS) for d in _DIALECTS},
         "gitlab-ci": Fuzzed(_check("gitlab-ci", "gitlab-ci", settings), (_GITLAB, *_TEXTS)),
         "kubernetes": Fuzzed(_check("kubernetes", "kubernetes", settings), (_KUBERNETES, _CHART, *_TEXTS)),

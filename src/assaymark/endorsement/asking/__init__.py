@@ -1,0 +1,1 @@
+"""What `assay verify` gathers before it asks: digests of what is named, bundles, and whom to believe. Reads files and repositories."""
