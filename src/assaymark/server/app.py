@@ -7,6 +7,8 @@ from starlette.middleware import Middleware
 
 from assaymark.server.api import (
     advisories,
+    approved,
+    approved_waivers,
     assessments,
     bills,
     channels,
@@ -68,6 +70,8 @@ def operations() -> list[Operation]:
     routers = (
         meta.router,
         advisories.router,
+        approved.router,
+        approved_waivers.router,
         assessments.router,
         bills.router,
         channels.router,

@@ -50,7 +50,7 @@ class Asking:
 
     def __init__(self, service: Service, link: sa.Connection) -> None:
         self._service, self._link = service, link
-        self._trust = _opened_trust(neighbours.trust_of(service, link))
+        self._trust = opened_trust(neighbours.trust_of(service, link))
         self._revoked = _opened_revocations(neighbours.revocations_of(link))
         self._now = service.now()
 
@@ -75,7 +75,7 @@ class Asking:
 
 
 @lru_cache(maxsize=_CHEAP)
-def _opened_trust(document: Trust) -> OpenTrust:
+def opened_trust(document: Trust) -> OpenTrust:
     return trust.opened(document)
 
 

@@ -27,7 +27,7 @@ from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import cases, endorsing_evidence, endorsing_ground, endorsing_text, neighbours
+from assaymark.server.work import approved_index, cases, endorsing_evidence, endorsing_ground, endorsing_text, neighbours
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
@@ -230,6 +230,7 @@ def _issue(doing: _Doing, data: bytes, terms: Terms, request: RequestRow | None)
         layers=looked.layers[-1] if looked.layers else "", evidence=tuple(row.id for row in brought),
     )  # fmt: skip
     if endorsements.add(link, new, index) is not None:
+        service.queue.put(link, approved_index.job())
         _tell(doing, new, index)
     return ""
 

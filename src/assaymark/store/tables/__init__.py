@@ -6,6 +6,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 
 from __future__ import annotations
 
+from assaymark.store.tables.approved import known_component, known_use
 from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
@@ -38,6 +39,7 @@ from assaymark.store.tables.people import (
     token,
 )
 from assaymark.store.tables.policies import policy_approval, policy_event, policy_outcome, policy_simulation, policy_source, policy_version
+from assaymark.store.tables.revocations import endorsement_withdrawal, revocation
 from assaymark.store.tables.screens import saved_view
 from assaymark.store.tables.settings import setting
 from assaymark.store.tables.sources import connection, ref_listing, repository, subject
@@ -68,6 +70,7 @@ __all__ = [
     "endorsement_part",
     "endorsement_request",
     "endorsement_vote",
+    "endorsement_withdrawal",
     "endorsing_key",
     "evidence",
     "federated_identity",
@@ -85,6 +88,8 @@ __all__ = [
     "item_span",
     "item_subject",
     "job",
+    "known_component",
+    "known_use",
     "log_checkpoint",
     "log_entry",
     "log_key",
@@ -115,6 +120,7 @@ __all__ = [
     "report_entry",
     "report_link",
     "repository",
+    "revocation",
     "said",
     "saved_view",
     "schedule",

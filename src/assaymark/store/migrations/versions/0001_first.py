@@ -46,6 +46,16 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_component_package_set"), "component", ["package_set"], unique=False)
     op.create_table(
+        "endorsement_withdrawal",
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revocation", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("endorsement", "revocation", name=op.f("pk_endorsement_withdrawal")),
+    )
+    op.create_index(
+        op.f("ix_endorsement_withdrawal_revocation_endorsement"), "endorsement_withdrawal", ["revocation", "endorsement"], unique=False
+    )
+    op.create_table(
         "endorsing_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("keyid", sa.Text(), nullable=False),
@@ -478,6 +488,32 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_issued_report_as_of"), "issued_report", ["as_of"], unique=False)
     op.create_index(op.f("ix_issued_report_team_as_of"), "issued_report", ["team", "as_of"], unique=False)
+    op.create_table(
+        "known_component",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("package", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("called", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version_key", sa.LargeBinary(), nullable=False),
+        sa.Column("remark", sa.Text(), server_default="", nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_known_component_package")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_known_component")),
+        sa.UniqueConstraint("kind", "name", "version", name=op.f("uq_known_component_kind_name_version")),
+    )
+    op.create_index(
+        op.f("ix_known_component_called_name_version_key_id"), "known_component", ["called", "name", "version_key", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_known_component_kind_called_name_version_key_id"),
+        "known_component",
+        ["kind", "called", "name", "version_key", "id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_known_component_package_version_key"), "known_component", ["package", "version_key"], unique=False)
     op.create_table(
         "log_entry",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -1050,6 +1086,18 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_item_subject_subject"), "item_subject", ["subject"], unique=False)
     op.create_table(
+        "known_use",
+        sa.Column("component", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("verified_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_known_use_subject")),
+        sa.PrimaryKeyConstraint("component", "verified_at", "endorsement", name=op.f("pk_known_use")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_known_use_endorsement"), "known_use", ["endorsement"], unique=False)
+    op.create_table(
         "policy_approval",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1494,6 +1542,34 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_entry")),
     )
     op.create_index(op.f("ix_report_entry_report_id"), "report_entry", ["report", "id"], unique=False)
+    op.create_table(
+        "revocation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("parent", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.Text(), server_default="", nullable=False),
+        sa.Column("until", sa.Text(), server_default="", nullable=False),
+        sa.Column("since_at", sa.BigInteger(), nullable=True),
+        sa.Column("until_at", sa.BigInteger(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("assessment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("log_number", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["assessment"], ["assessment.id"], name=op.f("fk_revocation_assessment")),
+        sa.ForeignKeyConstraint(["parent"], ["revocation.id"], name=op.f("fk_revocation_parent")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_revocation_person")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_revocation_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_revocation")),
+        sa.UniqueConstraint("target", "name", "since", "until", name=op.f("uq_revocation_target_name_since_until")),
+    )
+    op.create_index(op.f("ix_revocation_assessment"), "revocation", ["assessment"], unique=False)
+    op.create_index(op.f("ix_revocation_parent"), "revocation", ["parent"], unique=False)
+    op.create_index(op.f("ix_revocation_team_id"), "revocation", ["team", "id"], unique=False)
     op.create_table(
         "endorsed_digest",
         sa.Column("digest", sa.Text(), nullable=False),
