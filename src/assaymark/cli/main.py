@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "daemon": ("daemon", "Keep a warm process that answers the hooks at once."),
     "engine": ("engine", "Install optional engines, each in an environment of its own."),
     "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
+    "approved": ("approved", "Tell which components are known to be good, and which of mine are not."),
     "report": ("report", "Verify a report of the server without it."),
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
     "worker": ("worker", "Work on what triggers set off, on as many machines as one likes."),

@@ -1,8 +1,7 @@
-"""Known-good components: the catalogue, one of them, a question about many, the dry run, and waivers.
+"""Known-good components: the catalogue, one of them, a question about many, and the dry run.
 
 Guarantees: how a component stands is derived when it is asked; the catalogue is for everybody who reads endorsements, because it is there
-to be used again, and who uses or endorsed something is told only of the caller's teams. A waiver is a decision: asked for by as many as need
-it, agreed to once per rule that is in the way by somebody else, with an owner and a last day.
+to be used again, and who uses or endorsed something is told only of the caller's teams.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ PLACES = (
     Place("/posture", "Posture", "p"),
     Place("/decisions", "Decisions", "d"),
     Place("/report", "Report", "r"),
+    Place("/approved", "Approved", "a"),
     Place("/policies", "Policies", "o"),
     Place("/repositories", "Repositories", "e"),
     Place("/settings", "Settings", "g"),

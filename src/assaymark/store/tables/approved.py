@@ -25,7 +25,7 @@ known_component = Table(
     text("remark", default=""),  # e.g. the commit where it stands
     instant("first_at"),  # when it was first seen here
     instant("ends_at"),  # when the last endorsement that ever held it ends by itself: what ended then cannot be approved
-    UniqueConstraint("kind", "name", "version"), Index(None, "package", "version_key"),
+    UniqueConstraint("kind", "name", "version"), Index(None, "package", "version_key"), Index(None, "called", "version"),
     Index(None, "called", "name", "version_key", "id"), Index(None, "kind", "called", "name", "version_key", "id"),
 )  # fmt: skip
 

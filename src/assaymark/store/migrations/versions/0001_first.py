@@ -507,6 +507,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(
         op.f("ix_known_component_called_name_version_key_id"), "known_component", ["called", "name", "version_key", "id"], unique=False
     )
+    op.create_index(op.f("ix_known_component_called_version"), "known_component", ["called", "version"], unique=False)
     op.create_index(
         op.f("ix_known_component_kind_called_name_version_key_id"),
         "known_component",
