@@ -296,6 +296,31 @@ class Stage:
         return self.write(
             t.revocation, target="subject", name=f"sha256:{next(self._numbers):064x}", reason=MARK, at=self.now, actor="ana", team=self.own
         )
+    def component(self) -> int:
+        """Of the catalogue, which is everybody's."""
+        name = self.name()
+        shared: dict[str, Any] = {"kind": "source-module", "name": name, "called": name, "version": f"gitTree:{name}", "version_key": b""}
+        return self.write(t.known_component, **shared, first_at=self.now, ends_at=self.now)
+
+    def waiver_request(self) -> int:
+        """For a component, of somebody else."""
+        scope = Scope(
+            rule="approved-components/not-endorsed", package="pkg:npm/left-pad", version=self.name(), subject=SubjectId(self.subject())
+        )
+        until = decisions.day_of(self.now + 30 * DAY)
+        wish = wishes.Wish(DecisionKind.WAIVE, scope, MARK, until, decisions.By(MARK), self.own)
+        with self.service.database.write() as connection:
+            return wishes.add(connection, wish, self.now)
+
+    def waiver(self) -> Asked:
+        asked = {
+            "purl": "pkg:npm/left-pad@1.3.0",
+            "rule": "not-endorsed",
+            "reason": "not yet",
+            "until": self.soon,
+            "subject": self.subject(),
+        }
+        return Asked(body=asked)
 
     @property
     def soon(self) -> str:
@@ -659,6 +684,15 @@ ENTRIES: dict[str, Entry] = {
         Access.TEAM, lambda stage: Asked({"decision": stage.decision()}, body={"reason": "still so", "until": stage.soon})
     ),
     "decide_many": Entry(Access.SOMEWHERE, _body(Stage.triage)),
+    "list_approved": Entry(Access.SOMEWHERE),
+    "get_approved": Entry(Access.SOMEWHERE, on(component=Stage.component)),
+    "list_approved_users": Entry(Access.SOMEWHERE, on(component=Stage.component)),
+    "check_approved": Entry(Access.SOMEWHERE, _body(lambda _: {"components": [{"purl": "pkg:npm/left-pad@1.3.0"}]})),
+    "try_approved": Entry(Access.SOMEWHERE),
+    "get_approved_rules": Entry(Access.SOMEWHERE),
+    "set_approved_rules": Entry(Access.EVERYWHERE, _body(lambda _: {"min_age_days": 3})),
+    "ask_for_waiver": Entry(Access.TEAM, Stage.waiver),
+    "answer_waiver": Entry(Access.TEAM, lambda stage: Asked({"request": stage.waiver_request()}, body={"grant": False, "reason": "no"})),
     "ask_for_decision": Entry(Access.TEAM, Stage.wish),
     "list_requests": Entry(Access.LISTED, listed(Stage.request)),
     "get_request": Entry(Access.TEAM, on(request=Stage.request)),

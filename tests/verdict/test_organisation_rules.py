@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from tests.verdict.policy_samples import TODAY, decided, document, finding, given, policy, rule
 
+from assaymark.errors import PolicyInvalid
 from assaymark.model.finding import CheckId, Finding, Kind
 from assaymark.model.severity import Confidence, Severity
 from assaymark.model.verdict import Judged, Outcome, ReasonKind, State
@@ -18,12 +19,16 @@ from assaymark.verdict import grounds as judged_by
 from assaymark.verdict import ruling
 from assaymark.verdict.grounds import Grounds
 from assaymark.verdict.policy import APPETITE, CheckTable, GateSettings, Level, Policy, Unproven, Waiver
-from assaymark.verdict.rules import About, Approval, raised, strictness
-from assaymark.verdict.seen_by_rules import VARIABLES, finding_seen, world_of
+from assaymark.verdict.rules import About, Approval, Component, raised, strictness
+from assaymark.verdict.seen_by_rules import VARIABLES, component_seen, finding_seen, world_of
 from assaymark.verdict.specimen import SPECIMEN
 
 LOW = finding("low", Severity.LOW)
 HIGH = finding("high", Severity.HIGH)
+COMPONENT = Component(
+    "pkg:pypi/requests@2.32.0", "pkg:pypi/requests", "2.32.0", "PyPI", "requirements.txt", "expired", ("expired",), "2.31.0", 4
+)
+NEW_ONES = 'component.approved == false && component.path == "requirements.txt"'
 MILD = Policy(policy=GateSettings(level=Level.PROTOTYPE))
 
 
@@ -157,13 +162,63 @@ def test_the_specimen_has_the_form_of_what_rules_see() -> None:
     decision = decided([HIGH], own=Policy(waiver=(Waiver("ours", "ana", dt.date(2026, 12, 24), rule="weak-hash"),)))
     waived = finding("w", family="weak-hash")
     decision = decided([HIGH, waived], own=Policy(waiver=(Waiver("ours", "ana", dt.date(2026, 12, 24), rule="weak-hash"),)))
-    world = {**world_of(decision, given(), "2026-11-28"), "finding": finding_seen(decision.judged[0])}
+    world = {
+        **world_of(decision, given(), "2026-11-28"),
+        "finding": finding_seen(decision.judged[0]),
+        "component": component_seen(COMPONENT),
+    }
     assert set(world) == set(VARIABLES) == set(SPECIMEN)
-    for name in ("finding", "change", "subject", "verdict"):
+    for name in ("finding", "component", "change", "subject", "verdict"):
         assert {key: type(value) for key, value in world[name].items()} == {key: type(value) for key, value in SPECIMEN[name].items()}
     assert {key: type(value) for key, value in world["decisions"][0].items()} == {
         key: type(value) for key, value in SPECIMEN["decisions"][0].items()
     }
+
+
+def test_a_rule_over_components_stops_what_is_not_approved_and_says_what_to_take_instead() -> None:
+    asked = document(rule(NEW_ONES, over="component"))
+    good = Component("pkg:pypi/flask@3.0.0", "pkg:pypi/flask", "3.0.0", "PyPI", "requirements.txt", "waived", ("expired",))
+    decision = decided([], asked, components=(good, COMPONENT))
+    (reason,) = [each for each in decision.reasons if each.stops]
+    assert decision.outcome is Outcome.FAIL
+    assert (reason.kind, reason.path) == (ReasonKind.POLICY, "requirements.txt")
+    assert "pkg:pypi/requests@2.32.0: expired; 2.31.0 is approved" in reason.text
+    assert decided([], asked, components=(good,)).outcome is Outcome.PASS
+
+
+def test_a_rule_over_components_that_only_warns_stops_nobody() -> None:
+    decision = decided([], document(rule(NEW_ONES, "warn", over="component")), components=(COMPONENT,))
+    assert decision.outcome is Outcome.PASS
+    assert [each.rule for each in decision.reasons] == ["base/r"]
+
+
+def test_where_nobody_looked_what_a_change_adds_a_rule_that_stops_leaves_it_unproven() -> None:
+    decision = decided([], document(rule(NEW_ONES, over="component")))
+    assert decision.outcome is Outcome.UNPROVEN
+    assert "nobody looked" in decision.reasons[0].text
+    assert decided([], document(rule(NEW_ONES, "warn", over="component"))).outcome is Outcome.PASS
+    kept = Grounds(judge.Side([], Policy()), TODAY)
+    assert judged_by.unlooked(kept, given(document(rule(NEW_ONES, over="component")))) == ("base/r",)
+
+
+def test_more_components_than_are_said_one_by_one_are_counted_and_an_approval_lets_all_of_them_through() -> None:
+    many = tuple(Component(f"pkg:pypi/p{n}@1", f"pkg:pypi/p{n}", "1", "PyPI", "requirements.txt", "not-endorsed") for n in range(30))
+    decision = decided([], document(rule(NEW_ONES, over="component")), components=many)
+    assert len(decision.reasons) == 21
+    assert "(10 more)" in decision.reasons[-1].text
+    asked = document(rule(NEW_ONES, "require-approval", over="component"))
+    assert "30 components" in decided([], asked, components=many).reasons[0].text
+    agreed = (Approval("base/r", "bo", "once"),)
+    assert decided([], asked, components=many, approvals=agreed).outcome is Outcome.PASS
+
+
+def test_a_rule_over_components_neither_allows_nor_names_a_finding() -> None:
+    with pytest.raises(PolicyInvalid, match="cannot allow"):
+        policy(document(rule(NEW_ONES, "allow", over="component")))
+    with pytest.raises(PolicyInvalid, match="finding, which is not known"):
+        policy(document(rule("finding.waived", over="component")))
+    with pytest.raises(PolicyInvalid, match="component, which is not known"):
+        policy(document(rule("component.approved")))
 
 
 def test_a_path_that_is_no_text_can_be_asked_about() -> None:

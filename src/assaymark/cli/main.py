@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "engine": ("engine", "Install optional engines, each in an environment of its own."),
     "replay": ("replay", "Measure how often 'new' lies on a history, beside the file+line+rule scheme."),
     "endorse": ("endorse", "Have what passed endorsed by a server, or sign it with a key of one's own."),
+    "approved": ("approved", "Tell which components are known to be good, and which of mine are not."),
     "report": ("report", "Verify a report of the server without it."),
     "log": ("log", "Show, check, prove and pin the transparency log of endorsements."),
     "admission": ("admission", "Let a Kubernetes cluster start only what is Quality Approved."),

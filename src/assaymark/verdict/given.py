@@ -18,7 +18,7 @@ from assaymark.model.finding import Finding
 from assaymark.model.verdict import WaiverRef
 from assaymark.verdict.globs import matches
 from assaymark.verdict.policy import Gate
-from assaymark.verdict.rules import About, Approval, FloorOf, Rule
+from assaymark.verdict.rules import About, Approval, Component, FloorOf, Rule
 
 SOURCE = "decision"
 _WARN_DAYS = 14
@@ -36,6 +36,8 @@ class Given(Struct, frozen=True, omit_defaults=True):
     """What rules may ask of the change and its subject."""
     approvals: tuple[Approval, ...] = ()
     """Of this head."""
+    components: tuple[Component, ...] | None = None
+    """That the change adds; None where nobody looked."""
 
 
 NOTHING = Given()

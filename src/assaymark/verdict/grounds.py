@@ -18,7 +18,7 @@ from assaymark.formats.undecodable import UNDECODABLE
 from assaymark.verdict import decide as judge
 from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.policy import Policy
-from assaymark.verdict.rules import not_run
+from assaymark.verdict.rules import Over, not_run
 
 FORMAT = 1
 
@@ -55,6 +55,13 @@ def under(grounds: Grounds, given: Given) -> Grounds:
 def unsaid(grounds: Grounds, given: Given) -> tuple[str, ...]:
     """Checks that would have run under these floors and did not, so that nobody knows what they would have found."""
     return not_run(ran_by(grounds), given.floors)
+
+
+def unlooked(grounds: Grounds, given: Given) -> tuple[str, ...]:
+    """Rules that ask of the components that a change adds, where nobody looked."""
+    if grounds.given.components is not None:
+        return ()
+    return tuple(rule.name for rule in given.rules if rule.over is Over.COMPONENT)
 
 
 def ran_by(grounds: Grounds) -> Policy:

@@ -58,6 +58,7 @@ class Example(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     name: str = ""
     finding: dict[str, Any] = {}
     """What differs from the specimen of the reference; so for the others."""
+    component: dict[str, Any] = {}
     change: dict[str, Any] = {}
     subject: dict[str, Any] = {}
     verdict: dict[str, Any] = {}
@@ -78,7 +79,7 @@ class RuleText(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     advice: str
     """What to do about it."""
     over: Over = Over.FINDING
-    """What the condition is asked about: each `finding`, or the `change` once."""
+    """What the condition is asked about: each `finding`, the `change` once, or each `component` that it adds."""
     states: tuple[State, ...] = (State.NEW,)
     """Findings in these states are asked about; `new` are those that the change brings."""
     waived: bool = False
@@ -193,7 +194,7 @@ def _covers(wide: RuleText, narrow: RuleText) -> bool:
     """Whether the one surely holds of everything of which the other holds."""
     if (wide.over, wide.when.split()) != (narrow.over, narrow.when.split()):
         return False
-    return narrow.over is Over.CHANGE or (set(narrow.states) <= set(wide.states) and (wide.waived or not narrow.waived))
+    return narrow.over is not Over.FINDING or (set(narrow.states) <= set(wide.states) and (wide.waived or not narrow.waived))
 
 
 def _scopes(old: OrganisationPolicy, new: OrganisationPolicy) -> Iterator[Weakening]:

@@ -230,9 +230,12 @@ def _check_rule(rule: RuleText, reader: _Reader, path: Path) -> None:
         said = getattr(rule, field)
         if not said.strip() or len(said) > 1000:
             raise reader.refuse(reader.line((*path, field)), f"{field} is empty or longer than 1000 characters", advice="say it to people")
-    if rule.action is Action.ALLOW and rule.over is Over.CHANGE:
+    if rule.action is Action.ALLOW and rule.over is not Over.FINDING:
         raise reader.refuse(
-            reader.line((*path, "action")), "a rule over the change cannot allow", "only findings can be let through", "write over: finding"
+            reader.line((*path, "action")),
+            f"a rule over the {rule.over} cannot allow",
+            "only findings can be let through",
+            "write over: finding",
         )
     if not rule.states:
         raise reader.refuse(
@@ -242,7 +245,7 @@ def _check_rule(rule: RuleText, reader: _Reader, path: Path) -> None:
         raise reader.refuse(reader.line((*path, "examples")), f"there are {len(rule.examples)} examples", f"at most {MOST_EXAMPLES}")
     _check_condition(rule, reader, (*path, "when"))
     for number, example in enumerate(rule.examples):
-        for variable in ("finding", "change", "subject", "verdict"):
+        for variable in ("finding", "component", "change", "subject", "verdict"):
             _check_example(getattr(example, variable), SPECIMEN[variable], reader, (*path, "examples", number, variable))
 
 
@@ -251,7 +254,7 @@ def _check_condition(rule: RuleText, reader: _Reader, path: Path) -> None:
     reason = costs_too_much(rule.when)
     if reason:
         raise reader.refuse(line, f"rule {rule.id}: `when` is refused", reason, "split it into several rules")
-    known = [name for name in VARIABLES if name != "finding" or rule.over is Over.FINDING]
+    known = [name for name in VARIABLES if name not in set(Over) - {Over.CHANGE} or name == rule.over]
     try:
         unknown = unknown_names(rule.when, known)
         if unknown:

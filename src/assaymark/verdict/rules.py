@@ -51,6 +51,8 @@ class Over(StrEnum):
     """Each finding."""
     CHANGE = "change"
     """The change as a whole, once."""
+    COMPONENT = "component"
+    """Each component that the change adds."""
 
 
 class Rule(Struct, frozen=True):
@@ -122,6 +124,35 @@ class About(Struct, frozen=True, omit_defaults=True):
     """Somebody's program did it, and no person."""
     merge_request: int = 0
     title: str = ""
+
+
+class Component(Struct, frozen=True, omit_defaults=True):
+    """A component that a change adds, as the server knew it when it judged."""
+
+    purl: str
+    """Package URL with its version."""
+    package: str
+    """Package URL without it."""
+    version: str
+    ecosystem: str
+    path: str
+    """Of the lock file that names it."""
+    state: str
+    """``approved``, ``waived``, or the first rule that is in its way."""
+    why: tuple[str, ...] = ()
+    """Every rule in its way."""
+    instead: str = ""
+    """Version to take in its place; empty when none is approved."""
+    known_days: int = -1
+    """Since it came out, or was first seen here; -1: never."""
+    advisories: tuple[str, ...] = ()
+    direct: bool = False
+    """Asked for by the project itself, as far as the lock file tells."""
+    development: bool = False
+
+    @property
+    def approved(self) -> bool:
+        return self.state in ("approved", "waived")
 
 
 class Approval(Struct, frozen=True):

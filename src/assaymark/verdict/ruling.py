@@ -17,7 +17,7 @@ from assaymark.model.verdict import Judged, Posture, Reason, ReasonKind, State, 
 from assaymark.verdict.given import Given
 from assaymark.verdict.reasons import about_finding, about_gaps
 from assaymark.verdict.rules import MOST_ASKED, MOST_SAID, Action, Over, Rule
-from assaymark.verdict.seen_by_rules import finding_seen, world_of
+from assaymark.verdict.seen_by_rules import component_seen, finding_seen, world_of
 
 if TYPE_CHECKING:
     from assaymark.verdict.decide import Decision
@@ -40,14 +40,14 @@ class _Said(Struct):
 
     rule: Rule
     held: list[int]
-    """Positions of the findings of which it holds; -1 for the change."""
+    """Positions of the findings, or of the components, of which it holds; -1 for the change."""
     broken: str = ""
 
 
 def rule(decision: Decision, given: Given, day: str, *, gaps_stop: bool) -> Ruled:
     """The judgement with the rules' word."""
     said = _ask(decision, given, day)
-    strict = {at for each in said if each.rule.action is Action.STOP for at in each.held}
+    strict = {at for each in said if each.rule.action is Action.STOP and each.rule.over is Over.FINDING for at in each.held}
     allowed = {at: each.rule for each in reversed(said) if each.rule.action is Action.ALLOW for at in each.held if at not in strict}
     judged = [_with_word(one, at in strict, allowed.get(at)) for at, one in enumerate(decision.judged)]
     own = [reason for each in said for reason in _reasons(each, decision.judged, given)]
@@ -67,7 +67,7 @@ def _ask(decision: Decision, given: Given, day: str) -> list[_Said]:
     for each in said:
         if each.rule.over is Over.CHANGE:
             _put(each, world, -1)
-    left = MOST_ASKED
+    left = _components(said, given, world, MOST_ASKED)
     mine = [each for each in said if each.rule.over is Over.FINDING]
     for at, one in enumerate(decision.judged):
         asked = [each for each in mine if not each.broken and _is_asked(each.rule, one)]
@@ -82,6 +82,27 @@ def _ask(decision: Decision, given: Given, day: str) -> list[_Said]:
         for each in asked:
             _put(each, world, at)
     return said
+
+
+def _components(said: Sequence[_Said], given: Given, world: World, left: int) -> int:
+    """Ask of each component that is added; gives how many questions are left."""
+    mine = [each for each in said if each.rule.over is Over.COMPONENT]
+    if mine and given.components is None:
+        for each in mine:
+            each.broken = "nobody looked which components the change adds"
+        return left
+    for at, one in enumerate(given.components or ()):
+        asked = [each for each in mine if not each.broken]
+        left -= len(asked)
+        if left < 0:
+            for each in asked:
+                each.broken, each.held = f"there are more than {MOST_ASKED} questions in this judgement", []
+            return 0
+        if asked:
+            world.put("component", component_seen(one))
+            for each in asked:
+                _put(each, world, at)
+    return left
 
 
 def _is_asked(rule: Rule, one: Judged) -> bool:
@@ -116,6 +137,8 @@ def _reasons(said: _Said, judged: Sequence[Judged], given: Given) -> Iterator[Re
         yield Reason(kind, text, "correct the rule: `assay policy test` tries it", stops=stops, rule=rule.name)
     elif said.held and rule.action is Action.REQUIRE_APPROVAL:
         yield _approval(said, judged, given)
+    elif rule.over is Over.COMPONENT:
+        yield from _about_components(said, given)
     elif rule.action is not Action.ALLOW:
         for at in said.held[:MOST_SAID]:
             yield _reason(rule, judged[at] if at >= 0 else None)
@@ -138,14 +161,31 @@ def _reason(rule: Rule, one: Judged | None) -> Reason:
     )  # fmt: skip
 
 
+def _about_components(said: _Said, given: Given) -> Iterator[Reason]:
+    rule, stops = said.rule, said.rule.action is Action.STOP
+    added = given.components or ()
+    for at in said.held[:MOST_SAID]:
+        one = added[at]
+        instead = f"; {one.instead} is approved" if one.instead else ""
+        text = f"{rule.name}: {rule.message} ({one.purl}: {', '.join(one.why) or one.state}{instead})"
+        yield Reason(ReasonKind.POLICY, text, rule.advice, stops=stops, path=one.path, rule=rule.name)
+    if len(said.held) > MOST_SAID:
+        more = len(said.held) - MOST_SAID
+        yield Reason(ReasonKind.POLICY, f"{rule.name}: {rule.message} ({more} more)", rule.advice, stops=stops, rule=rule.name)
+
+
 def _approval(said: _Said, judged: Sequence[Judged], given: Given) -> Reason:
     rule = said.rule
     found = next((each for each in given.approvals if each.rule == rule.name), None)
     if found is not None:
         text = f"{rule.name}: {rule.message}: approved by {found.by} ({found.reason})"
         return Reason(ReasonKind.EXCEPTION, text, rule.advice, stops=False, rule=rule.name)
-    first = judged[said.held[0]].finding if said.held[0] >= 0 else None
-    many = f" ({len(said.held)} findings)" if first is not None and len(said.held) > 1 else ""
+    if rule.over is Over.COMPONENT:
+        many = f" ({len(said.held)} components)" if len(said.held) > 1 else f" ({(given.components or ())[said.held[0]].purl})"
+        first = None
+    else:
+        first = judged[said.held[0]].finding if said.held[0] >= 0 else None
+        many = f" ({len(said.held)} findings)" if first is not None and len(said.held) > 1 else ""
     return Reason(
         ReasonKind.POLICY, f"{rule.name}: {rule.message}{many}: it needs an approval", rule.advice, stops=True, rule=rule.name,
         finding=first.fingerprint if first else "", path=first.place.path if first else "", line=first.place.line if first else 0,

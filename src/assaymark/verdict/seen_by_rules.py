@@ -1,4 +1,4 @@
-"""What the conditions of an organisation's rules see: five variables and one scale, as plain values. Pure.
+"""What the conditions of an organisation's rules see: six variables and one scale, as plain values. Pure.
 
 Guarantees: every name that is described in the reference is always there and always of the same type, so that a condition needs `has(…)`
 only for `finding.notes`; texts are valid Unicode; lists are cut at `LONGEST_LIST`.
@@ -16,12 +16,13 @@ from assaymark.model.finding import Kind
 from assaymark.model.severity import Severity
 from assaymark.model.verdict import Judged, State
 from assaymark.verdict.given import Given
+from assaymark.verdict.rules import Component
 
 if TYPE_CHECKING:
     from assaymark.verdict.decide import Decision
 
 LONGEST_LIST = 200
-VARIABLES = ("finding", "change", "subject", "verdict", "decisions", "rank")
+VARIABLES = ("finding", "component", "change", "subject", "verdict", "decisions", "rank")
 RANK = {severity.value: severity.rank for severity in Severity}
 """``finding.rank >= rank.high``."""
 
@@ -63,8 +64,27 @@ def finding_seen(one: Judged) -> dict[str, Any]:
     }
 
 
+def component_seen(one: Component) -> dict[str, Any]:
+    """The variable ``component``."""
+    return {
+        "purl": text(one.purl),
+        "package": text(one.package),
+        "version": text(one.version),
+        "ecosystem": one.ecosystem,
+        "path": text(one.path),
+        "approved": one.approved,
+        "state": one.state,
+        "why": list(one.why),
+        "instead": text(one.instead),
+        "known_days": one.known_days,
+        "advisories": [text(each) for each in one.advisories[:LONGEST_LIST]],
+        "direct": one.direct,
+        "development": one.development,
+    }
+
+
 def world_of(decision: Decision, given: Given, day: str) -> dict[str, Any]:
-    """Everything but ``finding``."""
+    """Everything but ``finding`` and ``component``."""
     about, gate = given.about, decision.policy.gate
     return {
         "rank": RANK,

@@ -1,5 +1,5 @@
-"""One finding, change, subject and verdict that stand for all: conditions are tried over them when a policy is read, and examples say only
-in what they differ. Pure data; a test holds it to be of the form that real ones have.
+"""One finding, component, change, subject and verdict that stand for all: conditions are tried over them when a policy is read, and
+examples say only in what they differ. Pure data; a test holds it to be of the form that real ones have.
 """
 
 from __future__ import annotations
@@ -35,6 +35,21 @@ SPECIMEN: Mapping[str, Any] = {
         "package": "",
         "advisory": "",
         "notes": {},
+    },
+    "component": {
+        "purl": "pkg:pypi/requests@2.32.0",
+        "package": "pkg:pypi/requests",
+        "version": "2.32.0",
+        "ecosystem": "PyPI",
+        "path": "requirements.txt",
+        "approved": False,
+        "state": "not-endorsed",
+        "why": ["not-endorsed"],
+        "instead": "2.31.0",
+        "known_days": -1,
+        "advisories": [],
+        "direct": True,
+        "development": False,
     },
     "change": {
         "actor": "ana",
@@ -85,7 +100,13 @@ def laid_over(example: Example) -> dict[str, Any]:
     if "severity" in finding and "rank" not in finding:
         finding["rank"] = RANK.get(finding["severity"], 0)
     world: dict[str, Any] = dict(SPECIMEN)
-    for name, said in (("finding", finding), ("change", example.change), ("subject", example.subject), ("verdict", example.verdict)):
+    for name, said in (
+        ("finding", finding),
+        ("component", example.component),
+        ("change", example.change),
+        ("subject", example.subject),
+        ("verdict", example.verdict),
+    ):
         world[name] = {
             key: {**value, **said[key]} if isinstance(value, dict) and isinstance(said.get(key), dict) else said.get(key, value)
             for key, value in SPECIMEN[name].items()

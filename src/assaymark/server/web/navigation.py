@@ -30,6 +30,7 @@ PLACES = (
     Place("/decisions", "Decisions", "d"),
     Place("/revocations", "Revocations", "v"),
     Place("/report", "Report", "r"),
+    Place("/approved", "Approved", "a"),
     Place("/policies", "Policies", "o"),
     Place("/log", "Log", "l"),
     Place("/repositories", "Repositories", "e"),

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from assaymark.server.service import Service
 from assaymark.server.web import (
+    approved,
     changes,
     channels,
     decisions,
@@ -41,6 +42,7 @@ from assaymark.server.web.screen import Identify, Screen, nothing_here, routes
 def screens() -> list[Screen]:
     """As data, for the router and for the tests of who may see what."""
     return [
+        *approved.SCREENS,
         *changes.SCREENS,
         *channels.SCREENS,
         *decisions.SCREENS,

@@ -18,10 +18,12 @@ from assaymark.errors import AssayError, EngineMissing, SubjectUnreadable, Usage
 from assaymark.flow import Context
 from assaymark.model.assessment import AssessmentId
 from assaymark.model.finding import Kind
+from assaymark.model.subject import Subject
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work import cases, governing
+from assaymark.server.work.approved_changes import with_components
 from assaymark.server.work.bases import Ends, Question, find_ends
 from assaymark.server.work.cases import Case
 from assaymark.server.work.deciding import decided_about
@@ -30,11 +32,12 @@ from assaymark.server.work.images import Image, is_image, judge_image, with_tag
 from assaymark.server.work.remotes import mirror_of, remote_of
 from assaymark.server.work.surroundings import surroundings
 from assaymark.server.work.watch import Watch
-from assaymark.server.work.whole import against, known
+from assaymark.server.work.whole import against, known, sides
 from assaymark.store.repositories import RepositoryRow
 from assaymark.subjects.bounded import Stopped
 from assaymark.subjects.history import merge_base
 from assaymark.subjects.mirror import Bound, Mirror, Want
+from assaymark.verdict.given import Given
 
 SECONDS = 540.0
 """Of one attempt: less than its job has, so that the end can still be written down."""
@@ -87,7 +90,7 @@ def judge(service: Service, case: Case, context: Context, watch: Watch) -> Judge
         UsageError: when trying again cannot help.
         SubjectUnreadable: when it can.
     """
-    giving = partial(governing.given_for, service, case)
+    giving = partial(_given, service, case)
     if case.kind is SubjectKind.IMAGE or (is_image(case.head) and case.trigger.details.get("image")):
         verdict, ends = judge_image(service, _image(case), context, watch, giving)
         _need_time(watch)
@@ -106,13 +109,17 @@ def judge(service: Service, case: Case, context: Context, watch: Watch) -> Judge
 
     ends = find_ends(_question(case, mirror, remote, bound), fetch, lambda one, other: _common(mirror, one, other))
     watch.checking()
-    given = giving(ends.head)
+    given = giving(ends.head, *sides(mirror.repository, ends))
     verdict = against(mirror.repository, ends, context, given) if ends.base else known(mirror.repository, ends.head, context, given)
     _need_time(watch)
     if not watch.cancelled and is_damaged(verdict):
         mirror.suspect()
         raise SubjectUnreadable(f"the copy of {case.repository.name} is damaged", why="contents are missing", advice="it is fetched anew")
     return Judgement(verdict, ends)
+
+
+def _given(service: Service, case: Case, head: str, before: Subject, after: Subject) -> Given:
+    return with_components(service, governing.given_for(service, case, head), case.subject, before, after)
 
 
 def _need_time(watch: Watch) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from assaymark.server.service import Service
 
 HANDLERS: Mapping[str, str] = {
+    "index-approved": "assaymark.server.work.approved_index:index_approved",
     "clean-components": "assaymark.server.work.forgetting:clean_components",
     "clean-jobs": "assaymark.server.work.cleaning:clean_jobs",
     "clean-mirrors": "assaymark.server.work.tidying:clean_mirrors",

@@ -38,8 +38,8 @@ from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.image.subject import ImageSubject
 from assaymark.verdict.given import Given
 
-Giving = Callable[[str], Given]
-"""What the server adds to the judgement of a head."""
+Giving = Callable[[str, Subject, Subject], Given]
+"""What the server adds to the judgement of a head: by its name, what it is compared with (itself, where there is nothing), and itself."""
 MOST_BYTES = 24 << 30
 """Of all pulled images together."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -86,7 +86,7 @@ def judge_image(service: Service, image: Image, context: Context, watch: Watch, 
         with suppress(SubjectNotFound):
             base = open_image(service, image, image.base, watch)
     watch.checking()
-    given = giving(digest)
+    given = giving(digest, base[1] if base is not None else head, head)
     if base is None:
         alone = ListingComparison(EmptySubject(), head)
         return assay(Request(alone, baseline=record(alone, context, given=given), given=given), context), Ends(digest)

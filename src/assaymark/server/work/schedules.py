@@ -20,6 +20,7 @@ _ALL = (
     Schedule("tell-items", "tell-items", _HOUR),
     Schedule("look-after-channels", "look-after-channels", _HOUR // 4),
     Schedule("pin-log", "pin-log", _HOUR),
+    Schedule("index-approved", "index-approved", _HOUR // 4),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
     Schedule("read-policies", "read-all-policies", _HOUR),
     Schedule("issue-reports", "issue-reports", _HOUR),

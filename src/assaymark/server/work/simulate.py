@@ -153,6 +153,8 @@ def again(grounds: Grounds, asked: tuple[OrganisationPolicy, ...]) -> Again:
     decision = judged_by.decide(judged_by.under(grounds, given))
     spoke = tuple(sorted({reason.rule for reason in decision.reasons if reason.rule}))
     why = f"check {', '.join(missing)} did not run: the repository had switched it off" if missing else ""
+    if not why and judged_by.unlooked(grounds, given):
+        why = "nobody looked which components the change adds"
     return Again(decision.outcome, tuple(reason for reason in decision.reasons if reason.stops), spoke, why)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assaymark.flow import Context, Request, assay
-from assaymark.model.subject import Comparison
+from assaymark.model.subject import Comparison, Subject
 from assaymark.model.verdict import Verdict
 from assaymark.recorded import record
 from assaymark.server.work.bases import Ends
@@ -18,6 +18,12 @@ def against(repository: Repository, ends: Ends, context: Context, given: Given =
     """Did the head make security worse than the base?"""
     base, head = (CommitSubject(repository, resolve(repository, oid)) for oid in (ends.base, ends.head))
     return assay(Request(GitComparison(repository, base, head), given=given), context)
+
+
+def sides(repository: Repository, ends: Ends) -> tuple[Subject, Subject]:
+    """Base and head; without a base the head beside itself, which adds nothing: everything in it is what is known from now on."""
+    base, head = (CommitSubject(repository, resolve(repository, oid)) for oid in (ends.base or ends.head, ends.head))
+    return base, head
 
 
 def known(repository: Repository, head: str, context: Context, given: Given = NOTHING) -> Verdict:

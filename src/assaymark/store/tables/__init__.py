@@ -7,6 +7,7 @@ database itself refuses anything else (`guards`). Content of any size (verdicts,
 from __future__ import annotations
 
 from assaymark.store.tables.admission import admission_gate, admission_refusal
+from assaymark.store.tables.approved import known_component, known_use
 from assaymark.store.tables.channels import channel_message, digest, happening, subscription
 from assaymark.store.tables.columns import metadata
 from assaymark.store.tables.decisions import decision, decision_answer, decision_request, decision_step
@@ -91,6 +92,8 @@ __all__ = [
     "item_span",
     "item_subject",
     "job",
+    "known_component",
+    "known_use",
     "log_checkpoint",
     "log_entry",
     "log_key",

@@ -519,6 +519,33 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_issued_report_as_of"), "issued_report", ["as_of"], unique=False)
     op.create_index(op.f("ix_issued_report_team_as_of"), "issued_report", ["team", "as_of"], unique=False)
     op.create_table(
+        "known_component",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("package", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("called", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version_key", sa.LargeBinary(), nullable=False),
+        sa.Column("remark", sa.Text(), server_default="", nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["package"], ["package.id"], name=op.f("fk_known_component_package")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_known_component")),
+        sa.UniqueConstraint("kind", "name", "version", name=op.f("uq_known_component_kind_name_version")),
+    )
+    op.create_index(
+        op.f("ix_known_component_called_name_version_key_id"), "known_component", ["called", "name", "version_key", "id"], unique=False
+    )
+    op.create_index(op.f("ix_known_component_called_version"), "known_component", ["called", "version"], unique=False)
+    op.create_index(
+        op.f("ix_known_component_kind_called_name_version_key_id"),
+        "known_component",
+        ["kind", "called", "name", "version_key", "id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_known_component_package_version_key"), "known_component", ["package", "version_key"], unique=False)
+    op.create_table(
         "log_entry",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -1114,6 +1141,18 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("item", "subject", name=op.f("pk_item_subject")),
     )
     op.create_index(op.f("ix_item_subject_subject"), "item_subject", ["subject"], unique=False)
+    op.create_table(
+        "known_use",
+        sa.Column("component", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("verified_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("endorsement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"], name=op.f("fk_known_use_subject")),
+        sa.PrimaryKeyConstraint("component", "verified_at", "endorsement", name=op.f("pk_known_use")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_known_use_endorsement"), "known_use", ["endorsement"], unique=False)
     op.create_table(
         "policy_approval",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
