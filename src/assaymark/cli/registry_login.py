@@ -27,8 +27,8 @@ class _Kept(Struct, frozen=True):
     auths: dict[str, _Entry] = {}
 
 
-def asked() -> str:
-    """A password or token from standard input.
+def of(username: str) -> str:
+    """``user:word``, the word from standard input.
 
     Raises:
         UsageError: when there is none.
@@ -36,7 +36,7 @@ def asked() -> str:
     found = sys.stdin.read(8192).strip("\r\n")
     if not found:
         raise UsageError("standard input holds no password", advice="pipe it in: … --username robot --password-stdin < token")
-    return found
+    return ":".join((username, found))
 
 
 def kept(host: str) -> str:
