@@ -204,7 +204,7 @@ def _registry(target: str, username: str, plain: bool, *, password_stdin: bool, 
 
     image = reference(target, plain=plain)
     if bool(username) != password_stdin:
-        raise UsageError("--username and --password-stdin belong together", advice="a password on a command line is seen by everybody")
+        raise UsageError("a name and what proves it belong together", advice="give --username and --password-stdin, or neither")
     credential = registry_login.of(username) if username else registry_login.kept(image.host)
     return Registry(direct.send, image, credential, actions=access.PUSH if push else access.PULL)
 

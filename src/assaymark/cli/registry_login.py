@@ -36,7 +36,7 @@ def of(username: str) -> str:
     found = sys.stdin.read(8192).strip("\r\n")
     if not found:
         raise UsageError("standard input holds no password", advice="pipe it in: … --username robot --password-stdin < token")
-    return ":".join((username, found))
+    return f"{username}:{found}"
 
 
 def kept(host: str) -> str:
