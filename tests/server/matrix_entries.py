@@ -296,6 +296,7 @@ class Stage:
         return self.write(
             t.revocation, target="subject", name=f"sha256:{next(self._numbers):064x}", reason=MARK, at=self.now, actor="ana", team=self.own
         )
+
     def component(self) -> int:
         """Of the catalogue, which is everybody's."""
         name = self.name()

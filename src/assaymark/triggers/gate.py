@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -26,6 +25,7 @@ from msgspec import Struct
 
 from assaymark.endorsement import revocation, trust
 from assaymark.endorsement.distribution.client import held
+from assaymark.endorsement.log import proof
 from assaymark.endorsement.places import files, notes
 from assaymark.endorsement.revocation import OpenRevocations
 from assaymark.endorsement.trust import OpenTrust, matches
@@ -245,12 +245,8 @@ def _endorsements(git: Git, gate: Gate, commit: str, where: tuple[list[str], Els
 def _logged(gate: Gate, belief: Belief, commit: str) -> Logged | None:
     """What a proof of the log in the folder shows; None without one."""
     log = belief.trust.trust.log
-    proof = files.proof_in_folder(Path(gate.folder), notes.digest_of(commit)) if gate.folder and log is not None else b""
-    if not proof:
-        return None
-    # The one place where proofs of the log are read; by name, for the room of the log is built beside this one.
-    logged: Logged = import_module("assaymark.endorsement.log.proof").logged(proof, log)
-    return logged
+    found = files.proof_in_folder(Path(gate.folder), notes.digest_of(commit)) if gate.folder and log is not None else b""
+    return proof.logged(found, log) if found and log is not None else None
 
 
 def _verified(data: bytes, gate: Gate, belief: Belief, commit: str, logged: Logged | None) -> Verification:
