@@ -64,6 +64,7 @@ __all__ = [
     "endorsed_digest",
     "endorsement",
     "endorsement_evidence",
+    "endorsement_key",
     "endorsement_part",
     "endorsement_request",
     "endorsement_vote",
