@@ -124,7 +124,7 @@ def test_nothing_but_a_pass_is_ever_signed(shop: Endorsing, client: TestClient) 
     shop.assess(request)
     work(shop)
     assert shop.endorse(request) is None
-    unproven = shop.push("0" * 40)
+    unproven = shop.push("1" * 40)  # nobody has this commit
     assert shop.assess(unproven).state == "unproven"
     assert shop.endorse(unproven) is None
     with shop.service.database.read() as link:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ def test_who_asked_or_wrote_it_does_not_count(court: Court) -> None:
     for by in (
         asker, court.person("ADA"), court.person("a.l", email="Ada@Example.org"), court.person("someone", name="ada"),
     ):  # fmt: skip
-        assert "you asked for it, or wrote" in refused(lambda by=by: court.answer(request, YES, by))
+        assert "you asked for it, or wrote" in refused(partial(court.answer, request, YES, by))
     assert court.request(number).votes == ()
     assert court.request(number).authors
 

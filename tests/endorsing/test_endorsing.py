@@ -268,3 +268,12 @@ def test_bytes_that_were_exchanged_are_not_believed(lite: Endorsing) -> None:
     with lite.service.database.read() as link:
         refused = approved(lite.service, link, f"gitCommit:{lite.row(number).head}", Expected()).refused
     assert [each.reason for each in refused] == [Refusal.SUBJECT]
+
+
+def test_where_the_trust_document_cannot_be_opened_nobody_is_believed(lite: Endorsing) -> None:
+    row = lite.endorsed_one(lite.passes())
+    with lite.service.database.write() as link:
+        link.execute(sa.text("UPDATE endorsing_key SET public = 'no key'"))
+    with lite.service.database.read() as link:
+        refused = approved(lite.service, link, f"gitCommit:{row.head}", Expected()).refused
+    assert [each.reason for each in refused] == [Refusal.UNTRUSTED]

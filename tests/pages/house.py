@@ -26,6 +26,7 @@ PARAMETERS = {"secret": SECRET, "link": SECRET, "name": "harbour"}
 ELSEWHERE = {
     "/setup/{secret}": "only before anybody is here",
     "/.well-known/security.txt": "no page",
+    "/endorsements/{name}/bundle": "no page",
     "/comments": "below",
     "/mail/end/{secret}": "by the link in a mail",
     "/posture/list": "below",

@@ -14,7 +14,7 @@ from assaymark.endorsement import revocation, trust
 from assaymark.endorsement.revocation import OpenRevocations, Revocation
 from assaymark.endorsement.trust import OpenTrust, Trust
 from assaymark.endorsement.verify import Expected, Refusal, Refused, Verification, verify
-from assaymark.errors import SubjectUnreadable
+from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.model.digest import Digest
 from assaymark.server.service import Service
 from assaymark.server.work import neighbours
@@ -51,9 +51,13 @@ class Asking:
 
     def __init__(self, service: Service, link: sa.Connection) -> None:
         self._service, self._link = service, link
-        self._trust = _opened_trust(trust_of(service, link))
-        self._revoked = _opened_revocations(neighbours.revocations_of(link))
-        self._now = service.now()
+        self._trust, self._revoked = OpenTrust(Trust(()), (), ()), revocation.opened(())
+        self._problem, self._now = "", service.now()
+        try:
+            self._trust = _opened_trust(trust_of(service, link))
+            self._revoked = _opened_revocations(neighbours.revocations_of(link))
+        except UsageError as error:  # nobody is believed then, whoever asks
+            self._problem = f"{error.what}: {error.why}"
 
     def verify(self, row: EndorsementRow, digest: str, expected: Expected) -> Verification:
         """One endorsement of this digest."""
@@ -65,6 +69,8 @@ class Asking:
 
     def of_bytes(self, data: bytes, digest: str, expected: Expected, *, is_logged: bool = False) -> Verification:
         """What somebody gives; `is_logged` where it is written to the log within the same transaction."""
+        if self._problem:
+            return Verification(ok=False, refused=(Refused(Refusal.UNTRUSTED, self._problem[:500]),))
         logged = (lambda _name: "") if is_logged else self._missing_in_log
         return verify(data, digest, expected, self._trust, self._revoked, now=self._now, logged=logged)
 
