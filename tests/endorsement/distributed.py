@@ -53,14 +53,12 @@ class Site:
 
     def documents(self) -> dict[str, bytes]:
         trust = Trust((TrustRoot("ours", VERIFIER, (KEY.public.pem,)),), number=self.number)
-        shown = Approved(
-            "production", "2026-11-28T12:00:00Z", (ApprovedDigest("sha256:" + "ab" * 32, "sha256:" + "1" * 64, "2026-12-28T11:00:00Z"),)
-        )
+        shown = Approved("production", (ApprovedDigest("sha256:" + "ab" * 32, "sha256:" + "1" * 64, "2026-12-28T11:00:00Z"),))
         return {
             "trust.json": msgspec.json.encode(trust),
             "revocations.json": msgspec.json.encode(Revocations(len(self.revoked), self.revoked)),
             client.target_of("production"): client.written(shown),
-            client.target_of("test/eu"): client.written(Approved("test/eu", "2026-11-28T12:00:00Z", ())),
+            client.target_of("test/eu"): client.written(Approved("test/eu", ())),
         }
 
     def publish(self, at: Instant = NOW, documents: dict[str, bytes] | None = None) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from assaymark.endorsement import bundle, dsse, keys
+from assaymark.endorsement.keys import new_key
 from assaymark.endorsement.log.entry import Entry as LogEntry
 from assaymark.endorsement.log.entry import EntryType
 from assaymark.jobs.job import Job
@@ -667,6 +668,16 @@ ENTRIES: dict[str, Entry] = {
     "merge_report": Entry(Access.TEAM, lambda stage: Asked({"report": stage.report()}, body={"finding": stage.occurrence()[0]})),
     "refuse_report": Entry(Access.TEAM, lambda stage: Asked({"report": stage.report()}, body={"text": "w"})),
     "repair_report": Entry(Access.TEAM, on(report=lambda stage: stage.report("accepted"))),
+    "get_trust": Entry(Access.SOMEWHERE),
+    "set_trust": Entry(Access.EVERYWHERE, _body(lambda _: {})),
+    "list_trust_versions": Entry(Access.SOMEWHERE),
+    "list_endorsing_keys": Entry(Access.SOMEWHERE),
+    "rotate_endorsing_key": Entry(Access.EVERYWHERE, _body(lambda _: {})),
+    "get_distribution": Entry(Access.SOMEWHERE),
+    "publish_trust_now": Entry(Access.EVERYWHERE),
+    "draft_trust_root": Entry(Access.EVERYWHERE, _body(lambda _: {"keys": [new_key()[1].pem]})),
+    "adopt_trust_root": Entry(Access.EVERYWHERE, _body(lambda _: {}), (409,)),
+    "get_trust_archive": Entry(Access.PUBLIC),
     "get_security_txt": Entry(Access.EVERYWHERE, ok=(200, 404)),
     "put_security_txt": Entry(Access.EVERYWHERE, _body(lambda _: {"contact": ["mailto:security@example.org"]})),
     "remove_security_txt": Entry(Access.EVERYWHERE),

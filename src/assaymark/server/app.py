@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from assaymark.server import trust_files
 from assaymark.server.api import (
     admission,
     advisories,
@@ -54,6 +55,7 @@ from assaymark.server.api import (
     trail,
     triage,
     triggers,
+    trust,
     verdicts,
     vex,
     views,
@@ -122,6 +124,7 @@ def operations() -> list[Operation]:
         trail.router,
         triage.router,
         triggers.router,
+        trust.router,
         verdicts.router,
         vex.router,
         views.router,
@@ -141,6 +144,7 @@ def make_app(service: Service, *, identify: layer.Identify = known, offered: lis
             *layer.routes(front, served),
             *gates.routes(service),
             *webhooks.routes(service),
+            *trust_files.routes(service),
             *page_routes(service, identify),
         ],
         middleware=[Middleware(Guard, service=service), Middleware(Outer, service=service)],

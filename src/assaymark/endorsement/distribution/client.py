@@ -94,7 +94,6 @@ class Approved(Struct, frozen=True, rename="camel"):
     """What may run in one environment; a target ``approved/<environment>.json``."""
 
     environment: str
-    at: str
     digests: tuple[ApprovedDigest, ...]
 
 

@@ -37,6 +37,7 @@ HANDLERS: Mapping[str, str] = {
     "pin-log": "assaymark.server.logbook.jobs:pin_log",
     "poll-repositories": "assaymark.server.work.poll:poll_all",
     "poll-repository": "assaymark.server.work.poll:poll",
+    "publish-trust": "assaymark.server.work.distributing:publish_trust",
     "read-policies": "assaymark.server.work.policy_sources:read",
     "read-all-policies": "assaymark.server.work.policy_sources:read_all",
     "simulate-policy": "assaymark.server.work.simulate:simulate",

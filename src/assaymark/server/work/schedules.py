@@ -22,6 +22,7 @@ _ALL = (
     Schedule("pin-log", "pin-log", _HOUR),
     Schedule("index-approved", "index-approved", _HOUR // 4),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
+    Schedule("publish-trust", "publish-trust", _HOUR),
     Schedule("read-policies", "read-all-policies", _HOUR),
     Schedule("issue-reports", "issue-reports", _HOUR),
     Schedule("sum-up-days", "sum-up-days", _HOUR),

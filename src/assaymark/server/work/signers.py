@@ -19,6 +19,7 @@ from assaymark.endorsement.signers.opening import open_signer
 from assaymark.errors import UsageError
 from assaymark.model.assessment import Instant
 from assaymark.server.service import Service
+from assaymark.server.work import distributing
 from assaymark.store import endorsing_keys, trail, trust
 from assaymark.store.endorsing_keys import EndorsingKey
 from assaymark.store.trail import Action
@@ -74,6 +75,7 @@ def new_key(service: Service, link: sa.Connection, *, actor: str = SERVER, comme
     _refuse_known(link, public.id, address)
     endorsing_keys.add(link, EndorsingKey(0, public.id, public.pem, address, now, None), private)
     _note(link, Draft(now, actor, comment, stated_now(link)), public.id, address)
+    distributing.wake(service, link)
     return signer
 
 
