@@ -26,7 +26,9 @@ from tests.server.admission.clusters import opened as at_desk
 from assaymark.endorsement.approval import stamp
 from assaymark.endorsement.revocation import Revocation, Target
 from assaymark.server.app import make_app
+from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
+from assaymark.server.work import revoking
 
 ROUNDS, REQUESTS = 5, 1000
 DISTURBED_MS = 2.0
@@ -42,10 +44,9 @@ def service(fleet_url: str, tmp_path: Path) -> Iterator[Service]:
 
 
 def revoke(service: Service, digest: str) -> None:
-    revoking = pytest.importorskip("assaymark.server.work.revoking", reason="NOT PROVED: revocations are not part of this release yet")
     taken = Revocation(Target.SUBJECT, digest, "a flaw became known", stamp(service.now()))
     with service.database.write() as link:
-        revoking.revoke(service, link, taken, by=revoking.By("ana"))
+        revoking.revoke(service, link, taken, by=By("ana"))
 
 
 def planted(desk: Desk) -> None:

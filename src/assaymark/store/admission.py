@@ -20,8 +20,7 @@ from assaymark.model.assessment import Instant
 from assaymark.store.narrowing import Teams
 from assaymark.store.tables import admission_gate as table
 from assaymark.store.tables import admission_refusal as refusals
-from assaymark.store.tables import endorsement, endorsing_key, trust_version
-from assaymark.store.tables.columns import metadata
+from assaymark.store.tables import endorsement, endorsing_key, revocation, trust_version
 
 MOST_REFUSALS = 2000
 _LISTS = ("namespaces", "exempt")
@@ -192,9 +191,6 @@ def _key(each: Refusal) -> str:
 
 # --- what an answer depends on ---------------------------------------------------------------------------------------
 
-_REVOCATIONS = "revocation"
-"""Where what was taken back stands; a release that has no such table takes nothing back."""
-
 
 Stamps = tuple[tuple[int, ...], tuple[int, ...]]
 """(what could take an approval back, what could give one), of which each differs whenever something of it was written."""
@@ -211,8 +207,7 @@ def stamps(connection: sa.Connection) -> Stamps:
 
 def _stamps() -> list[sa.ScalarSelect[Any]]:
     ended = sa.select(sa.func.count(endorsing_key.c.ended_at)).scalar_subquery()
-    asked = [_newest(endorsement), _newest(trust_version), _newest(endorsing_key), ended]
-    return [*asked, *([_newest(metadata.tables[_REVOCATIONS])] if _REVOCATIONS in metadata.tables else [])]
+    return [_newest(endorsement), _newest(revocation), _newest(trust_version), _newest(endorsing_key), ended]
 
 
 def _stamped(found: Sequence[Any]) -> Stamps:

@@ -15,11 +15,14 @@ from tests.server.admission.clusters import DAY, Desk, believe, endorse, pod
 
 from assaymark.deployment.admission.judging import BREAK_GLASS
 from assaymark.deployment.admission.review import MOST_BYTES
+from assaymark.endorsement.approval import stamp
+from assaymark.endorsement.revocation import Revocation, Target
 from assaymark.endorsement.trust import TrustRoot
 from assaymark.endorsement.verify import Expected, Verification
 from assaymark.model.assessment import SECOND
+from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
-from assaymark.server.work import approval
+from assaymark.server.work import approval, revoking
 from assaymark.server.work.admitting import Keeper
 from assaymark.store import admission, tables
 from assaymark.store.admission import Refusal
@@ -129,10 +132,6 @@ def test_an_answer_is_remembered_until_something_is_taken_back_or_ends(desk: Des
 
 
 def test_what_was_revoked_is_refused_at_once_also_by_another_process(desk: Desk) -> None:
-    revoking = pytest.importorskip("assaymark.server.work.revoking", reason="NOT PROVED: revocations are not part of this release yet")
-    from assaymark.endorsement.approval import stamp  # noqa: PLC0415 - beside what it is for
-    from assaymark.endorsement.revocation import Revocation, Target  # noqa: PLC0415
-
     known = new_digest()
     endorse(desk.service, known)
     keepers = [Keeper(desk.service), Keeper(desk.service)]
@@ -144,7 +143,7 @@ def test_what_was_revoked_is_refused_at_once_also_by_another_process(desk: Desk)
     assert asked() == [True, True]
     with desk.service.database.write() as link:
         taken = Revocation(Target.SUBJECT, known, "a flaw became known", stamp(desk.service.now()))
-        revoking.revoke(desk.service, link, taken, by=revoking.By("ana"))
+        revoking.revoke(desk.service, link, taken, by=By("ana"))
     assert asked() == [False, False]
 
 
