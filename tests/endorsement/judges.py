@@ -12,6 +12,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 
@@ -36,12 +37,17 @@ def sigstore_js() -> Path | None:
     return folder if ran.returncode == 0 and (folder / "node_modules" / "@sigstore" / "verify").is_dir() else None
 
 
-def asked_of_js(**asked: object) -> dict[str, object]:
+def asked_of_js(**asked: object) -> dict[str, Any]:
     """What `@sigstore/verify` answers; skips where it cannot be had."""
     folder = sigstore_js()
     if folder is None:
         pytest.skip("NOT PROVED: @sigstore/verify cannot be installed; do this: install node and npm, and let npm reach its registry")
+    return asked_in(folder, **asked)
+
+
+def asked_in(folder: Path, **asked: object) -> dict[str, Any]:
+    """The same, where the packages are."""
     ran = subprocess.run(["node", "judge.js"], cwd=folder, input=json.dumps(asked), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    found: dict[str, object] = json.loads(ran.stdout)
+    found: dict[str, Any] = json.loads(ran.stdout)
     return found

@@ -16,11 +16,15 @@ from lxml import etree
 from tests.endorsement.approvals import VERIFIER, signer
 from tests.endorsement.asking.pipeline import DAY, Pipeline, at
 
+from assaymark.endorsement.log import checkpoint, entry, merkle, note, proof
+from assaymark.endorsement.log.checkpoint import Checkpoint
+from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.endorsement.revocation import Revocation, Target
 from assaymark.endorsement.told import document
 from assaymark.endorsement.told.reasons import MEANING
 from assaymark.endorsement.trust import LogTrust
 from assaymark.endorsement.verify import Refusal
+from assaymark.model.assessment import Instant
 from assaymark.subjects.manifest import Form, manifest_of
 
 SCHEMAS = Path(__file__).parents[2] / "views" / "schemas"
@@ -321,3 +325,34 @@ def test_the_answer_can_be_written_to_a_file(pipeline: Pipeline) -> None:
 def test_every_reason_has_words_for_people() -> None:
     assert set(MEANING) == set(Refusal)
     assert all(meaning and advice for meaning, advice in MEANING.values())
+
+
+# --- the log's proof -------------------------------------------------------------------------------------------------
+
+
+def test_a_proof_beside_the_bundle_shows_that_it_stands_in_the_log_and_another_does_not(pipeline: Pipeline) -> None:
+    key = signer("ed25519")
+    pipeline.believe(log=LogTrust("log.example", note.verifier_of("log.example", key.public).line, required=True))
+    path = pipeline.file("f")
+    _, found = pipeline.answer(path)
+    one = found["results"][0]["endorsement"]["id"]
+    proofs = {}
+    for name, kind, about in (
+        ("right", EntryType.ENDORSE, one), ("of another", EntryType.ENDORSE, "sha256:" + "0" * 64),
+        ("of its revocation", EntryType.REVOKE, one),
+    ):  # fmt: skip
+        line = entry.line(Entry(kind, Instant(1), "ada", ("sha256:" + "0" * 64,), about), 0)
+        head = checkpoint.signed(Checkpoint("log.example", 1, merkle.root(1, merkle.Tree([line]).subtree)), key)
+        proofs[name] = proof.written(line, 0, (), head)
+    beside = path.with_name("f.tlog-proof")
+    beside.write_bytes(proofs["right"])
+    assert pipeline.run(path)[0] == 0
+    for name in ("of another", "of its revocation"):
+        beside.write_bytes(proofs[name])
+        code, found = pipeline.answer(path)
+        assert (code, reasons(found)) == (1, [[Refusal.NOT_LOGGED]])
+    elsewhere = pipeline.folder / "elsewhere"
+    elsewhere.write_bytes(proofs["right"])
+    assert pipeline.run(path, "--proof", elsewhere)[0] == 0
+    elsewhere.write_bytes(proofs["right"][:-9])
+    assert pipeline.run(path, "--proof", elsewhere)[0] == 1
