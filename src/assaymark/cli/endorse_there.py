@@ -75,6 +75,29 @@ def ask(asked: Asked) -> Found:
         time.sleep(min(1.0, max(0.05, ends - time.monotonic())))
 
 
+class Bundles:
+    """What a server holds about digests. That it says so proves nothing: whoever asks verifies what he is given."""
+
+    def __init__(self, server: str, token_file: Path | None) -> None:
+        self._there = _Server(_address(server), _token(token_file))
+
+    def about(self, digest: str) -> bytes:
+        """Its endorsements of a digest, a line for each signature; nothing when there is none.
+
+        Raises:
+            EngineMissing: when the server does not answer as it should.
+        """
+        status, said = self._there.call("GET", f"/attestations/{quote(digest, safe=':')}")
+        found = _document(said)
+        listed = found.get("attestations")
+        if status != 200 or not isinstance(listed, list):
+            raise EngineMissing(
+                f"{self._there.url} answers {status} about {digest}", why=str(found.get("detail", ""))[:300],
+                advice="the token needs endorsements:read",
+            )  # fmt: skip
+        return b"\n".join(json.dumps(each.get("bundle")).encode() for each in listed if isinstance(each, dict))
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_words: Any, **_more: Any) -> None:
         return None

@@ -1,4 +1,4 @@
-"""`assay verify`: whether something is approved, in any pipeline; without a server and without a network."""
+"""`assay verify`: whether something is approved, in any pipeline; without a network, unless a server is named to ask for endorsements."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ EXIT = {"approved": 0, "refused": 1, "unreadable": 3, "unproven": 5}
 @click.command("verify")
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--bundle", "bundles", multiple=True, help="File or folder with endorsements; beside the target by default. Repeatable.")
+@click.option("--server", default="", help="Server that is asked for endorsements as well; it needs a token.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File with the token; ASSAYMARK_TOKEN by default.")
 @click.option("--trust", default="", help="Folder that `assay trust` keeps, a folder with trust.json, or such a file.")
 @click.option(
     "--revocations", default="", help="List of revocations, beside a trust.json or a key; revocations.json of the folder by default."
@@ -46,6 +48,8 @@ EXIT = {"approved": 0, "refused": 1, "unreadable": 3, "unproven": 5}
 def command(
     targets: tuple[str, ...],
     bundles: tuple[str, ...],
+    server: str,
+    token_file: Path | None,
     trust: str,
     revocations: str,
     keys: tuple[str, ...],
@@ -67,7 +71,6 @@ def command(
     """
     from assaymark.endorsement.asking.answer import Question, about, whole
     from assaymark.endorsement.asking.asked import asked, write_manifest
-    from assaymark.endorsement.asking.bundles import gathered
     from assaymark.endorsement.verify import Expected
     from assaymark.errors import UsageError
     from assaymark.subjects.manifest import Form
@@ -86,7 +89,8 @@ def command(
             write_manifest(found, manifest)
         return found
 
-    answers = [about(word, asking, lambda found: gathered(found, bundles), question) for word in targets]
+    gather = _gatherer(bundles, server, token_file)
+    answers = [about(word, asking, gather, question) for word in targets]
     _say(answers, question, form, output)
     return EXIT[whole(answers)]
 
@@ -108,6 +112,26 @@ def _believed(trust: str, keys: tuple[str, ...], verifier: str, revocations: str
     if trust and verifier:
         raise UsageError("--verifier belongs to --key", why="a trust document names its verifiers itself")
     return believed.from_place(trust, revocations, now) if trust else believed.from_keys(keys, verifier, revocations)
+
+
+def _gatherer(bundles: tuple[str, ...], server: str, token_file: Path | None) -> Callable[[Asked], list[Found]]:
+    """Where endorsements are looked for: in files, and at a server only when one is named."""
+    from assaymark.endorsement.asking.bundles import Found, gathered, split
+
+    if not server:
+        return lambda asked: gathered(asked, bundles)
+    from assaymark.cli.endorse_there import Bundles
+
+    there = Bundles(server, token_file)
+
+    def gather(asked: Asked) -> list[Found]:
+        found = gathered(asked, bundles)
+        for digest in asked.digests:
+            said = there.about(digest)
+            found += [Found(server, piece) for piece in split(said)] if said else []
+        return found
+
+    return gather
 
 
 def _prover(believed: Believed, proof: str) -> Callable[[Found], Logged | None]:
