@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.endorsement.approvals import DIGEST, KEY, NOW, RESOURCE, claims, endorsed, later, signer, trusting
 
-from assaymark.endorsement import revocation
+from assaymark.endorsement import revocation, trust
 from assaymark.endorsement.revocation import Revocation, Target
 from assaymark.endorsement.verify import Expected, Refusal, Verification, verify
+from assaymark.errors import UsageError
 
 ASKED = Expected(RESOURCE, "production", ("ORG_QUALITY_APPROVED", "SLSA_BUILD_LEVEL_1"))
 
@@ -67,3 +69,19 @@ def test_what_was_revoked_is_refused_within_its_window_only(target: Target, name
 def test_all_reasons_of_a_signed_statement_are_said() -> None:
     held = verify(endorsed(claims(verified_levels=())), "sha256:" + "00" * 32, ASKED, trusting(), {}, now=later(90 * 86_400))
     assert {each.reason for each in held.refused} == {Refusal.SUBJECT, Refusal.LEVEL, Refusal.EXPIRED}
+
+
+@pytest.mark.parametrize("name", ["treshold", "Threshold", "until_"])
+def test_a_condition_that_is_misspelt_is_no_trust_instead_of_more_of_it(name: str) -> None:
+    document = msgspec.to_builtins(trusting().trust)
+    assert trust.read(msgspec.json.encode(document)).keys
+    document["roots"][0][name] = 2
+    with pytest.raises(UsageError):
+        trust.read(msgspec.json.encode(document))
+
+
+def test_a_revocation_with_a_bound_that_is_not_known_here_is_refused_instead_of_applied_without_it() -> None:
+    entry = {"target": "subject", "name": DIGEST, "reason": "bad", "at": "2026-11-28T11:30:00Z"}
+    assert revocation.read(msgspec.json.encode({"entries": [entry]}))
+    with pytest.raises(UsageError):
+        revocation.read(msgspec.json.encode({"entries": [{**entry, "region": "eu"}]}))

@@ -34,7 +34,7 @@ class Target(StrEnum):
     """``sha256:<hex>`` of the policy's document."""
 
 
-class Revocation(Struct, frozen=True, omit_defaults=True):
+class Revocation(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     target: Target
     name: str
     reason: str

@@ -1,6 +1,7 @@
 """Whom to believe what: keys with the verifier they speak for, and for which resources, environments, levels and times.
 
 A document of JSON that is distributed (`distribution`) and opened once: keys are parsed when it is opened, not when something is verified.
+A member that is not known here is refused: a condition that was misspelt, or is newer than this release, would otherwise ask for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from assaymark.model.assessment import Instant
 EVERYTHING = ("*",)
 
 
-class TrustRoot(Struct, frozen=True, rename="camel", omit_defaults=True):
+class TrustRoot(Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """Keys that speak for one verifier. Patterns are exact, or end in ``*`` for whatever begins so."""
 
     name: str
@@ -37,7 +38,7 @@ class TrustRoot(Struct, frozen=True, rename="camel", omit_defaults=True):
     until: str = ""
 
 
-class LogTrust(Struct, frozen=True, rename="camel", omit_defaults=True):
+class LogTrust(Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """The transparency log in which an endorsement has to stand."""
 
     origin: str
@@ -46,7 +47,7 @@ class LogTrust(Struct, frozen=True, rename="camel", omit_defaults=True):
     required: bool = False
 
 
-class Trust(Struct, frozen=True, rename="camel", omit_defaults=True):
+class Trust(Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """The document."""
 
     roots: tuple[TrustRoot, ...]
