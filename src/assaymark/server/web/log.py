@@ -67,7 +67,8 @@ def show_log_entry(visit: Visit) -> Response:
 
 def show_log_proof(visit: Visit) -> Response:
     """Its proof, to be kept."""
-    return api.get_log_proof(_call(visit), visit.number("seq"))
+    answer: Response = api.get_log_proof(_call(visit), visit.number("seq"))
+    return answer
 
 
 def pin_log(visit: Visit) -> Response:
