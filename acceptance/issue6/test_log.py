@@ -117,5 +117,5 @@ def test_truncation_and_rewriting_of_a_stored_log_are_found(service: Service) ->
     append(service, 1000, "as somebody wants it")
     assert defects(service) == []  # consistent in itself: nothing inside tells
     assert defects(service, pin) == ["the log was rewritten: its first 1000 entries are not those of the checkpoint of a pin"]
-    with service.database.write() as link, pytest.raises(AssertionError):
-        assert heads.proof_of(service, link, 700) == file
+    with service.database.write() as link:
+        assert heads.proof_of(service, link, 700) != file
