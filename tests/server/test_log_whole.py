@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+import moto
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -20,11 +23,21 @@ from assaymark.errors import SignatureInvalid, SubjectNotFound, SubjectUnreadabl
 from assaymark.model.access import Grant, PersonId, Principal, Role
 from assaymark.model.assessment import Instant
 from assaymark.server.app import make_app
-from assaymark.server.logbook import checking, heads, pins
+from assaymark.server.logbook import checking, heads, jobs, pins
 from assaymark.server.service import Service
 from assaymark.store import log, log_heads, people
 
 NOW = Instant(1_796_000_000_123_456)
+
+
+class Attempt:
+    number = 1
+    is_last = False
+
+    def should_stop(self) -> bool:
+        return False
+
+
 ADMIN = Principal(PersonId(1), "ada", (Grant(Role.ADMIN),), session=1)
 
 
@@ -209,7 +222,22 @@ def in_folder(service: Service, tmp_path: Path) -> tuple[Service, str]:
     return service, f"file://{tmp_path}/pins"
 
 
-@pytest.mark.parametrize("kind", [in_git, in_folder])
+def in_s3(service: Service, _tmp_path: Path) -> tuple[Service, str]:
+    boto3.session.Session().client("s3").create_bucket(Bucket="assay-pins")
+    return service, "s3://assay-pins/log"
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with moto.mock_aws():
+        yield
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("kind", [in_git, in_folder, in_s3])
 def test_checkpoints_are_kept_elsewhere_and_tell_of_another_history(service: Service, tmp_path: Path, kind: Any) -> None:
     service, place = kind(service, tmp_path)
     for _ in range(2):
@@ -241,6 +269,16 @@ def test_another_key_in_the_database_is_told_by_the_pin(service: Service, tmp_pa
     assert pins.pin(service, place).outcome == "pinned"
     by_force(service, "DELETE FROM log_checkpoint", "DELETE FROM log_key")
     assert pins.pin(service, place).outcome == "differs"
+
+
+def test_the_job_signs_and_pins(service: Service, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(service.settings, log_pins=(f"file://{tmp_path}/pins",))
+    fill(service, 3)
+    jobs.pin_log(msgspec.structs.replace(service, settings=settings), {}, Attempt())
+    with service.database.read() as link:
+        newest = log_heads.newest(link)
+    assert newest is not None
+    assert [file.read_text() for file in (tmp_path / "pins").iterdir()] == [newest.note]
 
 
 @pytest.mark.parametrize("place", ["ftp://x/y", "git+https://127.0.0.1/x.git#log", "git+file:///etc#log", "git+https://example.org/x.git#../x",
