@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import moto
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -223,22 +221,26 @@ def in_folder(service: Service, tmp_path: Path) -> tuple[Service, str]:
 
 
 def in_s3(service: Service, _tmp_path: Path) -> tuple[Service, str]:
-    boto3.session.Session().client("s3").create_bucket(Bucket="assay-pins")
     return service, "s3://assay-pins/log"
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with moto.mock_aws():
+        boto3.session.Session().client("s3").create_bucket(Bucket="assay-pins")
         yield
 
 
-@pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("kind", [in_git, in_folder, in_s3])
-def test_checkpoints_are_kept_elsewhere_and_tell_of_another_history(service: Service, tmp_path: Path, kind: Any) -> None:
+def test_checkpoints_are_kept_elsewhere_and_tell_of_another_history(
+    service: Service, tmp_path: Path, kind: Any, request: pytest.FixtureRequest
+) -> None:
+    if kind is in_s3:
+        request.getfixturevalue("bucket")
     service, place = kind(service, tmp_path)
     for _ in range(2):
         fill(service, 150)

@@ -44,8 +44,7 @@ def show(kind: str, subject: str, limit: int, data: str, database: str) -> None:
     if kind and kind not in set(EntryType):
         raise UsageError(f"{kind[:40]!r} is no type of entry", advice=f"one of {', '.join(EntryType)}")
     with _service(data, database, "") as service:
-        with service.database.write() as link:
-            key = heads.key(service, link)
+        key = heads.identity(service)[0]
         with service.database.read() as link:
             size = log.size(link)
             rows: list[Line] = log.page(link, log.Filter(EntryType(kind) if kind else None, subject=subject), before=None, limit=limit)

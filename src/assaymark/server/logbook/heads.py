@@ -30,6 +30,16 @@ def key(service: Service, connection: sa.Connection) -> LogKeyRow:
     return _present(service, connection)[0]
 
 
+def identity(service: Service) -> list[LogKeyRow]:
+    """Public parts of all keys, the newest first; one is made if there is none."""
+    with service.database.read() as connection:
+        found = log_heads.keys(connection)
+    if not found:
+        with service.database.write() as connection:
+            found = [key(service, connection)]
+    return found
+
+
 def trust_in(service: Service, connection: sa.Connection, *, required: bool = False) -> LogTrust:
     """For a trust document: this log, by its present key; needs a connection that writes."""
     row = key(service, connection)
@@ -46,6 +56,12 @@ def renew_key(service: Service, connection: sa.Connection) -> LogKeyRow:
     """Sign with another key from now on; checkpoints that the old one signed stay and are known."""
     before = key(service, connection)
     return _make(service, connection, before.name)
+
+
+def standing(connection: sa.Connection) -> CheckpointRow | None:
+    """The newest checkpoint if the log has not grown since; without the lock, for those who only look."""
+    last = log_heads.newest(connection)
+    return last if last is not None and last.size == log.size(connection) else None
 
 
 def current(service: Service, connection: sa.Connection) -> CheckpointRow:
