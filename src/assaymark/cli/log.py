@@ -176,6 +176,19 @@ def proof_(what: str, output: Path | None, data: str, database: str) -> None:
         raise UsageError(f"{output} cannot be written", why=error.strerror or str(error)) from error
 
 
+@command.command("renew-key")
+@_data
+@_database
+def renew_key(data: str, database: str) -> None:
+    """Sign with a new key from now on, e.g. because the old one may be known to others. Tell the new one to whoever verifies."""
+    from assaymark.cli.store import _service
+    from assaymark.server.logbook import heads
+
+    with _service(data, database, "") as service, service.database.write() as link:
+        made = heads.renew_key(service, link)
+    click.echo(made.verifier)
+
+
 @command.command("prove")
 @click.argument("file", type=click.Path(path_type=Path))
 @_key
