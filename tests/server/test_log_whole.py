@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,21 @@ from assaymark.errors import SignatureInvalid, SubjectNotFound, SubjectUnreadabl
 from assaymark.model.access import Grant, PersonId, Principal, Role
 from assaymark.model.assessment import Instant
 from assaymark.server.app import make_app
-from assaymark.server.logbook import checking, heads, pins
+from assaymark.server.logbook import checking, heads, jobs, pins
 from assaymark.server.service import Service
 from assaymark.store import log, log_heads, people
 
 NOW = Instant(1_796_000_000_123_456)
+
+
+class Attempt:
+    number = 1
+    is_last = False
+
+    def should_stop(self) -> bool:
+        return False
+
+
 ADMIN = Principal(PersonId(1), "ada", (Grant(Role.ADMIN),), session=1)
 
 
@@ -95,7 +106,12 @@ def test_another_key_signs_on_and_the_old_one_is_still_known(service: Service) -
     with service.database.write() as link:
         row = heads.renew_key(service, link)
     after = head(service)
-    assert after == before
+    assert (before.checkpoint.size, after.checkpoint.size) == (2, 3)
+    with service.database.read() as link:
+        said = log.get(link, 2)
+    assert said is not None
+    assert entry.read(said.line.encode()).entry.details["key"] == row.verifier
+    assert verified(service, before) == []
     with service.database.read() as link:
         signed = [note.read(each.note.encode()).signatures[0].id for each in log_heads.every(link)]
     assert len(set(signed)) == 2
@@ -209,8 +225,27 @@ def in_folder(service: Service, tmp_path: Path) -> tuple[Service, str]:
     return service, f"file://{tmp_path}/pins"
 
 
-@pytest.mark.parametrize("kind", [in_git, in_folder])
-def test_checkpoints_are_kept_elsewhere_and_tell_of_another_history(service: Service, tmp_path: Path, kind: Any) -> None:
+def in_s3(service: Service, _tmp_path: Path) -> tuple[Service, str]:
+    return service, "s3://assay-pins/log"
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with moto.mock_aws():
+        boto3.session.Session().client("s3").create_bucket(Bucket="assay-pins")
+        yield
+
+
+@pytest.mark.parametrize("kind", [in_git, in_folder, in_s3])
+def test_checkpoints_are_kept_elsewhere_and_tell_of_another_history(
+    service: Service, tmp_path: Path, kind: Any, request: pytest.FixtureRequest
+) -> None:
+    if kind is in_s3:
+        request.getfixturevalue("bucket")
     service, place = kind(service, tmp_path)
     for _ in range(2):
         fill(service, 150)
@@ -241,6 +276,16 @@ def test_another_key_in_the_database_is_told_by_the_pin(service: Service, tmp_pa
     assert pins.pin(service, place).outcome == "pinned"
     by_force(service, "DELETE FROM log_checkpoint", "DELETE FROM log_key")
     assert pins.pin(service, place).outcome == "differs"
+
+
+def test_the_job_signs_and_pins(service: Service, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(service.settings, log_pins=(f"file://{tmp_path}/pins",))
+    fill(service, 3)
+    jobs.pin_log(msgspec.structs.replace(service, settings=settings), {}, Attempt())
+    with service.database.read() as link:
+        newest = log_heads.newest(link)
+    assert newest is not None
+    assert [file.read_text() for file in (tmp_path / "pins").iterdir()] == [newest.note]
 
 
 @pytest.mark.parametrize("place", ["ftp://x/y", "git+https://127.0.0.1/x.git#log", "git+file:///etc#log", "git+https://example.org/x.git#../x",
@@ -332,5 +377,7 @@ def test_the_command_shows_checks_exports_pins_and_proves(service: Service, tmp_
     assert "entry 4 of 30" in run("prove", str(tmp_path / "proof"), "--key", key, "--endorsement", f"sha256:{4:064x}")
     assert run("proof", "4", *where) == (tmp_path / "proof").read_text()
     run("prove", str(tmp_path / "proof"), "--key", key, "--endorsement", f"sha256:{5:064x}", code=1)  # `main` makes a 2 of the error
-    by_force(service, "DELETE FROM log_entry WHERE seq = 29")
+    assert run("renew-key", *where).startswith(key.partition("+")[0])
+    assert "it holds" in run("verify", *where)
+    by_force(service, "DELETE FROM log_entry WHERE seq = 30")
     assert "cut off" in run("verify", *where, code=3)

@@ -44,8 +44,7 @@ def show(kind: str, subject: str, limit: int, data: str, database: str) -> None:
     if kind and kind not in set(EntryType):
         raise UsageError(f"{kind[:40]!r} is no type of entry", advice=f"one of {', '.join(EntryType)}")
     with _service(data, database, "") as service:
-        with service.database.write() as link:
-            key = heads.key(service, link)
+        key = heads.identity(service)[0]
         with service.database.read() as link:
             size = log.size(link)
             rows: list[Line] = log.page(link, log.Filter(EntryType(kind) if kind else None, subject=subject), before=None, limit=limit)
@@ -175,6 +174,19 @@ def proof_(what: str, output: Path | None, data: str, database: str) -> None:
         output.write_bytes(file)
     except OSError as error:
         raise UsageError(f"{output} cannot be written", why=error.strerror or str(error)) from error
+
+
+@command.command("renew-key")
+@_data
+@_database
+def renew_key(data: str, database: str) -> None:
+    """Sign with a new key from now on, e.g. because the old one may be known to others. Tell the new one to whoever verifies."""
+    from assaymark.cli.store import _service
+    from assaymark.server.logbook import heads
+
+    with _service(data, database, "") as service, service.database.write() as link:
+        made = heads.renew_key(service, link)
+    click.echo(made.verifier)
 
 
 @command.command("prove")

@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -23,8 +24,9 @@ VERSION = 1
 MOST_BYTES = (1 << 16) - 1
 MOST_SUBJECTS = 256
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,40}:[0-9a-f]{32,128}")
+_is_digest = _DIGEST.fullmatch
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="deterministic").encode  # sorts details; fields stand sorted below
 
 
 class EntryType(StrEnum):
@@ -65,14 +67,14 @@ class Placed(Struct, frozen=True):
 
 
 class _Line(Struct, frozen=True, forbid_unknown_fields=True):
-    v: int
+    actor: str
+    details: dict[str, str]
+    endorsement: str
     seq: int
+    subjects: tuple[str, ...]
     time: str
     type: EntryType
-    actor: str
-    subjects: tuple[str, ...]
-    endorsement: str
-    details: dict[str, str]
+    v: int
 
 
 def line(entry: Entry, seq: int) -> bytes:
@@ -82,9 +84,9 @@ def line(entry: Entry, seq: int) -> bytes:
         UsageError: when a digest is none, or there is more than a line holds.
     """
     named = (*entry.subjects, entry.endorsement) if entry.endorsement else entry.subjects
-    wrong = next((each for each in named if not _DIGEST.fullmatch(each)), None)
-    if wrong is not None:
-        raise UsageError(f"{wrong[:200]!r} is no digest", advice="write <algorithm>:<hex>, as sha256:…")
+    for each in named:
+        if not _is_digest(each):
+            raise UsageError(f"{each[:200]!r} is no digest", advice="write <algorithm>:<hex>, as sha256:…")
     if len(entry.subjects) > MOST_SUBJECTS:
         raise UsageError(
             f"an entry names {len(entry.subjects)} digests", why=f"at most {MOST_SUBJECTS} stand in one", advice="append several"
@@ -121,11 +123,16 @@ def read(data: bytes) -> Placed:
 
 def _written(entry: Entry, seq: int) -> bytes:
     details = dict(entry.details)
-    return _encode(_Line(VERSION, seq, _stamp(entry.at), entry.type, entry.actor, entry.subjects, entry.endorsement, details))
+    return _encode(_Line(entry.actor, details, entry.endorsement, seq, entry.subjects, _stamp(entry.at), entry.type, VERSION))
 
 
 def _stamp(at: Instant) -> str:
-    return dt.datetime.fromtimestamp(at // SECOND, dt.UTC).replace(microsecond=at % SECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_second(at // SECOND)}.{at % SECOND:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(since: int) -> str:
+    return dt.datetime.fromtimestamp(since, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _instant(text: str) -> Instant:

@@ -70,16 +70,18 @@ def view(row: Line) -> LogEntry:
 @router.add("GET", "/log", None, public=True)
 def get_log(call: Call) -> LogIdentity:
     """Name and keys of the transparency log."""
-    with call.service.database.write() as connection:
-        row = heads.key(call.service, connection)
-        return LogIdentity(row.name, row.verifier, tuple(each.verifier for each in log_heads.keys(connection)))
+    rows = heads.identity(call.service)
+    return LogIdentity(rows[0].name, rows[0].verifier, tuple(each.verifier for each in rows))
 
 
 @router.add("GET", "/log/checkpoint", None, public=True, produces=_TEXT)
 def get_log_checkpoint(call: Call) -> Response:
     """The newest checkpoint (C2SP tlog-checkpoint): how many entries, their root, signed."""
-    with call.service.database.write() as connection:
-        row = heads.current(call.service, connection)
+    with call.service.database.read() as connection:
+        row = heads.standing(connection)
+    if row is None:
+        with call.service.database.write() as connection:
+            row = heads.current(call.service, connection)
     return Response(row.note, 200, _SHORT, media_type=_TEXT)
 
 

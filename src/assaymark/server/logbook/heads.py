@@ -13,6 +13,7 @@ from assaymark.endorsement import keys
 from assaymark.endorsement.log import audit, checkpoint, inclusion, merkle, note, proof
 from assaymark.endorsement.log.audit import Head
 from assaymark.endorsement.log.checkpoint import Checkpoint
+from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.endorsement.log.inclusion import LogKeys
 from assaymark.endorsement.trust import LogTrust
 from assaymark.errors import SubjectNotFound, SubjectUnreadable
@@ -20,7 +21,9 @@ from assaymark.model.assessment import Instant
 from assaymark.server.service import Service
 from assaymark.store import log, log_heads, trail
 from assaymark.store.log_heads import CheckpointRow, LogKeyRow
+from assaymark.store.trail import Action
 
+_SERVER = "server"
 PATH = "/api/v1/log"
 """Below the server's address; what C2SP calls the prefix."""
 
@@ -28,6 +31,16 @@ PATH = "/api/v1/log"
 def key(service: Service, connection: sa.Connection) -> LogKeyRow:
     """The present key's public part; needs a connection that writes."""
     return _present(service, connection)[0]
+
+
+def identity(service: Service) -> list[LogKeyRow]:
+    """Public parts of all keys, the newest first; one is made if there is none."""
+    with service.database.read() as connection:
+        found = log_heads.keys(connection)
+    if not found:
+        with service.database.write() as connection:
+            found = [key(service, connection)]
+    return found
 
 
 def trust_in(service: Service, connection: sa.Connection, *, required: bool = False) -> LogTrust:
@@ -43,9 +56,20 @@ def known(connection: sa.Connection) -> LogKeys | None:
 
 
 def renew_key(service: Service, connection: sa.Connection) -> LogKeyRow:
-    """Sign with another key from now on; checkpoints that the old one signed stay and are known."""
+    """Sign with another key from now on, and say so in the log and the trail; checkpoints by the old one stay and are known."""
     before = key(service, connection)
-    return _make(service, connection, before.name)
+    made = _make(service, connection, before.name)
+    facts = {"key": made.verifier, "before": before.verifier, "of": "log"}
+    log.append(connection, [Entry(EntryType.KEY, made.created_at, _SERVER, details=facts)])
+    trail.record(connection, Action(made.created_at, _SERVER, "log.key_renewed", "success", object_kind="log", details=facts))
+    current(service, connection)
+    return made
+
+
+def standing(connection: sa.Connection) -> CheckpointRow | None:
+    """The newest checkpoint if the log has not grown since; without the lock, for those who only look."""
+    last = log_heads.newest(connection)
+    return last if last is not None and last.size == log.size(connection) else None
 
 
 def current(service: Service, connection: sa.Connection) -> CheckpointRow:

@@ -1,15 +1,17 @@
-"""Handler: keep a checkpoint at every place that the administrator named."""
+"""Handler: sign a checkpoint if the log has grown, and keep it at every place that the administrator named."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from assaymark.server.logbook import pins
+from assaymark.server.logbook import heads, pins
 from assaymark.server.service import Service
 from assaymark.server.work.handlers import Attempt
 
 
 def pin_log(service: Service, _arguments: Mapping[str, Any], _attempt: Attempt) -> None:
-    """What a place refuses is written down (`store.log_heads.PinRow`) and tried again by the next run."""
+    """Signs also where no place is named, so that what is changed between two runs is found. A refusal is written down and tried again."""
+    with service.database.write() as link:
+        heads.current(service, link)
     pins.pin_all(service)

@@ -30,8 +30,7 @@ def show_log(visit: Visit) -> Response:
     subject, before = visit.asked("subject").strip(), asking_number(visit, "before")
     wanted = log.Filter(kind, subject=subject, teams=visit.who.teams_with(_READ))
     may_audit = visit.who.may(Permission.AUDIT_READ, None)
-    with visit.service.database.write() as connection:
-        identity = heads.key(visit.service, connection)
+    identity = heads.identity(visit.service)[0]
     with visit.service.database.read() as connection:
         rows = log.page(connection, wanted, before=before, limit=_AT_ONCE + 1)
         pins = log_heads.pins(connection, limit=10) if may_audit else []
@@ -67,7 +66,8 @@ def show_log_entry(visit: Visit) -> Response:
 
 def show_log_proof(visit: Visit) -> Response:
     """Its proof, to be kept."""
-    return api.get_log_proof(_call(visit), visit.number("seq"))
+    answer: Response = api.get_log_proof(_call(visit), visit.number("seq"))
+    return answer
 
 
 def pin_log(visit: Visit) -> Response:
