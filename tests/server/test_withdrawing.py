@@ -71,7 +71,15 @@ def test_what_is_waived_when_it_becomes_known_is_withdrawn_only_when_that_ends(s
         scope = Scope(advisory="GHSA-2", subject=SubjectId(1))
         made = doing.make(Draft(DecisionKind.WAIVE, scope, "not reached", "ana", until, decisions.By("ana"), None), By("ana"))
         second = doing.make(
-            Draft(DecisionKind.WAIVE, Scope(advisory="CVE-2026-2", subject=SubjectId(1)), "x", "ana", until, decisions.By("ana"), None),
+            Draft(
+                DecisionKind.WAIVE,
+                Scope(advisory="CVE-2026-2", subject=SubjectId(1)),
+                "not reached",
+                "ana",
+                until,
+                decisions.By("ana"),
+                None,
+            ),
             By("ana"),
         )
         doing.finish()
