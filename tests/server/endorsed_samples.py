@@ -50,7 +50,8 @@ def team(link: sa.Connection, name: str) -> int:
 
 
 def subject(link: sa.Connection, name: str, **more: Any) -> int:
-    row = {"kind": "branch", "key": name, "name": name, "created_at": 1} | more
+    following = (link.execute(sa.select(sa.func.max(t.subject.c.id))).scalar() or 0) + 1  # others were made with a number of their own
+    row = {"id": following, "kind": "branch", "key": name, "name": name, "created_at": 1} | more
     return int(link.execute(t.subject.insert().returning(t.subject.c.id), row).scalar_one())
 
 

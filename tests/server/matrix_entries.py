@@ -734,6 +734,7 @@ ENTRIES: dict[str, Entry] = {
     "decline_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={"reason": "no"})),
     # what was taken back
     "list_revocations": Entry(Access.LISTED, listed(Stage.revocation)),
+    "list_doubts": Entry(Access.SOMEWHERE),
     "get_revocation": Entry(Access.TEAM, on(revocation=Stage.revocation)),
     "list_withdrawn": Entry(Access.TEAM, on(revocation=Stage.revocation)),
     "list_running": Entry(Access.TEAM, on(revocation=Stage.revocation)),

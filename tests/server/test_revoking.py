@@ -36,8 +36,8 @@ class Attempt:
         return False
 
 
-def asked(target: Target, name: str, **window: str) -> Revocation:
-    return Revocation(target, name, "it let too much through", "", **window)
+def asked(target: Target, name: str, since: str = "", until: str = "") -> Revocation:
+    return Revocation(target, name, "it let too much through", "", since, until)
 
 
 def revoke(service: Service, one: Revocation) -> revoking.Revoked:
@@ -47,15 +47,16 @@ def revoke(service: Service, one: Revocation) -> revoking.Revoked:
 
 def drain(service: Service) -> list[str]:
     """Every job of revocations, as a worker would do it; gives their kinds."""
-    kinds, seen = [], set()
+    kinds: list[str] = []
+    seen: set[str] = set()
     while True:
         with service.database.read() as link:
             rows = service.queue.rows(link, JobState.WAITING, before=None, limit=1000)
-        jobs = [each.job for each in rows if each.job.kind.endswith("-revocation") and each.job.key not in seen]
+        jobs = [each.job for each in rows if each.job.kind.endswith("-revocation") and (each.job.key or "") not in seen]
         if not jobs:
             return kinds
         for job in jobs:
-            seen.add(job.key)
+            seen.add(job.key or "")
             kinds.append(job.kind)
             handle = revoking.tell_revocation if job.kind == "tell-revocation" else revoking.spread_revocation
             handle(service, job.arguments, Attempt())
@@ -173,7 +174,7 @@ def test_the_order_of_revocations_does_not_matter_nor_whether_an_endorsement_cam
                 else:
                     rows[step] = revoking.revoke(service, link, acts[step - 3], by=BY).row.id
             w = t.endorsement_withdrawal.c
-            pairs = set(link.execute(sa.select(w.endorsement, w.revocation)).tuples())
+            pairs = {(one, two) for one, two in link.execute(sa.select(w.endorsement, w.revocation))}
             found = sorted((a, b) for a, one in numbers.items() for b, two in rows.items() if (one, two) in pairs)
             results.add(tuple(found))
             undo.rollback()

@@ -17,6 +17,7 @@ from assaymark.errors import AssayError
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "Say whether a change made security worse."),
     "explain": ("explain", "Why a finding matters, how it is exploited, safe code, references. Works offline."),
+    "revoke": ("revoke", "Take back what was endorsed, at a server or in a list of one's own."),
     "waive": ("waive", "Accept a finding for a reason, with an owner, until a day."),
     "vex": ("vex", "Say in OpenVEX what was decided about the components' vulnerabilities."),
     "baseline": ("baseline", "Record what is known of a subject, show it, preview a migration of identities."),

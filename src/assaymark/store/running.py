@@ -89,10 +89,13 @@ def named(head: str) -> str:
 
 
 def _endorsed(connection: sa.Connection, chosen: sa.Select[Any], digests: Iterable[str]) -> dict[str, Any]:
-    """Digest -> the newest of the endorsements about it."""
+    """Digest -> the newest of the endorsements about it. First by digest, which are few: those that are meant may be a hundred thousand."""
     query = sa.select(d.digest, e.id, e.digest.label("name"), e.resource).join(endorsement, e.id == d.endorsement)
-    query = query.where(bulk.among(connection, d.digest, sorted(digests)), d.endorsement.in_(chosen)).order_by(e.id)
-    return {row.digest: row for row in connection.execute(query)}
+    rows = connection.execute(query.where(bulk.among(connection, d.digest, sorted(digests))).order_by(e.id)).all()
+    if not rows:
+        return {}
+    meant = set(connection.execute(chosen.where(bulk.among(connection, e.id, sorted({row.id for row in rows})))).scalars())
+    return {row.digest: row for row in rows if row.id in meant}
 
 
 def _runs(row: Any, digest: str, hit: Any) -> Runs:

@@ -20,7 +20,8 @@ from assaymark.server.problem import not_found
 from assaymark.server.work import revoking
 from assaymark.server.work.instead import instead
 from assaymark.server.work.revoking import Package
-from assaymark.store import revocations, running, withdrawals
+from assaymark.store import doubts, revocations, running, withdrawals
+from assaymark.store.doubts import DoubtRow
 from assaymark.store.narrowing import MOST_COUNTED
 from assaymark.store.revocations import LONGEST_NAME, LONGEST_REASON, Filter, RevocationRow
 from assaymark.store.running import Runs
@@ -107,6 +108,17 @@ def list_revocations(call: Call, wanted: Wanted, after: str | None = None, limit
         asked = Filter(wanted.target, wanted.name, wanted.by_itself, wanted.parent)
         rows = revocations.page(link, call.who.teams_with(_READ), asked, before=before, limit=limit + 1)
     return page_of(rows, limit)
+
+
+@router.add("GET", "/revocations/doubts", _READ)
+def list_doubts(call: Call, after: str | None = None, limit: int = 50) -> Page[DoubtRow]:
+    """Endorsements in force that were given by milder rules than a policy asks for since, the newest first: have these judged again."""
+    limit = rights.limited(limit)
+    before = cursor.decode(after, (int, int)) if after else None
+    with call.service.database.read() as link:
+        rows = doubts.page(link, call.who.teams_with(_READ), call.service.now(), before=before, limit=limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(tuple(rows[:limit]), next=cursor.encode((last.endorsement_id, last.policy_id)) if last else None)
 
 
 @router.add("GET", "/revocations/{revocation}", _READ)

@@ -17,6 +17,7 @@ from assaymark.server.problem import ApiError
 from assaymark.server.web import asking
 from assaymark.server.web.doing import call_of, chosen, status_of
 from assaymark.server.web.screen import Screen, Visit
+from assaymark.store.revocations import LONGEST_REASON
 
 _READ, _REVOKE = Permission.ENDORSEMENTS_READ, Permission.ENDORSEMENTS_REVOKE
 _TARGETS = {
@@ -74,7 +75,7 @@ def make(visit: Visit) -> Response:
     form = {name: visit.form.get(name, "") for name in ("target", "name", "versions", "since", "until", "reason")}
     try:
         aim = _aim(form)
-        asked = NewRevocation(**structs.asdict(aim), reason=form["reason"].strip()[: api.LONGEST_REASON])
+        asked = NewRevocation(**structs.asdict(aim), reason=form["reason"].strip()[:LONGEST_REASON])
         made = api.make_revocation(call_of(visit), asked)
     except (ApiError, AssayError) as error:
         return _form(visit, form, None, error)

@@ -19,7 +19,7 @@ from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
-from assaymark.server.work import governing
+from assaymark.server.work import doubting, governing
 from assaymark.store import people, policies, trail
 from assaymark.store.policies import Draft, EventKind, EventRow, PolicyException, VersionRow
 from assaymark.verdict.organisation import OrganisationPolicy, weaker
@@ -127,6 +127,7 @@ def activate(step: Step, version: VersionRow, *, exception: Wanted | None = None
         approvers.append(step.by.actor)
     kept, until = _excepted(step.service, version.name, weakens, exception, approvers)
     _note(step, version, EventKind.ACTIVATED, weakens=weakens, exception=kept, until=until)
+    step.service.queue.put(step.link, doubting.job(0))
 
 
 def propose_retirement(step: Step, name: str, comment: str) -> None:

@@ -26,6 +26,7 @@ HANDLERS: Mapping[str, str] = {
     "own-items": "assaymark.server.work.owners:own_items",
     "tell-items": "assaymark.server.work.items:tell_items",
     "make-sample": "assaymark.server.sample_organisation:make_organisation",
+    "doubt-endorsed": "assaymark.server.work.doubting:doubt_endorsed",
     "spread-revocation": "assaymark.server.work.revoking:spread_revocation",
     "tell-revocation": "assaymark.server.work.revoking:tell_revocation",
     "inventory": "assaymark.server.work.inventory:inventory",
