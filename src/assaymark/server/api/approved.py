@@ -37,7 +37,7 @@ MOST_ASKED = 1_000
 """Package URLs of one question."""
 _MOST_WALKED = 2_000
 """Components that one page looks at for those of a state."""
-_PORTION = 200
+_PORTION = 1_000
 _PLACE = (str, str, str, int)
 _MOST_DAYS = 3650
 

@@ -47,7 +47,8 @@ RULES = "approved.rules"
 """Setting: what is asked beside an endorsement."""
 MOST_INSTEAD = 100
 """Packages of one question for which another version is looked for."""
-_MOST_VERSIONS = 200
+_MOST_VERSIONS = 10_000
+"""Of all these packages together."""
 
 
 class Wanted(Struct, frozen=True):
@@ -141,11 +142,7 @@ class Derivation:
         return made
 
     def _choices(self, names: Sequence[str]) -> dict[str, list[Choice]]:
-        rows = [
-            row
-            for name in names
-            for row in approved.versions_of(self._link, name, ComponentKind.PACKAGE, ends_after=self._now, most=_MOST_VERSIONS)
-        ]
+        rows = approved.versions_of(self._link, names, self._now, _MOST_VERSIONS) if names else []
         found: dict[str, list[Choice]] = defaultdict(list)
         for row, entry in zip(rows, self.of_rows(rows), strict=True):
             found[row.name].append(Choice(row.version, row.version_key, entry.standing.state is ComponentState.APPROVED))
