@@ -139,9 +139,9 @@ def figures(service: Service, rounds: int) -> dict[str, Any]:
         page = api.list_approved(call, name=f"p0{chance.randrange(5)}")
         return api.list_approved(call, name=f"p0{chance.randrange(5)}", after=page.next)
 
-    def asked() -> api.Question:
+    def asked(*, instead: bool) -> api.Question:
         purls = [f"pkg:npm/{name()}@{chance.randint(1, VERSIONS + 1)}.0.0" for _ in range(api.MOST_ASKED)]
-        return api.Question(tuple(api.AskedComponent(each) for each in purls))
+        return api.Question(tuple(api.AskedComponent(each) for each in purls), instead=instead)
 
     questions: dict[str, Callable[[], Any]] = {
         "first page": lambda: api.list_approved(call),
@@ -152,7 +152,8 @@ def figures(service: Service, rounds: int) -> dict[str, Any]:
         "page of what has expired": lambda: api.list_approved(call, state=ComponentState.EXPIRED),
         "page of what is withdrawn": lambda: api.list_approved(call, state=ComponentState.WITHDRAWN),
         "one component": lambda: api.get_approved(call, chance.choice(numbers)),
-        "1,000 package URLs": lambda: api.check_approved(call, body=asked()),
+        "1,000 package URLs": lambda: api.check_approved(call, body=asked(instead=False)),
+        "1,000 package URLs, and what to take instead": lambda: api.check_approved(call, body=asked(instead=True)),
     }
     return {what: _timed(ask, rounds) for what, ask in questions.items()}
 
