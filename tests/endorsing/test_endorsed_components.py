@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.endorsing.conftest import LOCK, Endorsing
 
 from assaymark.checks.application.dependencies.packages import Ecosystem, Package
@@ -29,8 +31,8 @@ def asked(shop: Endorsing, package: Package = LEFT_PAD) -> Entry:
 
 
 def test_a_commit_that_is_endorsed_vouches_for_its_packages_and_its_parts(shop: Endorsing) -> None:
-    files = {"app": shop.fine, "package-lock.json": LOCK, "infra/main.tf": b'variable "name" {\n  type = string\n}\n'}
-    row = shop.endorsed_one(shop.passes(**files))
+    files: dict[str, Any] = {"app": shop.fine, "package-lock.json": LOCK, "infra/main.tf": b'variable "name" {\n  type = string\n}\n'}
+    row = shop.endorsed_one(shop.passes("components", **files))
     assert asked(shop).standing.state is ComponentState.NOT_ENDORSED, "what is not noted yet is not approved yet"
     index_approved(shop.service, {}, Once())
     index_approved(shop.service, {}, Once())

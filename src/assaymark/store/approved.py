@@ -25,6 +25,7 @@ from assaymark.store.narrowing import behind
 from assaymark.store.tables import endorsement_key, endorsement_withdrawal, known_component, known_use
 
 k, u, w = known_component.c, known_use.c, endorsement_withdrawal.c
+_use = known_use.alias()
 _ORDER = (k.called, k.name, k.version_key, k.id)
 _END = "\U0010ffff"
 _SAME = "WHERE k.called = a.called AND k.version = a.version AND k.kind = 'package'"
@@ -155,10 +156,12 @@ def called_so(connection: sa.Connection, asked: Iterable[Asked]) -> list[Compone
     return found
 
 
-def versions_of(connection: sa.Connection, name: str, kind: ComponentKind, *, ends_after: Instant, most: int = 500) -> list[ComponentRow]:
-    """Every version of one that can be approved then, the newest first."""
-    query = sa.select(known_component).where(k.kind == kind.value, k.name == name, k.ends_at > ends_after)
-    return [_row(row) for row in connection.execute(query.order_by(k.version_key.desc(), k.first_at.desc(), k.id.desc()).limit(most))]
+def versions_of(connection: sa.Connection, names: Sequence[str], ends_after: Instant, most: int) -> list[ComponentRow]:
+    """Versions of these packages that can be approved then, in no order; at most so many of all of them together."""
+    query = sa.select(known_component).where(
+        k.kind == ComponentKind.PACKAGE.value, bulk.among(connection, k.name, names), k.ends_at > ends_after
+    )
+    return [_row(row) for row in connection.execute(query.limit(most))]
 
 
 # --- what vouches ----------------------------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ def _newest(
         sa.select(u.verified_at).where(u.component == k.id, *conditions).order_by(u.verified_at.desc()).limit(1).correlate(known_component)
     )
     asked = sa.select(k.id, newest.scalar_subquery().label("at")).where(bulk.among(connection, k.id, numbers)).subquery()
-    use = known_use.alias()
+    use = _use
     taken_back = sa.select(sa.func.min(w.at)).where(w.endorsement == use.c.endorsement, w.at <= now).scalar_subquery()
     query = sa.select(use, taken_back.label("withdrawn_at")).join(
         asked, sa.and_(use.c.component == asked.c.id, use.c.verified_at == asked.c.at)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import lru_cache
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -21,6 +22,7 @@ from assaymark.checks.application.dependencies.matching.records import folds_cas
 from assaymark.checks.application.dependencies.packages import Package, Source
 from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.checks.application.dependencies.versions.moving import newest_of_line
+from assaymark.endorsement import trust
 from assaymark.endorsement.components import (
     Choice,
     ComponentKind,
@@ -34,9 +36,11 @@ from assaymark.endorsement.components import (
     instead,
     rule_of,
 )
+from assaymark.endorsement.trust import Trust
 from assaymark.model.assessment import Instant
 from assaymark.server.service import Service
-from assaymark.server.work import approval, knowledge, neighbours
+from assaymark.server.work import knowledge
+from assaymark.server.work.trusting import trust_of
 from assaymark.store import approved, decisions, setting_rows, snapshots
 from assaymark.store.approved import Asked, ComponentRow
 from assaymark.store.approved_use import HeldName
@@ -47,7 +51,8 @@ RULES = "approved.rules"
 """Setting: what is asked beside an endorsement."""
 MOST_INSTEAD = 100
 """Packages of one question for which another version is looked for."""
-_MOST_VERSIONS = 200
+_MOST_VERSIONS = 10_000
+"""Of all these packages together."""
 
 
 class Wanted(Struct, frozen=True):
@@ -84,8 +89,12 @@ def rules_of(link: sa.Connection) -> Rules:
 
 def believed(service: Service, link: sa.Connection) -> frozenset[str]:
     """Keys that anybody is trusted with now; whether a signature holds is asked by `approval.approved`, of one endorsement at a time."""
-    opened = approval.opened_trust(neighbours.trust_of(service, link))
-    return frozenset(key.id for key in opened.keys)
+    return _keys_of(trust_of(service, link))
+
+
+@lru_cache(maxsize=8)
+def _keys_of(document: Trust) -> frozenset[str]:
+    return frozenset(key.id for key in trust.opened(document).keys)
 
 
 class Derivation:
@@ -141,11 +150,7 @@ class Derivation:
         return made
 
     def _choices(self, names: Sequence[str]) -> dict[str, list[Choice]]:
-        rows = [
-            row
-            for name in names
-            for row in approved.versions_of(self._link, name, ComponentKind.PACKAGE, ends_after=self._now, most=_MOST_VERSIONS)
-        ]
+        rows = approved.versions_of(self._link, names, self._now, _MOST_VERSIONS) if names else []
         found: dict[str, list[Choice]] = defaultdict(list)
         for row, entry in zip(rows, self.of_rows(rows), strict=True):
             found[row.name].append(Choice(row.version, row.version_key, entry.standing.state is ComponentState.APPROVED))
