@@ -26,12 +26,12 @@ from assaymark.store.tables import (
     endorsement_evidence,
     endorsement_key,
     endorsement_part,
+    endorsement_withdrawal,
     package,
     package_set,
     subject,
     unordered_component,
 )
-from assaymark.store.tables.columns import metadata
 
 EndorsementId = NewType("EndorsementId", int)
 PACKAGES, LINEAGE, LAYERS = "packages", "lineage", "layers"
@@ -173,9 +173,7 @@ def page(connection: sa.Connection, teams: Teams, asked: Filter, now: Instant, p
 
 def ids(connection: sa.Connection, asked: Filter, now: Instant) -> list[EndorsementId]:
     """Of all that are meant, oldest first, however many."""
-    taken = _withdrawals(now)
-    joined = endorsement if taken is None else endorsement.join(taken, taken.c.endorsement == c.id, isouter=True)
-    query = sa.select(c.id).select_from(joined).where(c.made_at <= now, *_conditions(asked, now)).order_by(c.id)
+    query = sa.select(c.id).where(c.made_at <= now, *_conditions(asked, now)).order_by(c.id)
     return [EndorsementId(number) for number in connection.execute(query).scalars()]
 
 
@@ -234,10 +232,8 @@ def some(connection: sa.Connection, at: Instant) -> bool:
 
 def in_force_where(connection: sa.Connection, digests: Sequence[str], at: Instant) -> Mapping[str, tuple[tuple[str, ...], ...]]:
     """Digest -> environments of each endorsement of it that was in force then."""
-    taken = _withdrawals(at)
     joined = endorsed_digest.join(endorsement, c.id == d.endorsement)
-    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
-    query = sa.select(d.digest, c.environments).select_from(joined).where(c.made_at <= at, *_in_force(at, taken))
+    query = sa.select(d.digest, c.environments).select_from(joined).where(c.made_at <= at, *_in_force(at))
     found: dict[str, list[tuple[str, ...]]] = {}
     for part in bulk.portions(digests):
         for digest, text in connection.execute(query.where(bulk.among(connection, d.digest, part)).order_by(c.id)):
@@ -247,10 +243,8 @@ def in_force_where(connection: sa.Connection, digests: Sequence[str], at: Instan
 
 def approved_among(connection: sa.Connection, digests: Sequence[str], teams: Teams, now: Instant) -> list[str]:
     """Those of these digests (at most some thousands) about which an endorsement of these teams is in force, in the order given."""
-    taken = _withdrawals(now)
     joined = endorsed_digest.join(endorsement, c.id == d.endorsement)
-    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
-    query = sa.select(d.digest).select_from(joined).where(*_in_force(now, taken), *of_teams(c.team, teams))
+    query = sa.select(d.digest).select_from(joined).where(*_in_force(now), *of_teams(c.team, teams))
     found: set[str] = set()
     for some in bulk.portions(digests):
         found |= set(connection.execute(query.where(bulk.among(connection, d.digest, some))).scalars())
@@ -259,47 +253,33 @@ def approved_among(connection: sa.Connection, digests: Sequence[str], teams: Tea
 
 def approved_below(connection: sa.Connection, layers: Sequence[str], teams: Teams, now: Instant) -> list[str]:
     """Digests of images in force that are exactly the lower layers (digests by `beginnings.chains_of`) of another, the largest first."""
-    p, taken = endorsement_part.c, _withdrawals(now)
+    p = endorsement_part.c
     joined = endorsement_part.join(endorsement, c.id == p.endorsement)
-    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
-    query = sa.select(p.digest, c.head).select_from(joined).where(p.kind == LAYERS, *_in_force(now, taken), *of_teams(c.team, teams))
+    query = sa.select(p.digest, c.head).select_from(joined).where(p.kind == LAYERS, *_in_force(now), *of_teams(c.team, teams))
     rows = connection.execute(query.where(bulk.among(connection, p.digest, layers)).order_by(c.id.desc())).all() if layers else []
     order = {layer: at for at, layer in enumerate(layers)}
     return list(dict.fromkeys(row.head for row in sorted(rows, key=lambda row: -order[row.digest])))
 
 
 def _made_of(connection: sa.Connection, kind: str, which: sa.ColumnElement[bool], now: Instant) -> list[EndorsementId]:
-    p, taken = endorsement_part.c, _withdrawals(now)
+    p = endorsement_part.c
     joined = endorsement_part.join(endorsement, c.id == p.endorsement)
-    joined = joined if taken is None else joined.join(taken, taken.c.endorsement == c.id, isouter=True)
-    query = sa.select(c.id).select_from(joined).where(p.kind == kind, which, *_in_force(now, taken))
+    query = sa.select(c.id).select_from(joined).where(p.kind == kind, which, *_in_force(now))
     return [EndorsementId(number) for number in connection.execute(query.distinct().order_by(c.id)).scalars()]
 
 
 # --- how -------------------------------------------------------------------------------------------------------------
 
 
-def _withdrawals(now: Instant) -> sa.Subquery | None:
-    """Endorsement -> when it was first taken back, of all that were before `now`; None where nobody can take any back."""
-    table = metadata.tables.get("endorsement_withdrawal")
-    if table is None:
-        return None
-    query = sa.select(table.c.endorsement, sa.func.min(table.c.at).label("withdrawn_at")).where(table.c.at <= now)
-    return query.group_by(table.c.endorsement).subquery("taken_back")
-
-
-def _in_force(now: Instant, taken: sa.Subquery | None) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = [c.verified_at <= now, c.expires_at > now]
-    return found if taken is None else [*found, taken.c.withdrawn_at.is_(None)]
+def _in_force(now: Instant) -> list[sa.ColumnElement[bool]]:
+    return [c.verified_at <= now, c.expires_at > now, ~_was_taken(now)]
 
 
 def _query(now: Instant) -> sa.Select[Any]:
-    taken = _withdrawals(now)
+    w = endorsement_withdrawal.c
+    first = sa.select(sa.func.min(w.at)).where(w.endorsement == c.id, w.at <= now).correlate(endorsement).scalar_subquery()
     joined = endorsement.join(subject, subject.c.id == c.subject)
-    if taken is None:
-        return sa.select(endorsement, subject.c.name.label("subject_name"), sa.null().label("withdrawn_at")).select_from(joined)
-    joined = joined.join(taken, taken.c.endorsement == c.id, isouter=True)
-    return sa.select(endorsement, subject.c.name.label("subject_name"), taken.c.withdrawn_at).select_from(joined)
+    return sa.select(endorsement, subject.c.name.label("subject_name"), first.label("withdrawn_at")).select_from(joined)
 
 
 def _conditions(asked: Filter, now: Instant) -> list[sa.ColumnElement[bool]]:
@@ -320,16 +300,14 @@ def _conditions(asked: Filter, now: Instant) -> list[sa.ColumnElement[bool]]:
         named = msgspec.json.encode(asked.environment).decode()
         found.append(sa.or_(c.environments == "[]", c.environments.contains(named, autoescape=True)))
     if asked.valid is not None:
-        force = sa.and_(c.verified_at <= now, c.expires_at > now, ~_was_taken(now))
+        force = sa.and_(*_in_force(now))
         found.append(force if asked.valid else ~force)
     return found
 
 
 def _was_taken(now: Instant) -> sa.ColumnElement[bool]:
-    table = metadata.tables.get("endorsement_withdrawal")
-    if table is None:
-        return sa.false()
-    return sa.exists().where(table.c.endorsement == c.id, table.c.at <= now).correlate(endorsement)
+    w = endorsement_withdrawal.c
+    return sa.exists().where(w.endorsement == c.id, w.at <= now).correlate(endorsement)
 
 
 def _spelled(digest: str) -> list[str]:

@@ -8,8 +8,6 @@ is made here with a key of this server; an administrator takes it off the server
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -32,7 +30,7 @@ from assaymark.model.digest import Digest
 from assaymark.server.service import Service
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.trusting import trust_of
-from assaymark.store import distribution, endorsements
+from assaymark.store import distribution, endorsements, revocations
 from assaymark.store.distribution import RoleKeyRow
 from assaymark.store.endorsements import Filter, Part
 
@@ -96,7 +94,7 @@ def publish(service: Service, *, always: bool = False) -> bool:
 def documents(service: Service, link: sa.Connection) -> dict[str, bytes]:
     """What is distributed, as of now."""
     said = trust_of(service, link)
-    entries = _revoked(link)
+    entries = revocations.entries(link)
     found = {
         TRUST: msgspec.json.encode(said, order="deterministic"),
         REVOCATIONS: msgspec.json.encode(Revocations(len(entries), entries), order="deterministic"),
@@ -203,12 +201,6 @@ def _in_force(link: sa.Connection, now: Instant) -> Iterator[tuple[endorsements.
         yield from ((row, digests[row.id]) for row in rows if digests.get(row.id))
         if before is None:
             return
-
-
-def _revoked(link: sa.Connection) -> tuple[Any, ...]:
-    """What was taken back. Imported when it is there: the room beside this one keeps it."""
-    name = "assaymark.store.revocations"
-    return tuple(import_module(name).entries(link)) if find_spec(name) is not None else ()
 
 
 # --- keys of the roles -------------------------------------------------------------------------------------------------
