@@ -54,6 +54,7 @@ def test_a_key_that_was_revoked_does_not_count_and_the_other_does() -> None:
         (Target.KEY, KEY.public.id),
         (Target.ENDORSEMENT, asked(endorsed(claims())).id),
     ],
+    ids=lambda each: each.value if isinstance(each, Target) else "",
 )
 def test_what_was_revoked_is_refused_within_its_window_only(target: Target, name: str) -> None:
     def refused(since: str, until: str) -> list[Refusal]:
