@@ -16,8 +16,8 @@
 | ``ASSAYMARK_MAIL`` | mail server: ``smtp://user@host`` (STARTTLS), ``smtps://user@host``, ``smtp+plain://127.0.0.1`` | none: no mail |
 | ``ASSAYMARK_MAIL_PASSWORD_FILE`` | file that holds the password of the mail server on one line | none |
 | ``ASSAYMARK_MAIL_FROM`` | sender of mails | ``assaymark@`` and the name in ``ASSAYMARK_URL`` |
-| ``ASSAYMARK_SIGNER`` | address of the key that endorses, e.g. ``pkcs11:token=…`` | ``own:``, sealed in the database |
 | ``ASSAYMARK_LOG_PINS`` | where checkpoints of the log are kept elsewhere (comma-separated; `server.logbook.pins`) | none |
+| ``ASSAYMARK_SIGNER`` | address of the key that endorses, e.g. ``pkcs11:token=…`` | ``own:``, sealed in the database |
 | ``ASSAYMARK_RATE`` | requests a minute that one token or person may send; all of them at once if need be | 1200 |
 | ``ASSAYMARK_PUBLIC_RATE`` | requests a minute from one address that nobody is known to have sent; all of them at once if need be | 240 |
 """
