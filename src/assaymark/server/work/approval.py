@@ -17,9 +17,8 @@ from assaymark.endorsement.verify import Expected, Refusal, Refused, Verificatio
 from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.model.digest import Digest
 from assaymark.server.service import Service
-from assaymark.server.work import neighbours
 from assaymark.server.work.trusting import trust_of
-from assaymark.store import endorsements, log
+from assaymark.store import endorsements, log, revocations
 from assaymark.store.endorsements import EndorsementRow
 from assaymark.store.narrowing import Teams
 
@@ -55,7 +54,7 @@ class Asking:
         self._problem, self._now = "", service.now()
         try:
             self._trust = _opened_trust(trust_of(service, link))
-            self._revoked = _opened_revocations(neighbours.revocations_of(link))
+            self._revoked = _opened_revocations(revocations.entries(link))
         except UsageError as error:  # nobody is believed then, whoever asks
             self._problem = f"{error.what}: {error.why}"
 
