@@ -22,6 +22,7 @@ from assaymark.server.work.publish import publish
 from assaymark.store import approvals, endorsements, trail
 from assaymark.store.approvals import ApprovalRequest, State
 from assaymark.store.endorsements import EndorsementRow
+from assaymark.store.tables import assessment
 from assaymark.store.trail import Action
 
 
@@ -50,7 +51,7 @@ def ask(service: Service, link: sa.Connection, number: AssessmentId, by: By) -> 
         return request
     asked = AskedBy(by.actor, by.person)
     endorsing_jobs.put(service, link, number, asked, priority=Priority.CALL)
-    team = endorsing.passed(link, number).case.team
+    team = link.execute(sa.select(assessment.c.team).where(assessment.c.id == number)).scalar()
     _note(service, link, by, ("endorsement.asked", number, team, {}))
     return None
 

@@ -27,6 +27,7 @@ from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, AssessmentId, AssessmentState, Instant
 from assaymark.model.digest import Digest
 from assaymark.model.happening import Happening, HappeningKind
+from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
 from assaymark.server.work import approved_index, attaching, cases, endorsing_evidence, endorsing_ground, revoking
@@ -43,7 +44,7 @@ from assaymark.server.work.watch import Watch
 from assaymark.store import approvals, components, endorsements, evidence, log, trail
 from assaymark.store.approvals import ApprovalRequest, State
 from assaymark.store.narrowing import Teams
-from assaymark.store.tables import assessment
+from assaymark.store.tables import assessment, subject
 from assaymark.store.trail import Action
 
 SERVER = "server"
@@ -105,15 +106,15 @@ def passed(link: sa.Connection, number: AssessmentId) -> Passed:
 
 def problem(link: sa.Connection, number: AssessmentId, now: Instant) -> str:
     """Why an assessment is not endorsed, as far as rows say; empty when they say nothing against it."""
-    row = link.execute(sa.select(a.state, a.subject, a.head, a.verdict, a.team, a.finished_at).where(a.id == number)).first()
-    case = cases.case_of(link, number) if row is not None else None
-    if row is None or case is None:
+    asked = sa.select(a.state, a.subject, a.head, a.verdict, a.team, a.finished_at, subject.c.kind)
+    row = link.execute(asked.join(subject, subject.c.id == a.subject).where(a.id == number)).first()
+    if row is None:
         return "there is no such assessment"
-    if case.kind not in ENDORSABLE:
-        return f"a {case.kind.value} is not endorsed: it has no digest that runs"
+    if row.kind not in ENDORSABLE:
+        return f"a {row.kind} is not endorsed: it has no digest that runs"
     if row.state != AssessmentState.PASS or not row.verdict or not row.head:
         return f"it is {row.state}, and only a pass is endorsed"
-    return _contradicted(link, number, row) or _too_old(link, row, now) or _tests_fail(link, case)
+    return _contradicted(link, number, row) or _too_old(link, row, now) or _tests_fail(link, row)
 
 
 def _contradicted(link: sa.Connection, number: AssessmentId, row: Any) -> str:
@@ -127,8 +128,8 @@ def _too_old(link: sa.Connection, row: Any, now: Instant) -> str:
     return f"it was judged more than {days} days ago; have it judged again" if row.finished_at + days * _DAY <= now else ""
 
 
-def _tests_fail(link: sa.Connection, case: Case) -> str:
-    rows = evidence.about(link, endorsing_ground.head_digest(case.kind, case.head), case.team)
+def _tests_fail(link: sa.Connection, row: Any) -> str:
+    rows = evidence.about(link, endorsing_ground.head_digest(SubjectKind(row.kind), row.head), row.team)
     failing = next((each for each in rows if each.failures), None)
     return "" if failing is None else f"{failing.failures} of its tests failed ({failing.name or 'tests'})"
 
