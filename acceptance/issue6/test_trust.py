@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -65,8 +65,8 @@ class Machine:
             data: bytes = answer.read()
             return data
 
-    def run(self, *words: str, code: int = 0, **more: str) -> str:
-        env = os.environ | {"HOME": str(self.folder), "ASSAYMARK_TRUST": str(self.folder / "site")} | more
+    def run(self, *words: str, code: int = 0, given: Mapping[str, str] | None = None) -> str:
+        env = os.environ | {"HOME": str(self.folder), "ASSAYMARK_TRUST": str(self.folder / "site")} | dict(given or {})
         done = subprocess.run([*ASSAY, *words], env=env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
@@ -132,23 +132,23 @@ def test_two_people_sign_a_root_each_on_his_own_machine(tmp_path: Path) -> None:
     (tmp_path / "pass").chmod(0o600)
     given = {"ASSAYMARK_SIGNER_PASSPHRASE_FILE": str(tmp_path / "pass")}
     for name in ("anna.pem", "ben.pem"):
-        machine.run("trust", "key", "new", str(tmp_path / name), **given)
+        machine.run("trust", "key", "new", str(tmp_path / name), given=given)
         assert b"ENCRYPTED" in (tmp_path / name).read_bytes()
     owners = tuple(keys.public_key((tmp_path / f"{name}.pem.pub").read_bytes()) for name in ("anna", "ben"))
     online = keys.new_key("ed25519")[1]
     draft = roots.first({"root": RoleKeys(owners, 2)} | {role: RoleKeys((online,)) for role in roots.ONLINE}, clock())
     (tmp_path / "root.json").write_bytes(draft)
-    first = machine.run("trust", "root", "sign", str(tmp_path / "root.json"), "--signer", f"file:{tmp_path / 'anna.pem'}", **given)
+    first = machine.run("trust", "root", "sign", str(tmp_path / "root.json"), "--signer", f"file:{tmp_path / 'anna.pem'}", given=given)
     assert "1 of the 2" in first
     with pytest.raises(SignatureInvalid, match="missing"):
         roots.check((tmp_path / "root.json").read_bytes(), None)
-    machine.run("trust", "root", "sign", str(tmp_path / "root.json"), "--signer", f"file:{tmp_path / 'ben.pem'}", **given)
+    machine.run("trust", "root", "sign", str(tmp_path / "root.json"), "--signer", f"file:{tmp_path / 'ben.pem'}", given=given)
     roots.check((tmp_path / "root.json").read_bytes(), None)
     assert machine.run("trust", "root", "show", str(tmp_path / "root.json")).count("(signed)") == 2
 
 
 def test_a_token_signs(tmp_path: Path) -> None:
     address = start(tmp_path).make("acceptance")
-    told = Machine(tmp_path).run("trust", "key", "show", address, SOFTHSM2_CONF=str(tmp_path / "softhsm2.conf"))
+    told = Machine(tmp_path).run("trust", "key", "show", address, given={"SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")})
     assert told.startswith("SHA256:")
     assert "BEGIN PUBLIC KEY" in told
