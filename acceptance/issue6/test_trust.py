@@ -109,14 +109,15 @@ def test_a_site_without_a_network_is_brought_one_tar(machine: Machine) -> None:
     root.write_bytes(machine.get("/trust/root.json"))
     machine.stop()
     machine.run("trust", "init", "--root", str(root), "--fingerprint", mark)
-    assert "fresh" in machine.run("trust", "import", str(tar))
-    assert "every signature holds" in machine.run("trust", "verify")
     cut = machine.folder / "cut.tar"
     cut.write_bytes(tar.read_bytes()[:5120])
     assert "cut short" in machine.run("trust", "import", str(cut), code=2)
     changed = machine.folder / "changed.tar"
     changed.write_bytes(tar.read_bytes().replace(b'"roots":[', b'"roots" [', 1))
+    assert changed.read_bytes() != tar.read_bytes()
     assert "not what was signed" in machine.run("trust", "import", str(changed), code=2)
+    assert "fresh" in machine.run("trust", "import", str(tar))
+    assert "every signature holds" in machine.run("trust", "verify")
     assert "fresh" in machine.run("trust", "show")
 
 
