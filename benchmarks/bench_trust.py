@@ -59,12 +59,13 @@ def signers(folder: Path) -> None:
 def distribution(folder: Path) -> None:
     site = Site()
     times = {}
-    for name, run in {
+    steps: dict[str, Callable[[], object]] = {
         "publish": site.publish,
         "publish again": site.publish,
         "pack": site.packed,
         "unpack": lambda: archive.unpacked(site.packed(), "a"),
-    }.items():
+    }
+    for name, run in steps.items():
         at = time.perf_counter()
         run()
         times[name] = time.perf_counter() - at
