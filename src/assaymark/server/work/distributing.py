@@ -20,7 +20,7 @@ from assaymark.endorsement.approval import stamp
 from assaymark.endorsement.distribution import client
 from assaymark.endorsement.distribution.client import REVOCATIONS, TRUST, Approved, ApprovedDigest
 from assaymark.endorsement.keys import KeySigner, PublicKey
-from assaymark.endorsement.revocation import Revocations
+from assaymark.endorsement.revocation import Revocation, Revocations
 from assaymark.endorsement.trust import OpenTrust
 from assaymark.endorsement.verify import Expected, verify
 from assaymark.errors import EngineMissing, UsageError
@@ -170,7 +170,7 @@ def adopt_root(service: Service, link: sa.Connection, candidate: bytes) -> int:
 # --- what is approved --------------------------------------------------------------------------------------------------
 
 
-def _approved(service: Service, link: sa.Connection, believed: OpenTrust, entries: tuple[Any, ...]) -> Iterator[Approved]:
+def _approved(service: Service, link: sa.Connection, believed: OpenTrust, entries: tuple[Revocation, ...]) -> Iterator[Approved]:
     """Per environment, everything in force that is verified now."""
     now, revoked = service.now(), revocation.opened(entries)
     found: dict[str, list[ApprovedDigest]] = {EVERYWHERE: []}

@@ -30,7 +30,7 @@ from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import Verdict
 from assaymark.server.service import Service
-from assaymark.server.work import approved_index, attaching, cases, endorsing_evidence, endorsing_ground, revoking
+from assaymark.server.work import approved_index, attaching, cases, distributing, endorsing_evidence, endorsing_ground, revoking
 from assaymark.server.work.approval import Asking
 from assaymark.server.work.cases import Case
 from assaymark.server.work.endorsing_ground import Looked
@@ -220,6 +220,7 @@ def _issue(doing: _Doing, data: bytes, terms: EndorsingTerms, request: ApprovalR
     made = endorsements.add(link, new, index)
     if made is not None:
         service.queue.put(link, approved_index.job())
+        distributing.wake(service, link)
         _tell(doing, new, index)
         revoking.settle(service, link, made)
 

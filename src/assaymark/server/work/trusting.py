@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from assaymark.endorsement.approval import stamp
-from assaymark.endorsement.trust import Trust, TrustRoot
+from assaymark.endorsement.trust import LogTrust, Trust, TrustRoot
 from assaymark.server.service import Service
-from assaymark.store import endorsing_keys, trust
+from assaymark.store import endorsing_keys, log_heads, trust
 from assaymark.store.endorsing_keys import EndorsingKey
 from assaymark.store.trust import Stated
 
@@ -29,7 +29,15 @@ def trust_of(service: Service, link: sa.Connection) -> Trust:
     version = trust.newest(link)
     stated = version.stated if version is not None else Stated()
     own = tuple(_own(service, row) for row in reversed(endorsing_keys.every(link)))
-    return Trust((*own, *stated.roots), version.id if version is not None else 0, stated.max_age_days)
+    return Trust(
+        (*own, *stated.roots), version.id if version is not None else 0, stated.max_age_days, _log(link, required=stated.log_required)
+    )
+
+
+def _log(link: sa.Connection, *, required: bool) -> LogTrust | None:
+    """The transparency log of this server, once it has a key."""
+    found = log_heads.present_key(link)
+    return LogTrust(found[0].name, found[0].verifier, required) if found is not None else None
 
 
 def _own(service: Service, row: EndorsingKey) -> TrustRoot:

@@ -5,7 +5,20 @@ Each does what an operation of the API does, by calling it; what somebody may no
 
 from __future__ import annotations
 
-from assaymark.server.web.settings import connections, gates, hub, jobs, people, profile, providers, repositories, server, teams, trail
+from assaymark.server.web.settings import (
+    connections,
+    gates,
+    hub,
+    jobs,
+    people,
+    profile,
+    providers,
+    repositories,
+    server,
+    teams,
+    trail,
+    trust,
+)
 
 SCREENS = [
     *hub.SCREENS,
@@ -19,4 +32,5 @@ SCREENS = [
     *trail.SCREENS,
     *providers.SCREENS,
     *server.SCREENS,
+    *trust.SCREENS,
 ]

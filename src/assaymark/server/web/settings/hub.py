@@ -35,6 +35,7 @@ ROOMS = (
     Room("/settings/jobs", "Work", "what waits, what was given up, what is done again and again", Permission.JOBS_READ, everywhere=True),
     Room("/settings/trail", "Trail", "who did what, and whether the record is whole", Permission.AUDIT_READ),
     Room("/settings/providers", "Identity providers", "by which people come in", Permission.SETTINGS_WRITE, everywhere=True),
+    Room("/settings/trust", "Trust", "whose endorsements are believed, keys, what sites are given", Permission.ENDORSEMENTS_READ),
     Room("/settings/server", "Server", "storage, advisories, security.txt", Permission.SETTINGS_WRITE, everywhere=True),
 )
 
