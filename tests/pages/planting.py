@@ -66,6 +66,7 @@ MEANINGS: Mapping[str, Any] = {
     "policy_version.name": "harbour", "policy_version.version": "1", "policy_event.name": "harbour", "policy_event.kind": "proposed",
     "policy_simulation.state": "done", "policy_simulation.first": None, "policy_simulation.last": None,
     "policy_outcome.was": "pass", "policy_outcome.would": "fail",
+    "revocation.target": "key", "revocation.since": "", "revocation.until": "", "revocation.parent": None,
     "endorsement.kind": "branch", "endorsement.digest": "harbour", "endorsement_part.kind": "packages",
     "saved_view.audience": "all", "saved_view.query": "state=open",
     "figure_day.team": 0, "figure_day.layer": "", "figure_day.day": 1,

@@ -61,7 +61,7 @@ def show_revocation(visit: Visit) -> Response:
 
 def show_new(visit: Visit) -> Response:
     """The form; with a target and a name also what that would hit."""
-    form = {name: visit.asked(name) for name in ("target", "name", "versions", "since", "until")}
+    form = {name: visit.asked(name) for name in ("target", "name", "versions", "since", "until", "reason")}
     if not form["name"].strip():
         return _form(visit, form, None, None)
     try:
