@@ -30,6 +30,7 @@ from assaymark.checks.application.dependencies.packages import Ecosystem
 from assaymark.checks.application.dependencies.versions.coding import SCHEME
 from assaymark.checks.application.dependencies.versions.keys import key_of
 from assaymark.endorsement.components import DAY, ComponentKind, ComponentState
+from assaymark.jobs.open import prepare
 from assaymark.model.access import Grant, PersonId, Principal, Role
 from assaymark.model.assessment import Instant, SubjectId
 from assaymark.server.api import approved as api
@@ -177,6 +178,7 @@ def measured(url: str, folder: Path, subjects: int, rounds: int) -> dict[str, An
     service = open_service(load({"HOME": str(folder)}, data=str(folder / "data"), database=url))
     try:
         migrate(service.database)
+        prepare(service.database)
         return {**fill(service, subjects), **figures(service, rounds)}
     finally:
         service.database.close()
