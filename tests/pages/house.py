@@ -27,6 +27,7 @@ ELSEWHERE = {
     "/setup/{secret}": "only before anybody is here",
     "/.well-known/security.txt": "no page",
     "/endorsements/{name}/bundle": "no page",
+    "/log/{seq}/proof": "no page",
     "/comments": "below",
     "/mail/end/{secret}": "by the link in a mail",
     "/posture/list": "below",

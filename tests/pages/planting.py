@@ -6,25 +6,30 @@ here; where that is missing, a page of the test fails and says which.
 
 from __future__ import annotations
 
+import tempfile
 import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, Struct
+from tests.dependencies.advisory_samples import compiled
 
-from assaymark.model.access import Permission
-from assaymark.model.assessment import SECOND
-from assaymark.model.digest import Digest
+from assaymark.endorsement import keys
+from assaymark.endorsement.log.entry import Entry, EntryType
+from assaymark.model.access import Permission, TeamId
+from assaymark.model.assessment import SECOND, Instant
 from assaymark.model.trigger import Trigger
 from assaymark.model.verdict import Verdict
 from assaymark.server.api.security_txt import Kept, SecurityTxt
 from assaymark.server.people import credential
 from assaymark.server.people.provider import Provider, Trust
 from assaymark.server.service import Service
+from assaymark.store import log
 from assaymark.store.recording import Detail
 from assaymark.store.tables import metadata
 from assaymark.views.encoding import packed
@@ -68,12 +73,16 @@ MEANINGS: Mapping[str, Any] = {
     "policy_outcome.was": "pass", "policy_outcome.would": "fail",
     "revocation.target": "key", "revocation.since": "", "revocation.until": "", "revocation.parent": None,
     "endorsement.kind": "branch", "endorsement.digest": "harbour", "endorsement_part.kind": "packages",
+    "endorsing_key.public": keys.new_key()[1].pem, "endorsing_key.address": "own:",
+    "known_component.kind": "package", "known_use.kind": "package", "log_pin.outcome": "failed",
     "saved_view.audience": "all", "saved_view.query": "state=open",
     "figure_day.team": 0, "figure_day.layer": "", "figure_day.day": 1,
 }  # fmt: skip
 """What a column holds that the program understands."""
 _ISSUED = b'<!DOCTYPE html><html lang="en"><title>Report</title><main><h1>Report</h1></main></html>'
 """What stands for a report that was issued: it is kept as it was made, and what makes it has tests of its own."""
+BEGUN: Mapping[str, str] = {"package.name": "npm/", "known_component.name": "npm/"}
+"""What a text begins with, for the program to know what it is."""
 KEPT = {"assessment.verdict", "issued_report.html", "issued_report.pdf", "issued_report.figures", "issued_report.envelope"}
 """Columns with the digest of content that is there."""
 DIGESTS = {
@@ -137,6 +146,9 @@ JSON: Mapping[str, Callable[[Label], Any]] = {
     "figure_day.counted": lambda _: {},
 }
 """Columns with a structure."""
+_DIGEST = "sha256:" + "0" * 64
+OWN_WAY = {"setting", "log_entry", "log_subject", "log_tile", "log_checkpoint", "log_key", "trust_role_key", "trust_file"}
+"""Tables whose rows only mean something together: each is written through its own door."""
 FURTHER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("assessment", {"state": "running", "verdict": "", "finished_at": None}),
     ("comment", {"about": "subject"}),
@@ -198,7 +210,7 @@ def plant(service: Service, label: Label) -> None:
     blob = service.blobs.put(packed(verdict(label)))
     with service.database.write() as link:
         for table in metadata.sorted_tables:
-            if table.name != "setting":
+            if table.name not in OWN_WAY:
                 link.execute(table.insert(), _row(service, table, label, str(blob)))
         for name, changed in FURTHER:
             table = metadata.tables[name]
@@ -206,6 +218,9 @@ def plant(service: Service, label: Label) -> None:
             row = _row(service, table, label, str(blob)) | {key: value for key, value in given.items() if key in table.c}
             link.execute(table.insert(), row)
         _settings(service, link, label)
+        said = {label("log_entry.details name"): label("log_entry.details")}
+        entry = Entry(EntryType.ENDORSE, Instant(service.now()), label("log_entry.actor"), (_DIGEST,), _DIGEST, said)
+        log.append(link, [entry, entry], team=TeamId(1))  # its numbers begin with 0, those of pages with 1
 
 
 def _settings(service: Service, link: sa.Connection, label: Label) -> None:
@@ -238,7 +253,7 @@ def _value(service: Service, column: sa.Column[Any], label: Label, blob: str) ->
     if name in KEPT:
         return blob if name == "assessment.verdict" else str(service.blobs.put(_ISSUED))
     if name in DIGESTS:
-        return str(Digest("sha256:" + "0" * 64))
+        return _advisories(service) if name == "advisory_snapshot.digest" else _DIGEST
     if column.name == "hash":
         return credential.hashed(SECRET)
     if column.nullable and column.name in _ENDS:
@@ -249,7 +264,15 @@ def _value(service: Service, column: sa.Column[Any], label: Label, blob: str) ->
         return None if column.nullable else b"x"
     if isinstance(column.type, sa.Integer | sa.BigInteger):
         return _number(service, column)
-    return label(name)
+    return BEGUN.get(name, "") + label(name)
+
+
+def _advisories(service: Service) -> str:
+    """An index in which nothing is known."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "index.db"
+        compiled(path, [])
+        return str(service.blobs.put(path.read_bytes()))
 
 
 def _number(service: Service, column: sa.Column[Any]) -> Any:
