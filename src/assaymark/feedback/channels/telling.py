@@ -80,6 +80,7 @@ _WORDS = {
     HappeningKind.DEADLINE_MISSED: "A deadline was missed",
     HappeningKind.POLICY_CHANGED: "The policy changed",
     HappeningKind.ADVISORY_HIT: "An advisory hits",
+    HappeningKind.ENDORSEMENT_WITHDRAWN: "An approval was withdrawn",
     HappeningKind.ENDORSEMENT_MADE: "Something was endorsed",
     HappeningKind.APPROVAL_ASKED: "Somebody has to approve",
     HappeningKind.APPROVAL_ANSWERED: "An approval was answered",

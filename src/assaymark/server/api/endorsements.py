@@ -41,7 +41,16 @@ _READ, _ASK = Permission.ENDORSEMENTS_READ, Permission.ENDORSEMENTS_ASK
 MOST_DIGESTS = 200
 MOST_EACH = 20
 """Endorsements of one digest."""
-OfDigest = Annotated[str, Meta(max_length=200, description="`<algorithm>:<hex>` in in-toto's names: sha256, gitCommit, gitTree.")]
+_DIGEST = "^[A-Za-z0-9_-]{1,40}:[0-9a-f]{32,128}$"
+OfDigest = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=_DIGEST,
+        examples=["sha256:" + "5f" * 32],
+        description="`<algorithm>:<hex>` in in-toto's names: sha256, gitCommit, gitTree.",
+    ),
+]
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------
@@ -105,7 +114,7 @@ class ManyAttestations(Struct, frozen=True):
 
 
 @router.add("GET", "/attestations/{subject_digest}", _READ)
-def list_attestations(call: Call, subject_digest: str) -> Attestations:
+def list_attestations(call: Call, subject_digest: OfDigest) -> Attestations:
     """Bundles about a digest, those in force first: the shape of GitHub's attestations."""
     with call.service.database.read() as link:
         return Attestations(_attestations(call, link, subject_digest))

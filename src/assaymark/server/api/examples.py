@@ -18,6 +18,7 @@ _WORDS: Mapping[str, str] = {
     "issuer": "https://id.example.org",
     "login": "ana",
     "name": "Harbour",
+    "purl": "pkg:npm/lodash@4.17.21",
     "ref": "refs/heads/main",
     "slug": "harbour",
     "url": "https://git.example.org/harbour",
