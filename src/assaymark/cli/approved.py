@@ -37,13 +37,16 @@ def _of_server(run: Callable[..., Any]) -> Callable[..., Any]:
 @_of_server
 def list_command(name: str, kind: str | None, state: str | None, limit: int, server: str, token_file: Path | None, as_json: bool) -> None:
     """List components whose short name begins with NAME, or those of a package URL."""
-    from assaymark.cli.approved_there import server_at
+    from assaymark.cli import approved_there
+    from assaymark.cli.server_there import server_at
 
     there = server_at(server, token_file)
     rows: list[dict[str, Any]] = []
     after = ""
     while len(rows) < limit:
-        page = there.get("/approved", name=name, kind=kind or "", state=state or "", after=after, limit=str(min(200, limit - len(rows))))
+        page = approved_there.get(
+            there, "/approved", name=name, kind=kind or "", state=state or "", after=after, limit=str(min(200, limit - len(rows)))
+        )
         rows += page.get("items", [])
         after = page.get("next") or ""
         if not after:
@@ -64,9 +67,10 @@ def list_command(name: str, kind: str | None, state: str | None, limit: int, ser
 @_of_server
 def show_command(number: int, as_of: str, server: str, token_file: Path | None, as_json: bool) -> None:
     """Show the component of this NUMBER: how it stands, what vouches for it, who uses it."""
-    from assaymark.cli.approved_there import server_at
+    from assaymark.cli import approved_there
+    from assaymark.cli.server_there import server_at
 
-    found = server_at(server, token_file).get(f"/approved/{number}", as_of=as_of)
+    found = approved_there.get(server_at(server, token_file), f"/approved/{number}", as_of=as_of)
     if as_json:
         _print_json(found)
         return
@@ -92,11 +96,12 @@ def check_command(target: str, subject: int | None, server: str, token_file: Pat
 
     Ends with 0 when all may be used, with 1 when some may not.
     """
-    from assaymark.cli.approved_there import server_at
+    from assaymark.cli import approved_there
+    from assaymark.cli.server_there import server_at
 
     there = server_at(server, token_file)
     places, gaps = _packages(target)
-    answers = there.check(list(places), subject)
+    answers = approved_there.check(there, list(places), subject)
     refused = [{**row, "paths": places[row["purl"]]} for row in answers if row.get("approved") is not True]
     if as_json:
         _print_json({"checked": len(answers), "refused": refused, "unread": gaps})
