@@ -1,1 +1,1 @@
-"""What stands between an approved digest and what runs: gates, pure; they know no server, store or clock."""
+"""From an approved digest to what runs: gates, phoenix upgrades, drift from what was endorsed; knows no store and no server."""

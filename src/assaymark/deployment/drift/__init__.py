@@ -1,0 +1,1 @@
+"""What runs is compared with what was endorsed: sensors that look, and what each difference means."""

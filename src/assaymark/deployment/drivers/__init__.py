@@ -1,0 +1,1 @@
+"""What runs things: each driver answers the same few questions (`driver.Driver`), and knows no rule about when to ask them."""
