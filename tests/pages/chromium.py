@@ -119,13 +119,13 @@ class Browser:
         self.wait("!window.assayLeft && location.href !== 'about:blank'")
 
     def source(self, awaited: str, seconds: float = 30) -> str:
-        """The document, once it holds these words; for pages whose scripts are off."""
+        """The document, once it holds these words and its end; for pages whose scripts are off."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with suppress(AssertionError):  # the node of a page that was left
                 root = self.ask("DOM.getDocument", depth=0)["root"]["nodeId"]
                 found = self.ask("DOM.getOuterHTML", nodeId=root)["outerHTML"]
-                if awaited in found:
+                if awaited in found and "</footer>" in found:  # the title comes long before the rest
                     return str(found)
             time.sleep(0.1)
         raise AssertionError(f"{awaited!r} did not come")

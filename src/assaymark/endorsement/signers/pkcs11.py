@@ -5,6 +5,7 @@
 Guarantees: the private key never leaves the token; what the token signs is tried with the public key before it is used, once when it is
 opened; r and s side by side, as tokens write them, become DER; a session that broke is opened anew, once per signature, with the library
 started over when a new session is not enough. Two threads take turns. Only ECDSA over P-256, which every token knows.
+A token asks a process for its PIN once: a second signer of the same token is let in by the first one's (PKCS#11, section 5.6).
 
 The PIN is the content of the file that ``pin-source`` names, or what the environment gives as a passphrase; ``pin-value`` is refused,
 because addresses are shown. The library is the one of ``module-path``, or of ``ASSAYMARK_PKCS11_MODULE``.
