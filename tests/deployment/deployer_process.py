@@ -1,9 +1,10 @@
-"""A deployer that kills itself, as a process of its own: for each point that a deploy passes, one child is ended there by SIGKILL, and others
+"""A deployer that kills itself, as a process of its own: for each point that a deploy passes, a child is ended there by SIGKILL, and others
 resume what it left. Prints one line of JSON per point.
 
-    python -m tests.deployment.deployer_process FOLDER rolls|routes BEFORE WISHED [PERMITTED]
+    python -m tests.deployment.deployer_process FOLDER routes|rolls|- BEFORE WISHED [sick] [twice]
 
-FOLDER gets one folder per point. BEFORE is deployed first and WISHED is what is killed; `-` for none.
+FOLDER gets one folder per point. BEFORE is deployed first (`-`: nothing), WISHED is what is killed; `sick`: it never becomes healthy;
+`twice`: the one that resumes is killed too.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from msgspec import Struct
 from tests.deployment.folder_platform import FolderPlatform
 from tests.deployment.phoenix_laws import broken, ledger, unsettled
 from tests.deployment.phoenix_sample import Place, digest
@@ -23,14 +27,28 @@ from assaymark.deployment.phoenix import run
 from assaymark.deployment.phoenix.run import Wish
 from assaymark.deployment.phoenix.terms import Terms
 
+QUICK = Terms(
+    "folder", "registry.example/shop/web", count=2, canary=(10, 50), canary_seconds=0, soak_seconds=1, probe_seconds=2, probe_successes=2
+)
+
+
+class Story(Struct, frozen=True):
+    """What is deployed, and what goes wrong."""
+
+    rolls: bool
+    before: str
+    wished: str
+    sick: bool
+    twice: bool
+
 
 class Killer:
     """Ends this process at the n-th point."""
 
     def __init__(self, at: int) -> None:
-        self.at, self.passed, self.names = at, 0, []
+        self.at, self.passed = at, 0
 
-    def __call__(self, name: str) -> None:
+    def __call__(self, _name: str) -> None:
         self.passed += 1
         if self.passed == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -53,63 +71,63 @@ def in_child(work: Callable[[], None]) -> int:
     return 0
 
 
-def place_of(folder: Path, kind: str, point: Callable[[str], None]) -> tuple[Place, FolderPlatform]:
-    platform = FolderPlatform(folder / "platform", point=point, rolls=kind == "rolls")
-    terms = Terms("folder", "registry.example/shop/web", count=2, canary=() if platform.rolls else (10, 50), drain_seconds=1)
+def place_of(folder: Path, story: Story, point: Callable[[str], None]) -> tuple[Place, FolderPlatform]:
+    platform = FolderPlatform(folder / "platform", point=point, rolls=story.rolls)
+    platform.healthy = lambda each: not (story.sick and each.digest == digest(story.wished))
+    terms = QUICK if not story.rolls else Terms("folder", QUICK.image, count=2, soak_seconds=1, probe_seconds=2, probe_successes=2)
     return Place(folder, platform, terms), platform
 
 
-def deploy(folder: Path, kind: str, wished: str, at: int, sick: bool) -> None:
+def deploy(folder: Path, story: Story, wished: str, at: int) -> None:
     killer = Killer(at)
-    place, platform = place_of(folder, kind, killer)
-    platform.healthy = lambda each: not (sick and each.digest == digest(wished))
+    place, platform = place_of(folder, story, killer)
+    wish = Wish(digest(wished), f"{place.terms.image}@{digest(wished)}", "ada")
     with place.journal() as journal:
         journal.watchers.append(lambda step: killer(f"wrote {step.state}"))
-        run.upgrade(journal, platform, Wish(digest(wished), f"{place.terms.image}@{digest(wished)}", "ada"), place.terms, place.permit, place.clock)
+        run.upgrade(journal, platform, wish, place.terms, place.permit, place.clock)
 
 
-def resume(folder: Path, kind: str, sick: str, at: int) -> None:
+def resume(folder: Path, story: Story, at: int) -> None:
     killer = Killer(at)
-    place, platform = place_of(folder, kind, killer)
-    platform.healthy = lambda each: not (sick and each.digest == digest(sick))
+    place, platform = place_of(folder, story, killer)
     with place.journal() as journal:
         journal.watchers.append(lambda step: killer(f"wrote {step.state}"))
         run.resume(journal, platform, place.terms, place.permit, place.clock)
 
 
-def main(folder: Path, kind: str, before: str, wished: str, sick: bool, twice: bool) -> None:
+def killed_at(folder: Path, story: Story, point: int) -> dict[str, Any]:
+    """What became of a deploy that was killed at this point and then resumed."""
+    if story.before != "-":
+        assert in_child(partial(deploy, folder, story, story.before, 0)) == 0
+    ended = in_child(partial(deploy, folder, story, story.wished, point))
+    place, platform = place_of(folder, story, lambda _: None)
+    found, served = ledger(place), [each.generation for each in platform.routes()]
+    if story.twice:  # a little later each time
+        in_child(partial(resume, folder, story, 1 + point % 7))
+    assert in_child(partial(resume, folder, story, 0)) == 0
+    after = ledger(place)
+    return {
+        "point": point,
+        "killed": ended == signal.SIGKILL,
+        "state": str(found.moving.state) if found.moving else "none",
+        "served": served,
+        "live": after.live.digest[7:8] if after.live else "",
+        "generations": len(after.generations),
+        "wrong": broken(place, platform, was_live=story.before != "-") + unsettled(place, platform),
+    }
+
+
+def main() -> None:
+    folder, kind, before, wished, *more = sys.argv[1:]
+    story = Story(kind == "rolls", before, wished, "sick" in more, "twice" in more)
     point = 0
     while True:
         point += 1
-        here = folder / str(point)
-        if before != "-":
-            assert in_child(lambda: deploy(here, kind, before, 0, sick=False)) == 0
-        ended = in_child(lambda: deploy(here, kind, wished, point, sick))
-        place, platform = place_of(here, kind, lambda _: None)
-        found = ledger(place)
-        state = str(found.moving.state) if found.moving else "none"
-        served = [each.generation for each in platform.routes()]
-        if twice:  # the one that resumes is killed too, a little later each time
-            in_child(lambda: resume(here, kind, wished if sick else "", 1 + point % 7))
-        assert in_child(lambda: resume(here, kind, wished if sick else "", 0)) == 0
-        found = ledger(place)
-        print(
-            json.dumps(
-                {
-                    "point": point,
-                    "killed": ended == signal.SIGKILL,
-                    "state": state,
-                    "served": served,
-                    "live": found.live.digest[7:8] if found.live else "",
-                    "generations": len(found.generations),
-                    "wrong": broken(place, platform, was_live=before != "-") + unsettled(place, platform),
-                }
-            ),
-            flush=True,
-        )
-        if not ended:
+        said = killed_at(Path(folder) / str(point), story, point)
+        sys.stdout.write(json.dumps(said) + "\n")
+        if not said["killed"]:
             return
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], "sick" in sys.argv, "twice" in sys.argv)
+    main()

@@ -49,6 +49,10 @@ class FolderPlatform:
     def capabilities(self) -> Capabilities:
         return Capabilities("folder", divides=not self.rolls, rolls=self.rolls, observes=("digest", "configuration", "age"))
 
+    def history(self) -> Sequence[Event]:
+        path = self.folder / "history"
+        return [msgspec.json.decode(line, type=Event) for line in path.read_bytes().splitlines()] if path.exists() else []
+
     def list(self, pair: Pair) -> Sequence[Instance]:
         self.point("list")
         return [msgspec.json.decode(path.read_bytes(), type=Instance) for path in sorted((self.folder / "instances").glob("[!.]*"))]
@@ -107,10 +111,6 @@ class FolderPlatform:
         return Observation(found.id, found.digest, found.configuration, found.born)
 
     # --- for tests -------------------------------------------------------------------------------------------------------
-
-    def history(self) -> list[Event]:
-        path = self.folder / "history"
-        return [msgspec.json.decode(line, type=Event) for line in path.read_bytes().splitlines()] if path.exists() else []
 
     def change(self, instance: str, **other: object) -> None:
         """Somebody tampers."""

@@ -75,6 +75,8 @@ class Sources(Struct, frozen=True):
     """Endorsements: files, and a server where one is named."""
     orders: Path | None = None
     """Folder of break-glass orders of this pair."""
+    taken_back: Callable[[str, Pair], str] = lambda _digest, _pair: ""
+    """A server that is asked whether it took the approval back: its reason, or nothing. It can only take away, never give."""
 
 
 class Endorsed:
@@ -104,6 +106,9 @@ class Endorsed:
         held = answer.verification
         expires = (held.expires_at if held else None) or Instant(0)
         if answer.outcome is Outcome.APPROVED and held is not None:
+            back = self._sources.taken_back(digest, pair)
+            if back:
+                return Permitted(False, held.id, expires, (f"{Refusal.REVOKED}: {back}",), Standing.REVOKED, notes=believed.notes)
             return Permitted(ok=True, endorsement=held.id, expires=expires, standing=Standing.APPROVED, notes=believed.notes)
         reasons = tuple(f"{each.reason}: {each.text}" for each in answer.refused)
         return Permitted(False, held.id if held else "", expires, reasons, _standing(answer), notes=believed.notes)
