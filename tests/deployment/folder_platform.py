@@ -71,10 +71,10 @@ class FolderPlatform:
                 self._write(path, msgspec.json.encode(made))
             self.point("within launch")
         if self.rolls:
+            self._route((Share(asked.generation, 100),))
             for each in self.list(asked.pair):
                 if each.generation != asked.generation:
                     self._burn(each.id)
-            self._route((Share(asked.generation, 100),))
         self.point("after launch")
         return [each for each in self.list(asked.pair) if each.generation == asked.generation]
 

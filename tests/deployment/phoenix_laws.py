@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from tests.deployment.folder_platform import FolderPlatform
 from tests.deployment.phoenix_sample import PAIR, Place
 
@@ -21,14 +19,17 @@ def broken(place: Place, platform: FolderPlatform, *, was_live: bool) -> list[st
     """Which laws the history breaks. `was_live`: one was live when it began, so that never nobody may serve."""
     wrong = []
     burnt: set[str] = set()
-    launched: Counter[str] = Counter()
+    there: set[str] = set()
     serving: tuple[Share, ...] = ()
     begun = not was_live
     for event in platform.history():
         if event.what == "burn":
             burnt.update(event.ids)
+            there -= {*event.ids}
+            empty = [share.generation for share in serving if not any(f"-g{share.generation}-" in each for each in there)]
+            wrong += [f"generation {number} serves, and the last of it was burnt" for number in empty]
         elif event.what == "launch":
-            launched.update(event.ids)
+            there |= {*event.ids}
             wrong += [f"{each} was burnt and returns" for each in event.ids if each in burnt]
         else:
             if serving and not event.shares and not begun:

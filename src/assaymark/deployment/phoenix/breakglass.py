@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.deployment.drivers.driver import Pair
+from assaymark.deployment.drivers.naming import label
 from assaymark.deployment.phoenix.terms import Breakglass
 from assaymark.endorsement import bundle, dsse, keys, revocation, statement, strict_json, trust
 from assaymark.endorsement.approval import instant, stamp
@@ -38,6 +39,8 @@ PREDICATE = "https://assaymark.dev/breakglass/v1"
 LEVEL = "ORG_BREAKGLASS"
 FOLDER = "orders"
 ENDING = ".breakglass.json"
+_ENDED = ".ended"
+"""Behind the name of an order that somebody ended at this deployer: it does not come back under any name."""
 _MOST_BYTES = 1 << 20
 _MOST_ORDERS = 1000
 _MOST_REASON = 1000
@@ -139,6 +142,9 @@ def find(folder: Path, wanted: Wanted, terms: Breakglass, believed: Believed, no
         except SignatureInvalid as error:
             refused.append(f"break-glass order {path.name[:20]}: {error.why}")
             continue
+        if _is_ended(folder, order.id):
+            refused.append(f"break-glass order {order.id[:20]} was ended here")
+            continue
         if best is None or order.until > best.until:
             best = order
     return Held(best, () if best else tuple(refused))
@@ -151,6 +157,8 @@ def keep(folder: Path, data: bytes, order: Order) -> Path:
         UsageError: when it cannot be written.
     """
     path = folder / f"{order.id.partition(':')[2]}{ENDING}"
+    if _is_ended(folder, order.id):
+        raise UsageError(f"break-glass order {order.id} was ended here", advice="have another one signed, if it is needed again")
     draft = folder / f".{path.name}-{os.getpid()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -255,3 +263,63 @@ def _enough(root: trust.OpenRoot, signed: Sequence[PublicKey], issued: Instant, 
 def shown(order: Order) -> str:
     """In one line, for people."""
     return f"BREAK-GLASS by {order.actor} until {stamp(order.until)}: {order.reason}"
+
+
+class Row(Struct, frozen=True):
+    """An order that was given to a deployer."""
+
+    environment: str
+    component: str
+    id: str
+    holds: bool
+    digest: str = ""
+    actor: str = ""
+    reason: str = ""
+    until: Instant = Instant(0)
+    problem: str = ""
+    """Why it does not hold."""
+
+
+def listed(state: Path, pair: Pair, terms: Breakglass, believed: Believed, now: Instant) -> list[Row]:
+    """All orders of a pair, whether they hold or not.
+
+    Raises:
+        UsageError: when the folder or a key cannot be read.
+    """
+    found = []
+    for path, data in orders_in(state / label(pair) / FOLDER):
+        name = f"sha256:{path.name.removesuffix(ENDING)}"
+        digest = min(_subjects(data), default="")
+        try:
+            order = verified(data, Wanted(digest, pair), terms, believed, now)
+        except SignatureInvalid as error:
+            found.append(Row(pair.environment, pair.component, name, holds=False, digest=digest, problem=error.why))
+        else:
+            who = (order.digest, order.actor, order.reason, order.until)
+            found.append(Row(pair.environment, pair.component, order.id, True, *who))
+    return found
+
+
+def row_in_words(row: Row) -> str:
+    """In one line, for people."""
+    if row.holds:
+        return f"BREAK-GLASS {row.id} lets {row.digest} run until {stamp(row.until)}, by {row.actor}: {row.reason}"
+    return f"{row.id} does not hold: {row.problem}"
+
+
+def ended(folder: Path, beginning: str) -> str:
+    """End an order at this deployer for good; gives its id.
+
+    Raises:
+        UsageError: when none or several begin so.
+    """
+    hexadecimal = beginning.removeprefix("sha256:")
+    found = [path for path, _ in orders_in(folder) if hexadecimal and path.name.startswith(hexadecimal)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} orders begin {beginning[:80]!r}", advice="see `assay breakglass show`")
+    found[0].rename(found[0].with_name(found[0].name + _ENDED))
+    return f"sha256:{found[0].name.removesuffix(ENDING)}"
+
+
+def _is_ended(folder: Path, name: str) -> bool:
+    return (folder / f"{name.partition(':')[2]}{ENDING}{_ENDED}").exists()

@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from assaymark.deployment.drivers.driver import Pair
 from assaymark.deployment.drivers.naming import label
+from assaymark.deployment.phoenix.configuration import key_in
 from assaymark.deployment.phoenix.generation import Ledger, Step, after
 from assaymark.errors import AssayError, SubjectUnreadable, UsageError
 from assaymark.formats.undecodable import UNDECODABLE
@@ -87,6 +88,17 @@ class Journal:
             raise
         return self
 
+    def read(self) -> Self:
+        """Look without the lock, at what stands there now; nothing can be appended.
+
+        Raises:
+            SubjectUnreadable: when the journal was damaged.
+        """
+        self.steps = steps_of(self.state, self.pair)
+        for step in self.steps:
+            self.ledger = _followed(self.ledger, step, self.folder)
+        return self
+
     def close(self) -> None:
         for number in (self._file, self._lock):
             if number >= 0:
@@ -119,6 +131,14 @@ class Journal:
         for each in self.watchers:
             each(step)
         return ledger
+
+    def key(self) -> bytes:
+        """By which configurations of this state folder are hashed; made when there is none.
+
+        Raises:
+            UsageError: when it cannot be used.
+        """
+        return key_in(self.state)
 
     @property
     def told_to_server(self) -> int:

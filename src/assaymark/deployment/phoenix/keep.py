@@ -184,8 +184,8 @@ def image_of(ledger: Ledger, terms: Terms, digest: str) -> str:
     return before[-1] if before else f"{terms.image}@{digest}" if terms.image else digest
 
 
-def rolled_back(ledger: Ledger, number: int | None) -> Generation:
-    """Which earlier generation a rollback is to: the one that was named, or the newest that was live with another digest.
+def rolled_back(ledger: Ledger, number: int | None = None, digest: str = "") -> Generation:
+    """Which generation a rollback is to: the one that is named, by number or digest, or the newest that was live with another digest.
 
     Raises:
         UsageError: when there is none, or it was never live.
@@ -196,10 +196,11 @@ def rolled_back(ledger: Ledger, number: int | None) -> Generation:
         if named is None or not named.live_since:
             raise UsageError(f"generation {number} of {ledger.pair} was never live", advice="see `assay instances --all`")
         return named
-    former = [each for each in ledger.generations.values() if each.live_since and (live is None or each.digest != live.digest)]
-    former = [each for each in former if each.state in {State.RETIRED, State.STOPPED}]
+    over = [each for each in ledger.generations.values() if each.state in {State.RETIRED, State.STOPPED}]
+    former = [each for each in over if (each.digest == digest if digest else live is None or each.digest != live.digest)]
     if not former:
-        raise UsageError(f"there is nothing to roll {ledger.pair} back to", why="no other digest was live before")
+        why = f"{digest[:100]} was never live" if digest else "no other digest was live before"
+        raise UsageError(f"there is nothing to roll {ledger.pair} back to", why=why, advice="see `assay instances --all`")
     return max(former, key=lambda each: each.number)
 
 

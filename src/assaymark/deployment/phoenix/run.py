@@ -155,7 +155,7 @@ class _Run:
 
     def configured(self) -> Configuration:
         if self._configured is None:
-            self._configured = configuration.gathered(self._terms.configuration, configuration.key_in(self._journal.state))
+            self._configured = configuration.gathered(self._terms.configuration, self._journal.key())
         return self._configured
 
     def _verify(self, found: Generation) -> None:

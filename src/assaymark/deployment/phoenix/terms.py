@@ -229,7 +229,7 @@ def _look(pair: Pair, terms: Terms) -> None:
         wrong = f"min_healthy is {terms.min_healthy}, and there are {terms.count}"
     elif list(terms.canary) != sorted(set(terms.canary)):
         wrong = f"canary {list(terms.canary)} does not rise"
-    elif terms.probe_seconds < terms.probe_every * (terms.probe_successes - 1):
+    elif terms.probe_successes > 1 and terms.probe_seconds < terms.probe_every * terms.probe_successes:
         wrong = f"{terms.probe_successes} probes, one every {terms.probe_every} s, do not fit into {terms.probe_seconds} s"
     elif "@" in terms.image or terms.image != terms.image.strip():
         wrong = f"image {terms.image[:100]!r} is more than a name: the digest is what is deployed"
