@@ -5,8 +5,8 @@ endorsement nor the other way round. It names digest, environment and component 
 
 Guarantees: an order holds when a key that the terms name signed it, or enough keys of a trust root that has the level ``ORG_BREAKGLASS``
 by name (``*`` does not suffice) and speaks for the environment; for at most as long as the terms allow; not before it was issued and not
-after it ends. A revocation of the key, or of the order by its id, ends it. Where the trust is too old to be believed, keys of the terms
-still count: this is what the glass is for.
+after it ends. A revocation of the key, or of the order by its id, ends it. Where the trust is too old to be believed or cannot be
+read, keys of the terms still count: this is what the glass is for; revocations are not known then.
 
 Orders lie in a folder of the pair's journal (``orders/``); whoever may write there adds nothing by it without a key.
 """

@@ -23,7 +23,8 @@ from assaymark.endorsement.asking.asked import Asked, Kind
 from assaymark.endorsement.asking.believed import Believed
 from assaymark.endorsement.asking.bundles import Found
 from assaymark.endorsement.log.proof import logged
-from assaymark.endorsement.verify import Expected, Logged, Refusal
+from assaymark.endorsement.trust import OpenTrust, Trust
+from assaymark.endorsement.verify import Expected, Logged, Refusal, Refused
 from assaymark.errors import AssayError
 from assaymark.model.assessment import Instant
 
@@ -88,8 +89,8 @@ class Endorsed:
     def __call__(self, digest: str, pair: Pair, now: Instant, /) -> Permitted:
         try:
             believed = self._sources.believed(now)
-        except AssayError as error:
-            return Permitted(ok=False, reasons=(_said(error),))
+        except AssayError as error:  # nothing is approved then, and an order by a key of the terms still counts
+            believed = Believed(_NOBODY, {}, Refused(Refusal.STALE_TRUST, _said(error)))
         try:
             found = self._of(digest, pair, believed, now)
         except AssayError as error:
@@ -127,6 +128,9 @@ class Endorsed:
         return Permitted(
             True, "", held.order.until, found.reasons, Standing.BREAKGLASS, breakglass=held.order.id, notes=(*found.notes, note)
         )  # fmt: skip
+
+
+_NOBODY = OpenTrust(Trust(()), (), ())
 
 
 def _standing(answer: Answer) -> Standing:
