@@ -16,7 +16,19 @@ def ledger(place: Place) -> Ledger:
 
 
 def broken(place: Place, platform: FolderPlatform, *, was_live: bool) -> list[str]:
-    """Which laws the history breaks. `was_live`: one was live when it began, so that never nobody may serve."""
+    """Which laws the history and the journal break. `was_live`: one was live when it began, so that never nobody may serve."""
+    wrong = history_breaks(platform, was_live=was_live)
+    found = ledger(place)
+    numbers = [step.generation for step in steps_of(place.state, PAIR) if step.state is State.WANTED]
+    if numbers != sorted(set(numbers)):
+        wrong.append(f"numbers do not rise: {numbers}")
+    if sum(each.state is State.LIVE for each in found.generations.values()) > 1:
+        wrong.append("two are live")
+    return wrong
+
+
+def history_breaks(platform: FolderPlatform, *, was_live: bool) -> list[str]:
+    """Which laws the history of a platform breaks."""
     wrong = []
     burnt: set[str] = set()
     there: set[str] = set()
@@ -40,18 +52,16 @@ def broken(place: Place, platform: FolderPlatform, *, was_live: bool) -> list[st
                 wrong.append(f"{event.shares} serve together")
             serving = event.shares
             begun = begun and not serving
-    found = ledger(place)
-    numbers = [step.generation for step in steps_of(place.state, PAIR) if step.state is State.WANTED]
-    if numbers != sorted(set(numbers)):
-        wrong.append(f"numbers do not rise: {numbers}")
-    if sum(each.state is State.LIVE for each in found.generations.values()) > 1:
-        wrong.append("two are live")
     return wrong
 
 
 def unsettled(place: Place, platform: FolderPlatform) -> list[str]:
     """What is not as it must be when nothing is on its way."""
-    found = ledger(place)
+    return at_rest(ledger(place), platform)
+
+
+def at_rest(found: Ledger, platform: FolderPlatform) -> list[str]:
+    """The same, of a ledger."""
     wrong = [f"generation {found.moving.number} is still on its way"] if found.moving else []
     live = found.live
     there = {each.id: each.generation for each in platform.list(PAIR)}

@@ -183,6 +183,6 @@ def test_a_rollback_goes_to_what_was_live() -> None:
     assert keep.rolled_back(ledger, digest=ONE).number == 1
     for wrong in ({"number": 9}, {"digest": "sha256:" + "9" * 64}):
         with pytest.raises(UsageError):
-            keep.rolled_back(ledger, **wrong)  # type: ignore[arg-type]
+            keep.rolled_back(ledger, **wrong)
     with pytest.raises(UsageError):
         keep.rolled_back(history((ONE, Why.DEPLOY)))

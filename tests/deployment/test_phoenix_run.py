@@ -15,10 +15,10 @@ from tests.deployment.phoenix_sample import FOUR, ONE, PAIR, THREE, TWO, Place
 from assaymark.deployment.drivers.driver import DriverFailed, Instance, Share, instance_id
 from assaymark.deployment.phoenix import run
 from assaymark.deployment.phoenix.generation import State, Why
-from assaymark.deployment.phoenix.journal import JOURNAL, Busy, Journal, steps_of
+from assaymark.deployment.phoenix.journal import JOURNAL, Journal, steps_of
 from assaymark.deployment.phoenix.permit import Standing
 from assaymark.deployment.phoenix.terms import ConfigurationTerms
-from assaymark.errors import SubjectUnreadable, UsageError
+from assaymark.errors import Busy, SubjectUnreadable, UsageError
 
 
 @pytest.fixture

@@ -15,15 +15,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from assaymark.errors import AssayError
+from assaymark.errors import DriverFailed as DriverFailed  # noqa: PLC0414 - every driver takes it from here
 from assaymark.model.assessment import Instant
-
-
-class DriverFailed(AssayError):  # noqa: N818 - says what is wrong, as the tree of errors does
-    """What runs things did not do as told."""
-
-    code = "driver-failed"
-    exit_code = 3
 
 
 class Pair(Struct, frozen=True, order=True):

@@ -28,20 +28,13 @@ from assaymark.deployment.drivers.driver import Pair
 from assaymark.deployment.drivers.naming import label
 from assaymark.deployment.phoenix.configuration import key_in
 from assaymark.deployment.phoenix.generation import Ledger, Step, after
-from assaymark.errors import AssayError, SubjectUnreadable, UsageError
+from assaymark.errors import Busy, SubjectUnreadable, UsageError
 from assaymark.formats.undecodable import UNDECODABLE
 
 JOURNAL, PAIR, LOCK, TOLD = "journal.jsonl", "pair.json", "lock", "told"
 MOST_BYTES = 64 << 20
 """Of one journal: some hundred thousand steps."""
 _BEGINNING = "0" * 64
-
-
-class Busy(AssayError):  # noqa: N818 - says what is wrong, as the tree of errors does
-    """Somebody else deploys this pair now."""
-
-    code = "busy"
-    exit_code = 3
 
 
 class _Line(Struct, frozen=True):
