@@ -1,6 +1,6 @@
-"""Issue 7, the deployer: kill -9 at every state, then resume; what is not approved is refused; a revocation stops new deploys in 2 s
-and what runs is replaced, stopped or told of. Real processes of `assay`, real signatures, a real TUF repository over HTTP; the platform is a
-folder of files (containers are tried by the podman driver's own acceptance).
+"""Issue 7, the deployer: kill -9 at every state, then resume; what is not approved is refused; a revocation stops new deploys in under two
+seconds, and what runs is replaced, stopped or told of. Real processes of `assay`, real signatures, a real TUF repository over HTTP; the
+platform is a folder of files (containers are tried by the podman driver's own acceptance).
 """
 
 from __future__ import annotations

@@ -355,7 +355,12 @@ def test_the_keeper_deploys_what_a_server_wants_when_it_may_run(yard: Yard, serv
     server.wanted = {**pair, "do": "stop", "why": "revoked"}
     assert yard.run("phoenix", "--once").code == 0
     assert yard.serving() == [2]
-    assert server.drifts[-1] == {"environment": "production", "component": "web", "generation": 2, "drifts": []}
+    whole = [instance_id(PAIR, 2, 1), instance_id(PAIR, 2, 2)]
+    assert server.drifts[-1] == {"environment": "production", "component": "web", "generation": 2, "drifts": [], "looked": whole}
+    yard.platform.change(whole[0], digest=FOUR)
+    assert yard.run("phoenix", "--once").code == 0
+    assert (server.drifts[-1]["generation"], [each["observed"] for each in server.drifts[-1]["drifts"]]) == (2, [FOUR])
+    assert yard.serving() == [3]
 
 
 @pytest.mark.enable_socket

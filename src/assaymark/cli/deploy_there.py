@@ -17,10 +17,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from assaymark.cli.server_there import Server, document, plain, server_at
-from assaymark.deployment.drift.drifted import Drift
 from assaymark.deployment.drivers.driver import Pair
 from assaymark.deployment.phoenix.generation import Step
 from assaymark.deployment.phoenix.journal import Journal
+from assaymark.deployment.phoenix.keep import Looked
 from assaymark.deployment.phoenix.round import Wanted
 from assaymark.deployment.phoenix.terms import ServerTerms
 from assaymark.errors import AssayError
@@ -94,12 +94,10 @@ class There:
             told = known
         return told
 
-    def tell_drifts(self, pair: Pair, generation: int, drifts: Sequence[Drift]) -> None:
+    def tell_seen(self, pair: Pair, generation: int, seen: Looked) -> None:
         """Tell what a look found, also when it is nothing. Never raises."""
-        if self._server is None or time.monotonic() < self._until:
-            return
-        body = {"environment": pair.environment, "component": pair.component, "generation": generation}
-        self._post("/deployments/drifts", body | {"drifts": msgspec.to_builtins(tuple(drifts[:_MOST_DRIFTS]))})
+        body = {"environment": pair.environment, "component": pair.component, "generation": generation, "looked": seen.whole}
+        self._called("POST", "/deployments/drifts", body | {"drifts": msgspec.to_builtins(seen.drifts[:_MOST_DRIFTS])}, ASK_SECONDS)
 
     def taken_notes(self) -> tuple[str, ...]:
         """What is to be said, once."""

@@ -35,17 +35,12 @@ def kept(site: Site, pair: Pair, *, loud: bool) -> Round:
     """
     terms = site.document.of(pair)
     permit = permit_of(site, pair, terms)
-    means = Means(driver_of(terms), terms, permit, MachineClock())
+    means = Means(driver_of(terms), terms, permit, MachineClock(), told=lambda number, seen: site.there.tell_seen(pair, number, seen))
     with Journal(site.state, pair).open() as journal:
         if loud:
             journal.watchers.append(lambda step: note(f"{pair}: {shown.step(step)}"))
         with Teller(site.there, journal):
-            before = journal.ledger.live
-            wanted = site.there.wanted(pair) if site.there.url else None
-            found = one(journal, means, wanted)
-        if before is not None and journal.ledger.live is not None:
-            site.there.tell_drifts(pair, before.number, found.drifts if journal.ledger.live.number == before.number else ())
-    return found
+            return one(journal, means, site.there.wanted(pair) if site.there.url else None)
 
 
 def say(pair: Pair, found: Round, notes: tuple[str, ...], form: str) -> None:

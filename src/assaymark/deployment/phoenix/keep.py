@@ -63,6 +63,8 @@ class Looked(Struct, frozen=True):
     drifts: tuple[Drift, ...]
     unseen: tuple[str, ...] = ()
     """Instances that could not be looked at, with the reason."""
+    whole: tuple[str, ...] = ()
+    """Ids of those that were looked at as a whole."""
 
 
 Sensor = Callable[[Observation, Generation, Terms, Instant], Sequence[Drift]]
@@ -121,23 +123,27 @@ def looked(ledger: Ledger, driver: Driver, terms: Terms, now: Instant, sensor: S
     there = {each.id: each for each in driver.list(ledger.pair) if each.generation == live.number}
     found: list[Drift] = []
     unseen: list[str] = []
+    whole: list[str] = []
     rolls = driver.capabilities().rolls
     for name in sorted(there if rolls else {*live.instances, *there}):
         each = there.get(name)
         if each is None or not each.running:
             state = "it is not there" if each is None else "it does not run"
             found.append(Drift(name, "instance", "removed", "it runs", state, Weight.HIGH, _action(terms, "removed")))
+            whole.append(name)
             continue
         if name not in live.instances and not rolls:
             found.append(Drift(name, "instance", "added", "", "nobody launched it", Weight.CRITICAL, _action(terms, "added")))
         try:
             found.extend(sense(driver.observe(ledger.pair, name), live, terms, now))
+            whole.append(name)
         except DriverFailed as error:
             unseen.append(f"{name}: {error}")
     if rolls and len(there) < terms.least:
         text = f"{len(there)} of {terms.least} are there"
+        whole.append(str(ledger.pair))
         found.append(Drift(str(ledger.pair), "instances", "removed", f"{terms.least} run", text, Weight.HIGH, Action.ALERT))
-    return Looked(tuple(found), tuple(unseen))
+    return Looked(tuple(found), tuple(unseen), tuple(whole))
 
 
 def _unapproved(

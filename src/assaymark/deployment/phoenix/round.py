@@ -6,6 +6,8 @@ every other wish, so that a server can propose and never force; a pinned generat
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from assaymark.deployment.drift.drifted import Drift
@@ -14,7 +16,7 @@ from assaymark.deployment.phoenix import keep, run
 from assaymark.deployment.phoenix.clock import Clock
 from assaymark.deployment.phoenix.generation import Generation, State, Why
 from assaymark.deployment.phoenix.journal import Journal
-from assaymark.deployment.phoenix.keep import Deed, Due, Sensor
+from assaymark.deployment.phoenix.keep import Deed, Due, Looked, Sensor
 from assaymark.deployment.phoenix.permit import Permit, Permitted
 from assaymark.deployment.phoenix.run import Wish
 from assaymark.deployment.phoenix.terms import Terms
@@ -30,6 +32,8 @@ class Means(Struct, frozen=True):
     clock: Clock
     sensor: Sensor | None = None
     """`drift.instance.drifts` without one."""
+    told: Callable[[int, Looked], None] | None = None
+    """Is told what was seen of which generation before anything is done about it; may not raise."""
 
 
 class Wanted(Struct, frozen=True):
@@ -79,6 +83,8 @@ def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
     resumed = run.resume(journal, means.driver, means.terms, means.permit, means.clock)
     ledger, now = journal.ledger, means.clock.now()
     seen = keep.looked(ledger, means.driver, means.terms, now, means.sensor)
+    if means.told is not None and ledger.live is not None:
+        means.told(ledger.live.number, seen)
     permitted = keep.asked(keep.candidates(ledger, wish.digest), ledger, means.permit, now) if ledger.live else {}
     held = permitted.get(ledger.live.digest) if ledger.live else None
     due = _stopped(wish, keep.due(ledger, means.terms, permitted, seen.drifts, now))
