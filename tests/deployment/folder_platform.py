@@ -26,7 +26,6 @@ from assaymark.deployment.drivers.driver import (
     Share,
     instance_id,
 )
-from assaymark.model.assessment import Instant
 
 
 class Event(Struct, frozen=True):
@@ -67,7 +66,7 @@ class FolderPlatform:
             path = self.folder / "instances" / name
             if not path.exists():
                 self._tell(Event("launch", (name,)))
-                made = Instance(name, asked.generation, asked.digest, asked.configuration.digest, Instant(1), f"here:{number}")
+                made = Instance(name, asked.generation, asked.digest, asked.configuration.digest, address=f"here:{number}")
                 self._write(path, msgspec.json.encode(made))
             self.point("within launch")
         if self.rolls:

@@ -357,10 +357,15 @@ def test_the_keeper_deploys_what_a_server_wants_when_it_may_run(yard: Yard, serv
     assert yard.serving() == [2]
     whole = [instance_id(PAIR, 2, 1), instance_id(PAIR, 2, 2)]
     assert server.drifts[-1] == {"environment": "production", "component": "web", "generation": 2, "drifts": [], "looked": whole}
+    server.wanted = {}
     yard.platform.change(whole[0], digest=FOUR)
     assert yard.run("phoenix", "--once").code == 0
     assert (server.drifts[-1]["generation"], [each["observed"] for each in server.drifts[-1]["drifts"]]) == (2, [FOUR])
     assert yard.serving() == [3]
+    yard.platform.change(instance_id(PAIR, 3, 1), digest=FOUR)
+    server.wanted = {**pair, "do": "deploy", "digest": ONE}
+    assert yard.run("phoenix", "--once").code == 0  # what is wanted is fresh, too: the drifted digest is not raised once more
+    assert [each.digest for each in yard.journal.ledger.generations.values()] == [ONE, TWO, TWO, ONE]
 
 
 @pytest.mark.enable_socket

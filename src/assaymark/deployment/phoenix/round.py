@@ -87,9 +87,10 @@ def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
         means.told(ledger.live.number, seen)
     permitted = keep.asked(keep.candidates(ledger, wish.digest), ledger, means.permit, now) if ledger.live else {}
     held = permitted.get(ledger.live.digest) if ledger.live else None
-    due = _stopped(wish, keep.due(ledger, means.terms, permitted, seen.drifts, now))
-    due = _wished(journal, means, wish) if due is None or due.deed is Deed.ALERT else due
-    due = due or keep.due(ledger, means.terms, permitted, seen.drifts, now)
+    wished = _wished(journal, means, wish)
+    found = _stopped(wish, keep.due(ledger, means.terms, permitted, seen.drifts, now))
+    # A wish that may run is fresh, too: what drifted is not replaced by itself first.
+    due = wished if wished is not None and wished.deed is Deed.REPLACE else found or wished
     return Round(due, seen.drifts, seen.unseen, resumed, _carried(journal, means, due, wish), held)
 
 
