@@ -8,6 +8,8 @@
     │   └── SignatureInvalid        2    signature-invalid  no given key signed it, or it is no envelope
     ├── EngineMissing               3    engine-missing   a tool that a check needs is not installed
     ├── SubjectUnreadable           3    subject-broken   git or an archive cannot be read
+    ├── DriverFailed                3    driver-failed    what runs things did not do as told
+    ├── Busy                        3    busy             another process deploys the same pair now
     └── InternalError               4    internal         a defect of Assaymark
 
 A verdict is no error: exit codes 0 (pass), 1 (fail) and 5 (unproven) belong to it. 130 is an interruption by the user.
@@ -62,6 +64,16 @@ class EngineMissing(AssayError):
 
 class SubjectUnreadable(AssayError):
     code = "subject-broken"
+    exit_code = 3
+
+
+class DriverFailed(AssayError):
+    code = "driver-failed"
+    exit_code = 3
+
+
+class Busy(AssayError):
+    code = "busy"
     exit_code = 3
 
 

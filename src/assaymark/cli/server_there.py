@@ -30,7 +30,7 @@ class Server(Struct, frozen=True):
     url: str
     token: str
 
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def call(self, method: str, path: str, body: Any = None, seconds: float = _SECONDS) -> tuple[int, bytes]:
         """Status and body of an answer, whatever it is.
 
         Raises:
@@ -41,7 +41,7 @@ class Server(Struct, frozen=True):
         request.add_header("Authorization", f"Bearer {self.token}")
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.build_opener(_NoRedirect()).open(request, timeout=_SECONDS) as answer:
+            with urllib.request.build_opener(_NoRedirect()).open(request, timeout=seconds) as answer:
                 return int(answer.status), _bounded(answer)
         except urllib.error.HTTPError as error:
             with error:

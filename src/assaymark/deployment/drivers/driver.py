@@ -11,19 +11,12 @@ Laws that whoever calls relies on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from assaymark.errors import AssayError
+from assaymark.errors import DriverFailed as DriverFailed  # noqa: PLC0414 - every driver takes it from here
 from assaymark.model.assessment import Instant
-
-
-class DriverFailed(AssayError):  # noqa: N818 - says what is wrong, as the tree of errors does
-    """What runs things did not do as told."""
-
-    code = "driver-failed"
-    exit_code = 3
 
 
 class Pair(Struct, frozen=True, order=True):
@@ -74,6 +67,11 @@ class Launch(Struct, frozen=True):
     configuration: Configuration
     options: Mapping[str, str] = {}
     """The driver's own settings, as its documentation names them."""
+    healthy: int = 0
+    """How many have to answer at any moment, for a platform that rolls by itself; 0: all."""
+    again: bool = False
+    """Only of drivers that roll: this generation ran before and is to run again (the new one was aborted). Its configuration is given by
+    its digest alone; the platform still has the values, under the names of this generation."""
 
 
 class Instance(Struct, frozen=True):
@@ -150,7 +148,7 @@ class Driver(Protocol):
         """Whether it answers; one try, within seconds."""
 
     def shift(self, pair: Pair, shares: Sequence[Share]) -> None:
-        """From now on these generations serve, and no other; every new connection after it returns goes by them."""
+        """From now on these generations serve, and no other; every new connection after it returns goes by them. No shares: nobody."""
 
     def serving(self, pair: Pair) -> Sequence[Share]:
         """Who serves now, as the edge itself says."""
@@ -162,6 +160,13 @@ class Driver(Protocol):
         """It is gone, with everything that was written in it."""
 
     def observe(self, pair: Pair, instance: str) -> Observation: ...
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A driver may have this beside: what `launch` and `shift` would do, in its platform's own words, for a dry run. Changes nothing."""
+
+    def rehearsed(self, asked: Launch) -> Sequence[str]: ...
 
 
 def instance_id(pair: Pair, generation: int, number: int) -> str:
