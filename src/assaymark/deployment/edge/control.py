@@ -61,8 +61,6 @@ class Edge:
         DriverFailed: when the edge does not answer, or refuses.
     """
 
-    divides = True
-
     def __init__(self, folder: Path, *, seconds: float = 10.0) -> None:
         self._folder, self._seconds = folder, seconds
 
@@ -75,6 +73,10 @@ class Edge:
 
     def show(self) -> Answer:
         return self._ask(Asked("show"))
+
+    def routes(self) -> tuple[Route, ...]:
+        """All, as the edge holds them now."""
+        return (self.show().table or Table()).routes
 
     def route(self, name: str) -> Route | None:
         """As the edge holds it now."""
@@ -122,13 +124,13 @@ class Edge:
         return answer
 
 
-def connected(folder: Path) -> socket.socket:
+def connected(folder: Path, name: str = SOCKET) -> socket.socket:
     """A connection to the edge of a folder; names of sockets are short, those of folders need not be."""
     there = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         there.settimeout(10)
-        with _Short(folder) as name:
-            there.connect(name)
+        with _Short(folder, name) as short:
+            there.connect(short)
     except BaseException:
         there.close()
         raise
@@ -141,8 +143,8 @@ def listening(folder: Path) -> socket.socket:
     try:
         with suppress(FileNotFoundError):
             (folder / SOCKET).unlink()
-        with _Short(folder) as name:
-            there.bind(name)
+        with _Short(folder, SOCKET) as short:
+            there.bind(short)
         (folder / SOCKET).chmod(0o600)
         there.listen(64)
     except BaseException:
@@ -154,12 +156,12 @@ def listening(folder: Path) -> socket.socket:
 class _Short:
     """A name of a folder's socket that has at most a hundred bytes, whatever the folder is called."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
 
     def __enter__(self) -> str:
         self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._fd}/{SOCKET}"
+        return f"/proc/self/fd/{self._fd}/{self._name}"
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
