@@ -93,6 +93,13 @@ class Limited(_Pascal, frozen=True):
     network_mode: str = ""
 
 
+class Network(Struct, frozen=True):
+    """What `network inspect` says."""
+
+    driver: str = ""
+    network_interface: str = ""
+
+
 class Container(_Pascal, frozen=True):
     """What `inspect` says."""
 
@@ -176,6 +183,11 @@ class Podman:
             if _unknown(str(error)):
                 return None
             raise DriverFailed(f"podman does not tell about the image {name}", why=str(error)) from error
+
+    def bridge_of(self, network: str) -> str:
+        """The interface of a network on this machine; nothing when it is no bridge."""
+        found = _decoded(self.do("network", "inspect", network).encode(), list[Network])
+        return next((each.network_interface for each in found if each.driver == "bridge"), "")
 
     def _get(self, path: str) -> bytes:
         """The answer of its service; nothing for 404."""

@@ -32,7 +32,7 @@ from assaymark.deployment.drivers.driver import (
     instance_id,
 )
 from assaymark.deployment.drivers.naming import label
-from assaymark.deployment.drivers.podman import launching, leftover, observing, probing
+from assaymark.deployment.drivers.podman import bridge, launching, leftover, observing, probing
 from assaymark.deployment.drivers.podman.asking import Container, Image, Podman
 from assaymark.deployment.drivers.podman.options import Options, read
 from assaymark.deployment.edge.door import Edge, opened_edge
@@ -68,6 +68,7 @@ class PodmanDriver:
         self._observer = observing.Observer(options)
         self._edge: Edge | None = None
         self._waited: set[Pair] = set()
+        self._bridge: str | None = None
 
     def capabilities(self) -> Capabilities:
         return Capabilities("podman", divides=True, observes=("digest", "configuration", "changes", "processes", "mounts", "age"))
@@ -84,9 +85,11 @@ class PodmanDriver:
         there = {each.name: each for each in self._containers(asked.pair)}
         names = {instance_id(asked.pair, asked.generation, number): number for number in range(1, asked.count + 1)}
         missing = [name for name in names if not self._adopted(asked, image, there.get(name))]
+        self._hold_bridge()
         with ThreadPoolExecutor(_TOGETHER) as together:
             for _ in together.map(lambda name: self._run(asked, name, names[name]), missing):
                 pass
+        self._hold_bridge()  # it was made with its first container
         found = [each for each in self._containers(asked.pair) if each.name in names]
         for each in found:
             if each.image != image.id:
@@ -248,6 +251,14 @@ class PodmanDriver:
                 if not self._podman.containers([name]):
                     launching.forget(self._options, name)  # nobody will burn what is not there
                 raise
+
+    def _hold_bridge(self) -> None:
+        if self._options.publishes:
+            return
+        if self._bridge is None:
+            self._bridge = self._podman.bridge_of(self._options.bridged)
+        if self._bridge:
+            bridge.held(self._bridge)
 
     def _wait_for_killed(self, pair: Pair) -> None:
         """A deployer that was killed may have left a podman behind that is still making what we would not see."""

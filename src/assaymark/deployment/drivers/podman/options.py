@@ -74,6 +74,12 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
         return self.reach == "published" or (self.reach == "auto" and os.geteuid() != 0)
 
     @property
+    def bridged(self) -> str:
+        """Name of the network."""
+        name = self.network.partition(":")[0]
+        return name if name not in {"", "bridge"} else "podman"
+
+    @property
     def folder(self) -> Path:
         return Path(self.edge_folder) if self.edge_folder else _state() / f"edge-{self.edge}"
 
@@ -131,6 +137,8 @@ def _wrong(said: Options) -> list[str]:
         found += [f"{name} says {each[:50]!r}" for each in getattr(said, name).split() if not _WORD.fullmatch(each) or each.startswith("-")]
     found += [f"tmpfs {each!r} is no path" for each in said.places if not each.startswith("/")]
     found += [f"{name} is one word" for name in ("user", "userns", "network") if " " in getattr(said, name)]
+    if said.network.partition(":")[0] in {"host", "none", "container", "ns", "private"}:
+        found.append(f"network {said.network!r} gives an instance no address of its own")
     try:
         _ = said.arguments
     except ValueError as error:
