@@ -1,0 +1,415 @@
+"""HAProxy as the edge: its own process, told by its runtime API, without a reload for an exchange.
+
+Guarantees
+* each route has two sides, and one number in a map says how much goes to the first: a side is prepared while nothing goes to it, and
+  exchanging that number is the one act by which somebody else serves; there is no instant with nobody, or with half of a change;
+* what is told is written into the folder's files before (``haproxy.cfg``, ``shares.map``), so that a killed HAProxy rises with it;
+* what is answered (`routes`) is what HAProxy itself says it does.
+
+Not here: more than two generations of a route at once, more than `SLOTS` instances of one; shares are by chance, not by turns. A new route
+needs a reload, at which HAProxy hands its listening sockets over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from assaymark.deployment.drivers.driver import DriverFailed
+from assaymark.deployment.edge.control import connected
+from assaymark.deployment.edge.table import FULL, Backend, Mode, Route, Table, checked, split, write_whole
+from assaymark.errors import EngineMissing, UsageError
+
+SLOTS = 8
+NOBODY = 1000
+"""As the share of the first side: the edge answers 503 itself."""
+_SOCKET, _MAP, _CONFIGURATION, _PID, _LOG = "haproxy.sock", "shares.map", "haproxy.cfg", "haproxy.pid", "haproxy.log"
+_SIDES = ("a", "b")
+_SECONDS = 20.0
+_EMPTY = "127.0.0.1:1"
+_MAINTENANCE = 0x01
+"""Bit of the administrative state that ``set server … state maint`` sets."""
+
+
+class Side(Struct, frozen=True):
+    """One of a route's two, as HAProxy has it."""
+
+    generation: int = 0
+    addresses: tuple[str, ...] = ()
+
+
+class Held(Struct, frozen=True):
+    """A route, as HAProxy has it."""
+
+    share: int
+    """Of side a; `NOBODY`."""
+    a: Side = Side()
+    b: Side = Side()
+
+    def percent(self, side: str) -> int:
+        if self.share == NOBODY:
+            return 0
+        return self.share if side == "a" else FULL - self.share
+
+    def side(self, name: str) -> Side:
+        return self.a if name == "a" else self.b
+
+
+class HaproxyEdge:
+    """The HAProxy of a folder.
+
+    Every method raises:
+        DriverFailed: when it does not answer, or refuses.
+    """
+
+    def __init__(self, folder: Path, *, seconds: float = 10.0) -> None:
+        self._folder, self._seconds = folder, seconds
+
+    def alive(self) -> bool:
+        try:
+            self.ask("show info")
+        except DriverFailed:
+            return False
+        return True
+
+    def routes(self) -> Sequence[Route]:
+        return tuple(route for name in self._files() if (route := self.route(name)) is not None)
+
+    def route(self, name: str) -> Route | None:
+        route = self._files().get(name)
+        held = self._held(name) if route is not None else None
+        return _as_route(route, held) if route is not None and held is not None else None
+
+    def put(self, route: Route) -> None:
+        try:
+            checked(Table(routes=(route,)))
+        except UsageError as error:
+            raise DriverFailed("the edge refuses", why=error.diagnosis()) from error
+        with self._alone():
+            known = self._files()
+            before = known.get(route.name)
+            held = self._held(route.name) if before is not None else None
+            wanted = planned(route, held or Held(NOBODY))
+            new = before is None or held is None or (before.listen, before.mode) != (route.listen, route.mode)
+            if any(each.listen == route.listen for each in known.values() if each.name != route.name):
+                raise DriverFailed("the edge refuses", why=f"two routes have the address {route.listen}")
+            self._write(known | {route.name: route}, {route.name: wanted})
+            if new:
+                self._reload(route.name)
+            else:
+                self._exchange(route.name, held or Held(NOBODY), wanted)
+            told = self.route(route.name)
+            if told is None or _meaning(told) != _meaning(route):
+                raise DriverFailed("HAProxy does not do what it was told", why=f"route {route.name} is {told}")
+
+    def take_away(self, name: str) -> None:
+        with self._alone():
+            known = self._files()
+            if known.pop(name, None) is not None:
+                self._write(known, {})
+                self._reload("")
+
+    def begun(self, route: str, address: str) -> int:
+        slots = {f"{route}-{side}/{slot}": at for side in _SIDES for slot, (at, _) in self._servers(f"{route}-{side}").items()}
+        return sum(count for name, count in self._sessions().items() if slots.get(name) == address)
+
+    def wait(self, route: str, address: str, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while self.begun(route, address):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
+
+    # --- what it is told -------------------------------------------------------------------------------------------------
+
+    def _exchange(self, name: str, held: Held, wanted: Held) -> None:
+        for side in _SIDES:
+            if wanted.percent(side):
+                self._prepare(name, side, held, wanted.side(side))
+        self._do(f"set map {_MAP} {name} {wanted.share}")
+        for side in _SIDES:
+            if not wanted.percent(side):
+                for slot in self._servers(f"{name}-{side}"):
+                    self._do(f"set server {name}-{side}/{slot} state maint")
+
+    def _prepare(self, name: str, side: str, held: Held, wanted: Side) -> None:
+        """Its servers are those that are wanted; where it serves already, those that stay are not touched."""
+        there = self._servers(f"{name}-{side}")
+        serving = {at: slot for slot, (at, ready) in there.items() if ready and held.percent(side)}
+        free = [slot for slot in there if slot not in {serving.get(at) for at in wanted.addresses}]
+        used = {serving[at] for at in wanted.addresses if at in serving}
+        for at in wanted.addresses:
+            if at in serving:
+                continue
+            slot = free.pop(0)
+            host, port = split(at)
+            self._do(f"set server {name}-{side}/{slot} addr {host} port {port}")
+            self._do(f"set server {name}-{side}/{slot} state ready")
+            used.add(slot)
+        for slot in there:
+            if slot not in used:
+                self._do(f"set server {name}-{side}/{slot} state maint")
+        self._do(f"set map {_MAP} {name}-{side} {wanted.generation}")
+
+    def _reload(self, name: str) -> None:
+        """The same process reads its files anew; listening sockets stay open meanwhile."""
+        before = self._worker()
+        os.kill(self._master(), signal.SIGUSR2)
+        until = time.monotonic() + _SECONDS
+        while time.monotonic() < until:
+            with suppress(DriverFailed):
+                if self._worker() != before and (not name or self._held(name) is not None):
+                    return
+            time.sleep(0.02)
+        raise DriverFailed("HAProxy does not take its new routes", why=_last_words(self._folder))
+
+    def _master(self) -> int:
+        try:
+            return int((self._folder / _PID).read_text().split()[0])
+        except (OSError, ValueError, IndexError) as error:
+            why = f"{self._folder / _PID} does not say it: {error}"
+            raise DriverFailed("nobody knows which process HAProxy is", why=why, advice="start it with -W and -p") from error
+
+    def _worker(self) -> str:
+        return next((line for line in self.ask("show info").splitlines() if line.startswith("Pid:")), "")
+
+    def _do(self, command: str) -> None:
+        said = self.ask(command).strip()
+        # What it did, it tells in words that differ; what it did not do, in these.
+        if any(each in said.lower() for each in ("no such", "unknown", "invalid", "require", "not found", "can't", "unable", "denied")):
+            raise DriverFailed("HAProxy refuses", why=f"{command}: {said[:300]}")
+
+    def ask(self, command: str) -> str:
+        """One command of the runtime API, and what it answers."""
+        try:
+            with connected(self._folder, _SOCKET) as there:
+                there.settimeout(self._seconds)
+                there.sendall(f"{command}\n".encode())
+                there.shutdown(socket.SHUT_WR)
+                found = b""
+                while piece := there.recv(1 << 16):
+                    found += piece
+        except OSError as error:
+            advice = f"start it in its folder: haproxy -W -p {_PID} -f {_CONFIGURATION}"
+            raise DriverFailed(f"the HAProxy of {self._folder} does not answer", why=str(error), advice=advice) from error
+        return found.decode(errors="replace")
+
+    # --- what it says ----------------------------------------------------------------------------------------------------
+
+    def _held(self, name: str) -> Held | None:
+        shares = dict(line.split()[1:3] for line in self.ask(f"show map {_MAP}").splitlines() if len(line.split()) == 3)
+        if name not in shares:
+            return None
+        sides = []
+        for side in _SIDES:
+            ready = tuple(sorted(at for at, able in self._servers(f"{name}-{side}").values() if able))
+            sides.append(Side(int(shares.get(f"{name}-{side}", "0")), ready))
+        return Held(int(shares[name]), *sides)
+
+    def _servers(self, backend: str) -> Mapping[str, tuple[str, bool]]:
+        """Slot to address, and whether it is ready."""
+        said = self.ask(f"show servers state {backend}").splitlines()
+        names = next((line.removeprefix("# ").split() for line in said if line.startswith("# ")), None)
+        if names is None:
+            raise DriverFailed("HAProxy does not know the route", why=f"{backend}: {' '.join(said)[:200]}")
+        found = {}
+        for line in said:
+            fields = dict(zip(names, line.split(), strict=False))
+            if fields.get("be_name") == backend:
+                host, port = fields["srv_addr"], fields["srv_port"]
+                at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                found[fields["srv_name"]] = (at, not int(fields["srv_admin_state"]) & _MAINTENANCE)
+        return found
+
+    def _sessions(self) -> Mapping[str, int]:
+        said = self.ask("show stat -1 4 -1").splitlines()  # of every proxy, its servers
+        if not said:
+            return {}
+        names = said[0].removeprefix("# ").split(",")
+        rows = [dict(zip(names, line.split(","), strict=False)) for line in said[1:] if line]
+        return {f"{row['pxname']}/{row['svname']}": int(row.get("scur") or 0) for row in rows}
+
+    # --- its folder --------------------------------------------------------------------------------------------------------
+
+    def _files(self) -> dict[str, Route]:
+        """Routes by their names, as they were written last; who serves is asked of HAProxy itself."""
+        found = {}
+        with suppress(FileNotFoundError):
+            for line in (self._folder / _CONFIGURATION).read_text().splitlines():
+                if line.startswith(_NOTE):
+                    name, listen, mode = line.removeprefix(_NOTE).split()
+                    found[name] = Route(name, listen, Mode(mode))
+        return found
+
+    def _write(self, routes: Mapping[str, Route], changed: Mapping[str, Held]) -> None:
+        held = {name: changed.get(name) or self._held(name) or Held(NOBODY) for name in routes}
+        shares = [f"{name} {each.share}\n{name}-a {each.a.generation}\n{name}-b {each.b.generation}" for name, each in held.items()]
+        write_whole(self._folder / _MAP, "".join(f"{line}\n" for line in shares).encode())
+        write_whole(self._folder / _CONFIGURATION, configuration(routes, held).encode())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One deployer at a time changes the folder."""
+        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def planned(route: Route, held: Held) -> Held:
+    """How the two sides stand for a route: who serves stays where they are, who is new comes to where nothing goes.
+
+    Raises:
+        DriverFailed: when two sides do not suffice.
+    """
+    serving = [each for each in route.backends if each.percent]
+    if len(serving) > 2 or any(len(each.addresses) > SLOTS for each in serving):
+        raise DriverFailed(f"HAProxy holds two generations of {SLOTS} instances for a route", advice="use the built-in edge for more")
+    if not serving:
+        return Held(NOBODY, held.a, held.b)
+    sides: dict[str, Backend] = {}
+    for each in serving:
+        kept = next((side for side in _SIDES if held.side(side).generation == each.generation and side not in sides), None)
+        if kept:
+            sides[kept] = each
+    for each in serving:
+        if each in sides.values():
+            continue
+        free = next((side for side in _SIDES if side not in sides and not held.percent(side)), None)
+        if free is None:
+            raise DriverFailed(
+                "HAProxy has no side that nothing goes to", why=f"route {route.name} has {held}", advice="shift to one first"
+            )
+        sides[free] = each
+    share = sides["a"].percent if "a" in sides else 0
+
+    def stands(side: str) -> Side:
+        return Side(sides[side].generation, tuple(sorted(sides[side].addresses))) if side in sides else held.side(side)
+
+    return Held(share, stands("a"), stands("b"))
+
+
+_NOTE = "# route "
+
+
+def configuration(routes: Mapping[str, Route], held: Mapping[str, Held]) -> str:
+    """The whole file."""
+    account = ["    user haproxy", "    group haproxy"] if os.geteuid() == 0 and _known("haproxy") else []
+    lines = [
+        "# Written by assay with every exchange; what is changed here by hand is lost.",
+        "global",
+        f"    stats socket unix@{_SOCKET} mode 600 level admin expose-fd listeners",
+        "    stats timeout 1h",
+        *account,
+        "defaults",
+        "    timeout connect 3s",
+        "    timeout client 75s",
+        "    timeout server 300s",
+        "    timeout http-request 30s",
+        "    timeout http-keep-alive 75s",
+        "    timeout tunnel 1h",
+        "    retries 3",
+        "    option redispatch 1",
+    ]
+    for name, route in sorted(routes.items()):
+        lines += _proxies(name, route, held[name])
+    return "\n".join(lines) + "\n"
+
+
+def _proxies(name: str, route: Route, held: Held) -> Iterator[str]:
+    http = route.mode is Mode.HTTP
+    rule = "http-request" if http else "tcp-request content"
+    yield f"{_NOTE}{name} {route.listen} {route.mode}"
+    yield f"frontend {name}"
+    yield f"    bind {route.listen}"
+    yield f"    mode {route.mode}"
+    yield from ["    option forwardfor"] if http else []
+    yield f"    {rule} set-var(txn.share) str({name}),map_str_int({_MAP},{NOBODY})"
+    yield f"    {rule} set-var(txn.dice) rand({FULL})"
+    nobody = f"if {{ var(txn.share) -m int ge {NOBODY} }}"
+    yield f"    http-request return status 503 {nobody}" if http else f"    tcp-request content reject {nobody}"
+    yield f"    use_backend {name}-a if {{ var(txn.dice),sub(txn.share) -m int lt 0 }}"
+    yield f"    default_backend {name}-b"
+    for side in _SIDES:
+        yield f"backend {name}-{side}"
+        yield f"    mode {route.mode}"
+        yield "    balance leastconn"
+        addresses = held.side(side).addresses
+        for number in range(SLOTS):
+            at = addresses[number] if number < len(addresses) else _EMPTY
+            idle = "" if number < len(addresses) and held.percent(side) else " disabled"
+            yield f"    server s{number + 1} {at}{idle}"
+
+
+def risen(folder: Path, *, start: bool) -> HaproxyEdge:
+    """The HAProxy of a folder, that answers.
+
+    Raises:
+        EngineMissing: when it is not installed.
+        DriverFailed: when it does not rise.
+    """
+    edge = HaproxyEdge(folder)
+    if edge.alive():
+        return edge
+    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise EngineMissing("haproxy is not here", advice="install it: apt-get install haproxy; or use the built-in edge")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / _CONFIGURATION).exists():
+        write_whole(folder / _MAP, b"")
+        write_whole(folder / _CONFIGURATION, configuration({}, {}).encode())
+    if start:
+        _start(program, folder)
+    until = time.monotonic() + _SECONDS
+    while start and time.monotonic() < until:
+        if edge.alive():
+            return edge
+        time.sleep(0.02)
+    edge.ask("show info")
+    return edge
+
+
+def _start(program: str, folder: Path) -> None:
+    with (folder / _LOG).open("ab") as log:
+        began = subprocess.Popen(
+            [program, "-W", "-db", "-p", _PID, "-f", _CONFIGURATION], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+        )  # fmt: skip
+    began.returncode = 0  # it lives on without us: nobody here will wait for it
+
+
+def _as_route(route: Route, held: Held) -> Route:
+    backends = [Backend(held.side(each).generation, held.percent(each), held.side(each).addresses) for each in _SIDES if held.percent(each)]
+    return Route(route.name, route.listen, route.mode, tuple(backends))
+
+
+def _meaning(route: Route) -> tuple[object, ...]:
+    serving = sorted((each.generation, each.percent, tuple(sorted(each.addresses))) for each in route.backends if each.percent)
+    return route.name, route.listen, route.mode, tuple(serving)
+
+
+def _known(account: str) -> bool:
+    with suppress(KeyError):
+        pwd.getpwnam(account)
+        return True
+    return False
+
+
+def _last_words(folder: Path) -> str:
+    with suppress(OSError):
+        return (folder / _LOG).read_text(errors="replace").strip()[-500:]
+    return "it says nothing"
