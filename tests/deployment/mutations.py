@@ -85,6 +85,26 @@ def _replaced_by_folder(tree: Path) -> None:
     (tree / "etc/conf").chmod(0o644)
 
 
+def _in_place_of_a_folder(path: Path) -> None:
+    path.rmdir()
+    path.write_bytes(b"")
+
+
+def _behind_a_link(path: Path, elsewhere: Path) -> None:
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere.name)
+
+
+def _for_a_moment(path: Path) -> None:
+    path.write_bytes(b"x")
+    path.unlink()
+
+
+def _other_times(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        os.utime(path, (1, 1), follow_symlinks=False)
+
+
 MUTATIONS: dict[str, Mutation] = {
     "content": (lambda t: (t / "etc/conf").write_bytes(b"other\n"), {("etc/conf", "content")}),
     "one byte, by one of two names": (
@@ -130,9 +150,9 @@ MUTATIONS: dict[str, Mutation] = {
     "fifo for a file": (lambda t: os.mkfifo(without(t / "etc/conf"), 0o644), {("etc/conf", "type")}),
     "file for a fifo": (lambda t: without(t / "var/fifo").write_bytes(b""), {("var/fifo", "type")}),
     "folder for a file": (_replaced_by_folder, {("etc/conf", "type")}),
-    "file for a folder": (lambda t: ((t / "var/empty").rmdir(), (t / "var/empty").write_bytes(b"")), {("var/empty", "type")}),
+    "file for a folder": (lambda t: _in_place_of_a_folder(t / "var/empty"), {("var/empty", "type")}),
     "folder for another, by a link": (
-        lambda t: ((t / "deep/a").rename(t / "deep/z"), (t / "deep/a").symlink_to("z")),
+        lambda t: _behind_a_link(t / "deep/a", t / "deep/z"),
         {("deep/a", "type"), ("deep/a/b", "removed"), ("deep/a/b/c", "removed"), ("deep/a/b/c/leaf", "removed"),
          ("deep/z", "added"), ("deep/z/b", "added"), ("deep/z/b/c", "added"), ("deep/z/b/c/leaf", "added")},
     ),
@@ -150,12 +170,12 @@ OF_ROOT: dict[str, Mutation] = {
 }  # fmt: skip
 
 HARMLESS: dict[str, Callable[[Path], object]] = {
-    "nothing": lambda t: None,
-    "other times": lambda t: [os.utime(path, (1, 1), follow_symlinks=False) for path in (t, *t.rglob("*"))],
+    "nothing": lambda _: None,
+    "other times": _other_times,
     "read": lambda t: [path.read_bytes() for path in t.rglob("*") if path.is_file() and not path.is_symlink()],
     "written with the same bytes": lambda t: (t / "etc/conf").write_bytes(b"one\n"),
-    "made and removed again": lambda t: ((t / "etc/x").write_bytes(b""), (t / "etc/x").unlink()),
-    "order of names": lambda t: ((t / "etc/conf").rename(t / "etc/x"), (t / "etc/x").rename(t / "etc/conf")),
+    "made and removed again": lambda t: _for_a_moment(t / "etc/x"),
+    "order of names": lambda t: (t / "etc/conf").rename(t / "etc/x").rename(t / "etc/conf"),
     "an attribute of a user": lambda t: _user_attribute(t / "etc/conf"),
 }
 
@@ -165,3 +185,6 @@ def _user_attribute(path: Path) -> None:
         os.setxattr(path, "user.note", b"x")
     except OSError:
         path.touch()  # this file system holds none
+
+
+ALL: dict[str, Mutation] = {**MUTATIONS, **OF_ROOT}

@@ -51,7 +51,7 @@ def _found(seen: Observation, generation: Generation, terms: DriftTerms, now: In
         yield Found("digest", "unseen", generation.digest, "the platform does not say what runs")
     if seen.configuration and seen.configuration != generation.configuration:
         yield Found("configuration", "configuration", generation.configuration or NOTHING, seen.configuration)
-    yield from map(_changed, seen.changes)
+    yield from map(changed, seen.changes)
     for command in seen.processes:
         yield Found(command, "process", NOTHING, command)
     for mount in seen.mounts:
@@ -63,7 +63,8 @@ def _found(seen: Observation, generation: Generation, terms: DriftTerms, now: In
         yield Found("age", "age", f"at most {terms.max_age_hours} hours", f"{age // _HOUR} hours")
 
 
-def _changed(change: Change) -> Found:
+def changed(change: Change) -> Found:
+    """A path that is not as in the image."""
     expected, observed = {"added": (NOTHING, change.detail), "removed": (change.detail, NOTHING)}.get(
         change.kind, ("as in the image", change.detail)
     )

@@ -21,13 +21,25 @@ from assaymark.deployment.drift.spelling import spelled
 from assaymark.deployment.drift.stance import Found
 from assaymark.errors import UsageError
 from assaymark.formats.undecodable import UNDECODABLE
-from assaymark.subjects.confined import open_root
+from assaymark.subjects.confined import join, open_folder, open_root
+from assaymark.subjects.listing import raw
 from assaymark.subjects.manifest_lines import VERSION, Form, Head, Line
 from assaymark.subjects.manifest_reading import Reading, UnreadableError
 
 _ORDER = list(Weight)
 _ADVICE = "make one: assay verify --owned --manifest FILE TREE"
 _decode = msgspec.json.Decoder(Line).decode
+
+
+class Seen(Struct, frozen=True):
+    """One pass, before anybody says what it means."""
+
+    found: tuple[Found, ...]
+    entries: int
+    """That were looked at."""
+    unseen: int
+    recalled: int
+    """Whose hash was remembered."""
 
 
 class Scanned(Struct, frozen=True):
@@ -57,6 +69,28 @@ class Expected:
         """Whether it is compared."""
         return not self._data or not (path in self._data or path.startswith(self._inside))
 
+    def below(self, fd: int, path: bytes) -> Iterator[bytes]:
+        """Everything below a path in the open tree: of the manifest, and of what is there."""
+        inside = path + b"/" if path != b"." else b""
+        if path == b".":
+            return  # of the folder itself; what lies in it has events of its own
+        self.at(path)
+        yield from (each for each in self._by_path or () if each.startswith(inside))
+        folders = [path]
+        while folders:
+            try:
+                inner = open_folder(fd, above := folders.pop())
+            except OSError:
+                continue  # no folder: nothing is below it; one that cannot be read says so itself
+            try:
+                with os.scandir(inner) as names:
+                    for name in names:
+                        yield (each := join(above, raw(name.name)))
+                        if name.is_dir(follow_symlinks=False):
+                            folders.append(each)
+            finally:
+                os.close(inner)
+
     def at(self, path: bytes) -> bytes | None:
         """The line of a path."""
         if self._by_path is None:
@@ -64,10 +98,8 @@ class Expected:
         return self._by_path.get(path)
 
 
-def scan(
-    root: str, expected: Expected, drift: Callable[[Found], Drift], remembered: Remembered | None = None, *, outside: bool = False
-) -> Scanned:
-    """All drifts of the tree at `root`, heaviest first.
+def look(root: str, expected: Expected, remembered: Remembered | None = None, *, outside: bool = False) -> Seen:
+    """All differences of the tree at `root`.
 
     With `outside`, a file that has further names outside of the tree is one too: not for trees whose files are shared by hard links.
 
@@ -84,8 +116,17 @@ def scan(
             found += [_outside(path, more) for path, more in reading.outside if expected.counts(path)]
     finally:
         os.close(fd)
-    drifts = sorted(map(drift, found), key=lambda each: (_ORDER.index(each.weight), each.what, each.kind))
-    return Scanned(tuple(drifts), entries, len(unread), remembered.recalled if remembered is not None else 0)
+    unseen = sum(each.kind == "unseen" for each in found)
+    return Seen(tuple(found), entries, unseen, remembered.recalled if remembered is not None else 0)
+
+
+def scan(
+    root: str, expected: Expected, drift: Callable[[Found], Drift], remembered: Remembered | None = None, *, outside: bool = False
+) -> Scanned:
+    """As `look`, as drifts, heaviest first."""
+    seen = look(root, expected, remembered, outside=outside)
+    drifts = sorted(map(drift, seen.found), key=lambda each: (_ORDER.index(each.weight), each.what, each.kind))
+    return Scanned(tuple(drifts), seen.entries, seen.unseen, seen.recalled)
 
 
 def at_path(fd: int, expected: Expected, path: bytes) -> Iterator[Found]:
@@ -158,9 +199,9 @@ def _line(text: bytes) -> Line:
     """A line of which every member can be read."""
     try:
         found = _decode(text)
-        for value in found.x.values():
+        for value in (*found.x.values(), found.lb64, found.nb64):
             base64.b64decode(value, validate=True)
-        if found.path and found.m != "x" and int(found.m or "0", 8) >= 0 and found.target is not None and found.first_name is not None:
+        if found.path and found.m != "x" and int(found.m or "0", 8) >= 0:
             return found
     except (*UNDECODABLE, ValueError) as error:
         raise UsageError("this is no manifest", why=str(error), advice=_ADVICE) from error
