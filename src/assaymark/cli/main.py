@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("log", "Show, check, prove and pin the transparency log of endorsements."),
     "admission": ("admission", "Let a Kubernetes cluster start only what is Quality Approved."),
     "verify": ("verify", "Say whether something is approved, in any pipeline, without the server."),
+    "drift": ("drift", "Say what runs differently from what was endorsed, and who did it."),
     "trust": ("trust", "Hold whom to believe, what was revoked and what is approved; keys that sign."),
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
     "worker": ("worker", "Work on what triggers set off, on as many machines as one likes."),

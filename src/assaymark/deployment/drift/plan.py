@@ -3,9 +3,9 @@
 Desired is a plan (its planned values) or a state; observed is a state, or a plan (the state that it found when it refreshed). A plan alone
 tells what was changed behind its back (``resource_drift``). Formats: JSON output of Terraform and OpenTofu, major version 1.
 
-Guarantees: what the plan did not know yet is not compared, everything else is, also a resource that nobody asked for; a value that is marked
-as sensitive on either side is never told, only that it differs; perimeter and identity weigh most, then storage, and an opening to everybody
-weighs most everywhere. What the provider itself does not read back is not seen, nor is a resource that no state knows of.
+Guarantees: what the plan did not know yet is not compared, everything else is, also a resource that nobody asked for; a value that is
+marked as sensitive on either side is never told, only that it differs; perimeter and identity weigh most, then storage, and an opening to
+everybody weighs most everywhere. What the provider itself does not read back is not seen, nor is a resource that no state knows of.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _CRITICAL = re.compile(
     r"|load_?balancer|listener|_waf|cloudfront|_cdn|front_?door|dns|_zone|peering|vpn|ingress|network_policy|endpoint"
     r"|iam|_role|_policy|_user|_group_|service_account|access_key|kms|key_vault|secret|identity|cognito|azuread|oauth|certificate|_acm|_key\b"
 )
-_HIGH = re.compile(r"s3|bucket|storage|_db|rds|dynamo|sql|redshift|elasticache|redis|_ebs|_efs|volume|disk|snapshot|backup|cosmos|bigquery|spanner")
+_HIGH = re.compile(
+    r"s3|bucket|storage|_db|rds|dynamo|sql|redshift|elasticache|redis|_ebs|_efs|volume|disk|snapshot|backup|cosmos|bigquery|spanner"
+)
 _WORDS = re.compile(r"(tags|tags_all|labels|description|comment)\b")
 _EVERYBODY = ("0.0.0.0/0", "::/0", "allUsers", "allAuthenticatedUsers", '"*"', "public-read")
 
@@ -92,14 +94,18 @@ def behind(data: bytes, name: str) -> tuple[Snapshot, Snapshot]:
     """
     found = _read(data, name)
     if "planned_values" not in found and "resource_drift" not in found:
-        raise UsageError(f"{name} is no plan", why="it does not say what was changed behind it", advice="name the desired state too: --desired")
+        raise UsageError(
+            f"{name} is no plan", why="it does not say what was changed behind it", advice="name the desired state too: --desired"
+        )
     sides: tuple[dict[str, Resource], dict[str, Resource]] = ({}, {})
     for each in _rows(found, "resource_drift"):
         change, address = each.get("change"), each["address"]
         for side, which in zip(sides, ("before", "after"), strict=True):
             values = change.get(which) if isinstance(change, dict) else None
             if isinstance(values, dict) and each.get("mode", "managed") == "managed":
-                side[address] = Resource(address, str(each.get("type", "")), values, cast("dict[str, Any]", change).get(f"{which}_sensitive"))
+                side[address] = Resource(
+                    address, str(each.get("type", "")), values, cast("dict[str, Any]", change).get(f"{which}_sensitive")
+                )
     return Snapshot(sides[0]), Snapshot(sides[1])
 
 

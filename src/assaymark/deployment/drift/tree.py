@@ -27,7 +27,7 @@ from assaymark.subjects.manifest_lines import VERSION, Form, Head, Line
 from assaymark.subjects.manifest_reading import Reading, UnreadableError
 
 _ORDER = list(Weight)
-_ADVICE = "make one: assay verify --owned --manifest FILE TREE"
+_ADVICE = "make one: assay drift TREE --write-manifest FILE"
 _decode = msgspec.json.Decoder(Line).decode
 
 
