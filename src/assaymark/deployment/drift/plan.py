@@ -222,7 +222,8 @@ def _listed(values: Any, name: str) -> dict[str, Resource]:
         module = modules.pop()
         if not isinstance(module, dict):
             raise UsageError(f"{name} is no plan or state", why="a module of it is no object", advice=_HOW)
-        modules += module.get("child_modules", [])
+        inner = module.get("child_modules", [])
+        modules += inner if isinstance(inner, list) else [inner]
         for each in _rows(module, "resources"):
             if each.get("mode", "managed") == "managed" and isinstance(each.get("values"), dict):
                 found[each["address"]] = Resource(each["address"], str(each.get("type", "")), each["values"], each.get("sensitive_values"))
