@@ -80,8 +80,8 @@ def command(
     if manifest and len(targets) != 1:
         raise UsageError("--manifest needs one folder", why=f"{len(targets)} targets were named")
     now = _now()
-    believed = _believed(trust, keys, verifier, revocations, now)
-    question = Question(Expected(resource, environment, levels, max_age), believed, now, _prover(believed, proof))
+    believed = believing(trust, keys, verifier, revocations, now)
+    question = Question(Expected(resource, environment, levels, max_age), believed, now, prover(believed, proof))
 
     def asking(word: str) -> Asked:
         found = asked(word, Form.OWNED if owned else Form.PORTABLE)
@@ -101,7 +101,7 @@ def _now() -> Instant:
     return Instant(time.time_ns() // 1_000)
 
 
-def _believed(trust: str, keys: tuple[str, ...], verifier: str, revocations: str, now: Instant) -> Believed:
+def believing(trust: str, keys: tuple[str, ...], verifier: str, revocations: str, now: Instant) -> Believed:
     from assaymark.endorsement.asking import believed
     from assaymark.errors import UsageError
 
@@ -134,7 +134,7 @@ def _gatherer(bundles: tuple[str, ...], server: str, token_file: Path | None) ->
     return gather
 
 
-def _prover(believed: Believed, proof: str) -> Callable[[Found], Logged | None]:
+def prover(believed: Believed, proof: str) -> Callable[[Found], Logged | None]:
     """What the log's proof shows, where there is one; without a log in the trust document there is nothing to compare it with."""
     from assaymark.endorsement.asking.bundles import read_file
     from assaymark.errors import UsageError

@@ -1,0 +1,171 @@
+"""Drift as it happens: the kernel tells which names changed, and only those are looked at again.
+
+Guarantees
+* watching begins before the first look at everything, so that nothing falls between;
+* each drift is told once, with who did it where that is known; what was put back is told again when it drifts again;
+* when events were lost, that is a drift (``unseen``), and everything is looked at again;
+* a file that is written to without end is looked at at most every `REST` seconds, and once more after the last change.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
+
+from assaymark.deployment.drift.drifted import Cause, Drift
+from assaymark.deployment.drift.fanotify import NAMES, Fanotify
+from assaymark.deployment.drift.spelling import spelled
+from assaymark.deployment.drift.stance import Found
+from assaymark.deployment.drift.tree import Expected, at_path
+from assaymark.deployment.drift.upper import Shape, looked
+from assaymark.model.assessment import Instant
+
+REST = 0.25
+LOST = Found(".", "unseen", "every change to be told", "the kernel dropped events; everything was looked at again")
+
+
+class Look(Protocol):
+    """Something that can be looked at as a whole and in part."""
+
+    @property
+    def root(self) -> str: ...
+
+    def everything(self) -> Iterable[Found]: ...
+
+    def again(self, paths: Mapping[bytes, bool], known: Iterable[str]) -> tuple[set[str], Iterable[Found]]:
+        """Which of the known paths this answers anew, and what is found at them now; True: with everything below the path."""
+
+
+class TreeLook:
+    """A tree against its manifest."""
+
+    def __init__(self, root: str, expected: Expected, everything: Callable[[], Iterable[Found]]) -> None:
+        self.root, self._expected, self._everything = root, expected, everything
+
+    def everything(self) -> Iterable[Found]:
+        return self._everything()
+
+    def again(self, paths: Mapping[bytes, bool], known: Iterable[str]) -> tuple[set[str], Iterable[Found]]:
+        fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            looked_at, found = set[bytes](), list[Found]()
+            for path, whole in paths.items():
+                for each in (path, *(self._expected.below(fd, path) if whole else ())):
+                    if each not in looked_at:
+                        looked_at.add(each)
+                        found += at_path(fd, self._expected, each)
+        finally:
+            os.close(fd)
+        inside = tuple(spelled(path) + "/" for path, whole in paths.items() if whole)
+        answered = {spelled(path) for path in looked_at} | {each for each in known if each.startswith(inside)}
+        return answered, found
+
+
+class UpperLook:
+    """A container's own directory against the image's; so small that it is always looked at as a whole."""
+
+    def __init__(self, upper: str, lowers: tuple[str, ...], subtracted: Mapping[bytes, Shape]) -> None:
+        self.root, self._lowers, self._subtracted = upper, lowers, subtracted
+
+    def everything(self) -> Iterable[Found]:
+        from assaymark.deployment.drift.instance import changed  # noqa: PLC0415 - a word of observations, for their sake
+
+        seen = looked(self.root, self._lowers, self._subtracted)
+        yield from map(changed, seen.changes)
+        yield from (Found(each.partition(":")[0], "unseen", "to be looked at", each) for each in seen.unseen)
+
+    def again(self, paths: Mapping[bytes, bool], known: Iterable[str]) -> tuple[set[str], Iterable[Found]]:
+        del paths
+        found = list(self.everything())
+        return {*known, *(each.what for each in found)}, found
+
+
+def watch(look: Look, drift: Callable[[Found, Cause | None], Drift], rounds: Callable[[], float]) -> Iterator[list[Drift]]:
+    """New drifts, round by round; the first are those that there are when it begins, an empty list is a quiet round.
+
+    Args:
+        look: what is watched.
+        drift: what a difference means.
+        rounds: how many seconds the next round waits at most; negative to end.
+
+    Raises:
+        EngineMissing: when it cannot be watched.
+    """
+    with Fanotify() as kernel:
+        kernel.watch(look.root)
+        state = _State(look, drift)
+        yield state.anew(look.everything())
+        while (seconds := rounds()) >= 0:
+            kernel.wait(state.patience(seconds))
+            lost = False
+            for each in kernel.read():
+                lost = lost or each.lost
+                if each.path:
+                    state.touched(each.path, each.who.at(Instant(time.time_ns() // 1000)), whole=bool(each.mask & NAMES))
+            if lost:
+                yield [drift(LOST, None), *state.anew(look.everything())]
+            else:
+                yield state.due()
+
+
+class _State:
+    """What was told, and what is to be looked at."""
+
+    def __init__(self, look: Look, drift: Callable[[Found, Cause | None], Drift]) -> None:
+        self._look, self._drift = look, drift
+        self._told: dict[str, set[Found]] = {}
+        self._touched: dict[bytes, bool] = {}
+        self._causes: dict[str, Cause] = {}
+        self._last: dict[bytes, float] = {}
+
+    def touched(self, path: bytes, cause: Cause, *, whole: bool) -> None:
+        self._touched[path] = whole or self._touched.get(path, False)
+        self._causes[spelled(path)] = cause
+
+    def patience(self, seconds: float) -> float:
+        """How long a round may wait: what rests is looked at when its rest is over."""
+        if not self._touched:
+            return seconds
+        return max(min(seconds, min(self._last.get(path, 0.0) for path in self._touched) + REST - time.monotonic()), 0.0)
+
+    def due(self) -> list[Drift]:
+        """Look at what was touched and does not rest."""
+        now = time.monotonic()
+        self._last = {path: at for path, at in self._last.items() if now - at < REST}
+        paths = {path: whole for path, whole in self._touched.items() if path not in self._last}
+        if not paths:
+            return []
+        for path in paths:
+            del self._touched[path]
+            self._last[path] = now
+        answered, found = self._look.again(paths, self._told)
+        return self._tell(found, answered)
+
+    def anew(self, found: Iterable[Found]) -> list[Drift]:
+        """Everything was looked at."""
+        self._touched.clear()
+        return self._tell(found, set(self._told))
+
+    def _tell(self, found: Iterable[Found], answered: set[str]) -> list[Drift]:
+        now: dict[str, set[Found]] = {}
+        for each in found:
+            now.setdefault(each.what, set()).add(each)
+        new = [each for what, all_of_it in now.items() for each in all_of_it if each not in self._told.get(what, set())]
+        for what in answered:
+            self._told.pop(what, None)
+        self._told.update(now)
+        told = [self._drift(each, self._cause(each.what)) for each in sorted(new, key=lambda each: (each.what, each.kind))]
+        self._causes = {what: cause for what, cause in self._causes.items() if what in self._told}
+        return told
+
+    def _cause(self, what: str) -> Cause | None:
+        """Who touched it last, or a folder that it lies in."""
+        found = []
+        while True:
+            if what in self._causes:
+                found.append(self._causes[what])
+            if "/" not in what:
+                return max(found, key=lambda each: each.at, default=None)
+            what = what.rpartition("/")[0]
