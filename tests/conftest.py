@@ -162,6 +162,15 @@ class _locked:  # noqa: N801 - reads like a function
 
 
 @pytest.fixture(scope="session")
+def warm_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Compiled rules are the same for all tests of a run, whichever worker compiles them; facts are kept under each server's own key."""
+    base = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    folder = base / "warm-cache"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the present schema, to be copied."""
     file = tmp_path_factory.mktemp("prepared") / "assaymark.db"

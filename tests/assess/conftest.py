@@ -137,12 +137,6 @@ class Shop:
             return sorted((row.rule, row.path) for row in link.execute(asked) if not row.rule.endswith("/unchecked"))
 
 
-@pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled rules are the same for all tests; facts are kept under each server's own key."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def origin(tmp_path: Path) -> Origin:
     return Origin(tmp_path / "git" / "shop")

@@ -58,12 +58,6 @@ class Endorsing(Shop):
         return found
 
 
-@pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled rules are the same for all tests."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def make_shop(tmp_path: Path, warm_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Endorsing]]:
     monkeypatch.setenv("ASSAYMARK_CACHE", str(warm_cache))

@@ -13,7 +13,7 @@ from tests.assess.conftest import Once
 from tests.endorsing.conftest import WITH_LOCK, Endorsing
 
 from assaymark.endorsement import bundle, dsse, revocation, statement, trust
-from assaymark.endorsement.approval import APPROVED_SOURCE, PREDICATE, Approval
+from assaymark.endorsement.approval import APPROVED_SOURCE, PREDICATE, SOURCE_REFS, Approval
 from assaymark.endorsement.verify import Expected, Refusal, verify
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import SECOND, AssessmentState, Instant
@@ -53,6 +53,14 @@ def test_a_pass_becomes_an_endorsement_that_holds_by_commit_and_tree(shop: Endor
         line = log.endorsed(link, row.digest)
         assert line is not None
         assert approved(shop.service, link, "gitCommit:" + "0" * 40, Expected()).refused[0].reason is Refusal.ABSENT
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/heads/release/2026"])
+def test_a_commit_is_named_with_the_reference_at_which_it_was_judged(lite: Endorsing, ref: str) -> None:
+    number = lite.push(lite.origin.commit("change", app=lite.fine), ref=ref)
+    lite.origin.git("update-ref", ref, "HEAD")
+    assert lite.assess(number).state == "pass"
+    assert said(lite, lite.endorsed_one(number))[0].subject[0].annotations == {SOURCE_REFS: [ref]}
 
 
 def test_whoever_has_the_document_of_trust_needs_no_server(shop: Endorsing) -> None:

@@ -19,12 +19,12 @@ PASSWORD = "correct horse battery"
 class Server:
     """`assay serve` as a user starts it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAYMARK_")}
-        environment |= {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
+        environment |= {"HOME": str(folder), "ASSAYMARK_CACHE": str(cache)}
         words = ["serve", "--data", str(folder / "data"), "--listen", self.url.removeprefix("http://")]
         self.log = folder / "log"
         with self.log.open("wb") as log:
@@ -51,8 +51,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory, warm_cache: Path) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("server"), warm_cache)
     yield made
     made.stop()
 

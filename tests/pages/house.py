@@ -49,14 +49,14 @@ def addresses() -> list[str]:
 
 
 @contextmanager
-def opened(folder: Path, host: str = "localhost", *, database: str = "") -> Iterator[Service]:
+def opened(folder: Path, host: str = "localhost", **given: str) -> Iterator[Service]:
     """A service with an empty database, and its application being served."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {"HOME": str(folder), "ASSAYMARK_LISTEN": f"127.0.0.1:{port}", "ASSAYMARK_URL": f"http://{host}:{port}"}
     environment |= {"ASSAYMARK_RATE": "1000000", "ASSAYMARK_PUBLIC_RATE": "1000000"}
-    service = open_service(load(environment, data=str(folder / "data"), database=database))
+    service = open_service(load(environment, data=str(folder / "data"), **given))
     migrate(service.database)
     prepare(service.database)
     config = uvicorn.Config(make_app(service), host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1)

@@ -74,9 +74,9 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Walk]:
+def walk(tmp_path_factory: pytest.TempPathFactory, browser: Browser, warm_cache: Path) -> Iterator[Walk]:
     folder = tmp_path_factory.mktemp("walk")
-    server = Server(folder)
+    server = Server(folder, warm_cache)
     browser.ask("Emulation.setDeviceMetricsOverride", width=1280, height=860, deviceScaleFactor=1, mobile=False)
     browser.open(server.setup_link())
     browser.run("document.querySelector('[name=organisation]').checked = true")

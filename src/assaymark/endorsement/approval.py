@@ -23,6 +23,8 @@ SLSA_VERSION = "1.2"
 APPROVED = "ORG_QUALITY_APPROVED"
 APPROVED_SOURCE = "ORG_SOURCE_QUALITY_APPROVED"
 """Of a commit: levels of organisations about source have this prefix (SLSA 1.2, source requirements)."""
+SOURCE_REFS = "sourceRefs"
+"""Annotation of a commit: the references, in full, at which it was judged (SLSA 1.2, source VSA)."""
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)

@@ -17,11 +17,13 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 TYPE = "https://in-toto.io/Statement/v1"
 
 
-class Named(Struct, frozen=True):
-    """Bytes, by their digest."""
+class Named(Struct, frozen=True, omit_defaults=True):
+    """Bytes, by their digest (in-toto ResourceDescriptor)."""
 
     name: str
     digest: dict[str, str]
+    annotations: dict[str, Any] = {}
+    """What else is said of them; nothing is decided by it."""
 
 
 class Statement(Struct, frozen=True, rename="camel"):

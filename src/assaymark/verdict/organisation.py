@@ -18,7 +18,7 @@ from assaymark.model.trigger import SubjectKind
 from assaymark.model.verdict import PolicyRef, State
 from assaymark.verdict.globs import matches_any
 from assaymark.verdict.policy import Weakening
-from assaymark.verdict.rules import About, Action, Floor, FloorOf, Over, Rule, gate_of, strictness
+from assaymark.verdict.rules import About, Action, Floor, FloorOf, Over, Rule, gate_of, strictness, word
 
 MOST_RULES = 100
 MOST_EXAMPLES = 20
@@ -155,9 +155,9 @@ def _floors(old: Floor, new: Floor) -> Iterator[Weakening]:
     for name, value in before.items():
         left = after.get(name)
         if left is None:
-            yield Weakening(f"floor.{name}", f"{name} has no floor any more, it was {_word(value)}")
+            yield Weakening(f"floor.{name}", f"{name} has no floor any more, it was {word(value)}")
         elif strictness(name, left) < strictness(name, value):
-            yield Weakening(f"floor.{name}", f"the floor of {name} went from {_word(value)} to {_word(left)}")
+            yield Weakening(f"floor.{name}", f"the floor of {name} went from {word(value)} to {word(left)}")
     for each in sorted(set(old.checks) - set(new.checks)):
         yield Weakening(f"floor.checks:{each}", f"check {each} may be switched off")
     for each in sorted(set(old.rules) - set(new.rules)):
@@ -181,16 +181,16 @@ def _rules(old: Mapping[str, RuleText], new: Mapping[str, RuleText]) -> Iterator
             continue
         if before is None or before.action is not Action.ALLOW:
             yield Weakening(f"rules:{name}", f"rule {name} lets findings through")
-        elif not _covers(before, row):
+        elif not covers(before, row):
             yield Weakening(f"rules:{name}", f"rule {name} may let more through than it did")
 
 
 def _narrowed(old: RuleText, new: RuleText) -> Iterator[Weakening]:
-    if not _covers(new, old):
+    if not covers(new, old):
         yield Weakening(f"rules:{old.id}", f"the condition of rule {old.id} is another one or is asked of less: it may hold of less")
 
 
-def _covers(wide: RuleText, narrow: RuleText) -> bool:
+def covers(wide: RuleText | Rule, narrow: RuleText | Rule) -> bool:
     """Whether the one surely holds of everything of which the other holds."""
     if (wide.over, wide.when.split()) != (narrow.over, narrow.when.split()):
         return False
@@ -207,10 +207,6 @@ def _scopes(old: OrganisationPolicy, new: OrganisationPolicy) -> Iterator[Weaken
             yield Weakening(
                 f"applies.{field}", f"what it lets through applies to more: {field} are now {', '.join(sorted(after))[:200] or 'all'}"
             )
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def schema() -> dict[str, Any]:

@@ -216,9 +216,10 @@ def raises(gate: Gate, floors: tuple[FloorOf, ...]) -> tuple[str, ...]:
     for each in floors:
         for name, value in gate_of(each.floor).items():
             if strictness(name, value) > strictness(name, getattr(gate, name)):
-                said.append(f"policy {each.policy.name} raises {name} from {_word(getattr(gate, name))} to {_word(value)}")
+                said.append(f"policy {each.policy.name} raises {name} from {word(getattr(gate, name))} to {word(value)}")
     return tuple(said)
 
 
-def _word(value: object) -> str:
+def word(value: object) -> str:
+    """A setting as people write it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,11 +1,13 @@
 """Whom this server believes, its endorsing keys, and what it distributes about both.
 
-Guarantees: every change makes a new version and an entry in the trail, and is published soon after; where a key lies is said by whoever
-runs the machine and never here; a root takes effect only with the signatures that it and the one before ask for.
+Guarantees: every change makes a new version and an entry in the trail, and is published soon after; whose key is believed, or not any
+more, stands in the transparency log as well; where a key lies is said by whoever runs the machine and never here; a root takes effect only
+with the signatures that it and the one before ask for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -24,7 +26,7 @@ from assaymark.server.api.route import Call, Page, Router, Upload
 from assaymark.server.problem import ApiError, invalid
 from assaymark.server.work import distributing, signers, trusting
 from assaymark.server.work.distributing import State
-from assaymark.store import distribution, endorsing_keys, trail
+from assaymark.store import distribution, endorsing_keys, log, trail
 from assaymark.store import trust as versions
 from assaymark.store.endorsing_keys import EndorsingKey
 from assaymark.store.trail import Action
@@ -32,7 +34,7 @@ from assaymark.store.trust import Draft, Stated, TrustVersion
 
 router = Router("trust")
 _READ, _WRITE = Permission.ENDORSEMENTS_READ, Permission.TRUST_WRITE
-MOST_ROOTS, MOST_KEYS, MOST_DAYS = 200, 16, 1000
+MOST_ROOTS, MOST_KEYS, MOST_DAYS, MOST_AGE = 200, 16, 1000, 10_000
 _LONGEST = 500
 
 
@@ -41,7 +43,7 @@ class NewTrust(Struct, frozen=True, forbid_unknown_fields=True):
 
     roots: tuple[TrustRoot, ...] = ()
     """Of others; the server's own keys speak for it anyway."""
-    max_age_days: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    max_age_days: Annotated[int, Meta(ge=0, le=MOST_AGE)] = 0
     log_required: bool = False
     comment: Annotated[str, Meta(max_length=_LONGEST)] = ""
 
@@ -73,17 +75,29 @@ def get_trust(call: Call) -> Trust:
 @router.add("PUT", "/trust", _WRITE)
 def set_trust(call: Call, body: NewTrust) -> TrustVersion:
     """Say whose endorsements are believed beside the server's own, from now on."""
+    return change(call, lambda _: body)
+
+
+def change(call: Call, wanted: Callable[[Stated], NewTrust]) -> TrustVersion:
+    """The same, told by what stands there in the moment of the change: of two changes at once neither undoes the other.
+
+    Raises:
+        ApiError: 400 saying which root cannot be kept, and why.
+    """
     call.need(_WRITE, None)
-    _check(body.roots)
     by, now = rights.by(call), call.service.now()
-    with call.service.database.write() as link:
-        call.expect(trusting.trust_of(call.service, link))
+    with told(), call.service.database.write() as link:
         versions.lock(link)
+        call.expect(trusting.trust_of(call.service, link))
+        present = signers.stated_now(link)
+        body = wanted(present)
+        before, after = documents.opened(Trust(present.roots)), _opened(body.roots)
         stated = Stated(body.roots, body.max_age_days, body.log_required)
         number = versions.add(link, Draft(now, by.actor, body.comment, stated, by.person))
         _note(call, link, "trust.changed", str(number), {"roots": ", ".join(root.name for root in body.roots)[:_LONGEST]})
         distributing.wake(call.service, link)
         made = versions.get(link, number)
+        log.append(link, trusting.said(before, after, now, by.actor, number))
     assert made is not None  # noqa: S101 - it was made above
     return made
 
@@ -175,7 +189,12 @@ class told:  # noqa: N801 - reads like a function
             raise ApiError(409, "refused", error.what, detail=error.why, advice=error.advice) from error
 
 
-def _check(roots: tuple[TrustRoot, ...]) -> None:
+def _opened(roots: tuple[TrustRoot, ...]) -> documents.OpenTrust:
+    """Roots that can be kept.
+
+    Raises:
+        ApiError: 400 saying which cannot, and why.
+    """
     names = [root.name for root in roots]
     if len(roots) > MOST_ROOTS or len(set(names)) != len(names):
         raise invalid(f"roots are at most {MOST_ROOTS}, each with a name of its own")
@@ -185,7 +204,7 @@ def _check(roots: tuple[TrustRoot, ...]) -> None:
         if not root.verifier.strip() or len(root.verifier) > _LONGEST or len(root.keys) > MOST_KEYS:
             raise invalid(f"root {root.name[:80]!r} names no verifier, or more than {MOST_KEYS} keys")
     try:
-        documents.opened(Trust(roots))
+        return documents.opened(Trust(roots))
     except AssayError as error:
         raise invalid(": ".join(part for part in (error.what, error.why) if part), error.advice) from error
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from starlette.responses import RedirectResponse, Response
 
 from assaymark.endorsement.approval import stamp
@@ -22,13 +23,14 @@ from assaymark.server.problem import ApiError, invalid
 from assaymark.server.web import asking
 from assaymark.server.web.screen import Screen, Visit
 from assaymark.server.work.endorsing_terms import MOST_DAYS, MOST_PEOPLE, EndorsingTerms, own_terms, terms_of
-from assaymark.store import approvals, endorsements, teams
+from assaymark.store import approvals, endorsements, revocations, teams, withdrawals
 from assaymark.store.approvals import State
 from assaymark.store.endorsements import Filter, Part
 
 _READ, _APPROVE, _ASK = Permission.ENDORSEMENTS_READ, Permission.ENDORSEMENTS_APPROVE, Permission.ENDORSEMENTS_ASK
-_SET = Permission.SETTINGS_WRITE
+_SET, _REVOKE = Permission.SETTINGS_WRITE, Permission.ENDORSEMENTS_REVOKE
 _ROWS = 50
+_MOST_REVOKED = 10
 _STANDINGS = ("in force", "ended or taken back", "all")
 
 
@@ -70,11 +72,20 @@ def show_endorsement(visit: Visit) -> Response:
         row = api.visible(call, link, visit.request.path_params["name"])
         found = api.detail(call, link, row)
         names = {each: endorsements.named(link, each, visit.who.teams_with(_READ)) for each in found.lineage}
+        revoked_by = _revoked_by(visit, link, int(row.id)) if row.withdrawn_at else []
     claims = found.verification.approval or {}
     return visit.page(
         "endorsement.html", found=found, row=row, lineage=names, waivers=_extension(claims).get("waivers", []),
         expires=stamp(row.expires_at), may_see_findings=visit.who.may(Permission.FINDINGS_READ, row.team),
+        revoked_by=revoked_by, may_revoke=visit.who.may(_REVOKE, row.team) and found.verification.ok,
     )  # fmt: skip
+
+
+def _revoked_by(visit: Visit, link: sa.Connection, number: int) -> list[int]:
+    """The first revocations of it that this reader may see."""
+    mine = visit.who.teams_with(_READ)
+    found = (revocations.one(link, each) for each, _ in withdrawals.of_endorsement(link, number)[:_MOST_REVOKED])
+    return [each.id for each in found if each is not None and revocations.may_see(mine, each)]
 
 
 def _extension(claims: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ that was judged is named beside the whole.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct
 
 from assaymark.checks.application.dependencies.packages import PackageSet
+from assaymark.endorsement.approval import SOURCE_REFS
 from assaymark.endorsement.statement import Named
 from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.formats.undecodable import UNDECODABLE
@@ -76,7 +78,7 @@ def _commit(service: Service, case: Case, watch: Watch) -> Looked:
     name = f"{case.repository.name}@{head[:12]}"
     return Looked(
         name=name,
-        subjects=(Named(name, {"gitCommit": head, "gitTree": tree}),),
+        subjects=(Named(name, {"gitCommit": head, "gitTree": tree}, _at(case.ref)),),
         resource=f"git+{without_credentials(case.repository.clone_url)}",
         is_source=True,
         base=f"gitCommit:{case.base}" if case.base and case.base != head else "",
@@ -84,6 +86,11 @@ def _commit(service: Service, case: Case, watch: Watch) -> Looked:
         ancestors=_ancestors(mirror.repository, head),
         authors=authors,
     )
+
+
+def _at(ref: str) -> dict[str, Any]:
+    """Where it was judged, as its repository names that in full."""
+    return {SOURCE_REFS: [ref]} if ref.startswith(("refs/heads/", "refs/tags/")) else {}
 
 
 def _written(repository: Repository, head: str, base: str) -> tuple[str, tuple[str, ...]]:

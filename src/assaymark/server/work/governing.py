@@ -21,10 +21,12 @@ from assaymark.store.tables import subject as subjects
 from assaymark.verdict.given import NOTHING, Given
 from assaymark.verdict.organisation import OrganisationPolicy, in_force_for
 from assaymark.verdict.organisation_file import parse_one
-from assaymark.verdict.rules import About, Approval, FloorOf
+from assaymark.verdict.rules import About, Approval, FloorOf, Rule
 
 if TYPE_CHECKING:
     from assaymark.server.work.cases import Case
+
+_SUBJECT = sa.select(subjects, repository.c.name.label("repository_name")).outerjoin(repository, repository.c.id == subjects.c.repository)
 
 
 def given_for(service: Service, case: Case, head: str, given: Given = NOTHING) -> Given:
@@ -48,19 +50,30 @@ def floors_for(service: Service, subject: Any, repository: str, given: Given = N
         now = in_force(link, service.now())
         if not now:
             return given
-        about = About(
-            kind=subject.kind, name=subject.name, repository=repository, team=slug_of(link, subject.team),
-            branch=_branch(subject.kind, subject.ref),
-        )  # fmt: skip
+        about = _about(link, subject, repository)
     return replace(given, floors=in_force_for(now, about)[1], about=about)
+
+
+def _about(link: sa.Connection, subject: Any, repository: str) -> About:
+    """A subject without any change to it."""
+    branch = _branch(subject.kind, subject.ref)
+    return About(kind=subject.kind, name=subject.name, repository=repository, team=slug_of(link, subject.team), branch=branch)
 
 
 def floors_of(service: Service, number: SubjectId) -> tuple[FloorOf, ...]:
     """The floors for a subject, for what is judged without a case: what it holds, after advisories changed."""
-    asked = sa.select(subjects, repository.c.name.label("repository_name")).outerjoin(repository, repository.c.id == subjects.c.repository)
     with service.database.read() as link:
-        row = link.execute(asked.where(subjects.c.id == number)).first()
+        row = link.execute(_SUBJECT.where(subjects.c.id == number)).first()
     return floors_for(service, row, row.repository_name or "").floors if row is not None else ()
+
+
+def asked_of(service: Service, number: SubjectId) -> tuple[tuple[Rule, ...], tuple[FloorOf, ...]]:
+    """Rules and floors that apply to a subject now, whatever changes there."""
+    with service.database.read() as link:
+        row = link.execute(_SUBJECT.where(subjects.c.id == number)).first()
+        if row is None:
+            return (), ()
+        return in_force_for(in_force(link, service.now()), _about(link, row, row.repository_name or ""))
 
 
 def in_force(link: sa.Connection, at: Instant) -> tuple[OrganisationPolicy, ...]:

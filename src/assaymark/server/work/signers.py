@@ -3,7 +3,7 @@
 Guarantees: which key signs is said by whoever runs the machine (`ASSAYMARK_SIGNER`), never by a page: an address can name a library that
 is loaded. A key of the server's own is made when it is first needed, and leaves this module only as a signature. A key that signed stays
 known for ever, with the moment of its last signature. A key that ended does not come back, so that two processes with two settings are
-noticed. Every change of keys makes a new version of the trust document.
+noticed. Every change of keys makes a new version of the trust document, and every key that follows another a line of the log.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import sqlalchemy as sa
 
 from assaymark.endorsement import keys
 from assaymark.endorsement.keys import Signer
+from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.endorsement.signers.address import OWN
 from assaymark.endorsement.signers.opening import open_signer
 from assaymark.errors import UsageError
 from assaymark.model.assessment import Instant
 from assaymark.server.service import Service
 from assaymark.server.work import distributing
-from assaymark.store import endorsing_keys, trail, trust
+from assaymark.store import endorsing_keys, log, trail, trust
 from assaymark.store.endorsing_keys import EndorsingKey
 from assaymark.store.trail import Action
 from assaymark.store.trust import Draft, Stated
@@ -73,9 +74,13 @@ def new_key(service: Service, link: sa.Connection, *, actor: str = SERVER, comme
         signer = _outside(address)
         public = signer.public
     _refuse_known(link, public.id, address)
+    before = endorsing_keys.present(link)
     endorsing_keys.add(link, EndorsingKey(0, public.id, public.pem, address, now, None), private)
     _note(link, Draft(now, actor, comment, stated_now(link)), public.id, address)
     distributing.wake(service, link)
+    if before is not None:  # the first one is named by what it signs
+        facts = {"of": "endorsing", "key": public.id, "before": before.keyid}
+        log.append(link, [Entry(EntryType.KEY, now, actor, details=facts)])
     return signer
 
 

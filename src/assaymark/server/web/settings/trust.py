@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import structs
 from starlette.responses import Response
 
 from assaymark.endorsement.trust import EVERYTHING, TrustRoot
@@ -34,7 +38,7 @@ def _trust(visit: Visit, error: Exception | None) -> Response:
         history=history,
         distribution=api.get_distribution(call),
         may_write=visit.who.may(_WRITE, None),
-        form=visit.form,
+        form=visit.form | {"keys": ""} if "PRIVATE KEY" in visit.form.get("keys", "") else visit.form,  # it was pasted by mistake
         error=error,
     )
 
@@ -42,12 +46,10 @@ def _trust(visit: Visit, error: Exception | None) -> Response:
 def change_trust(visit: Visit) -> Response:
     """Add or take out a root, bound the age, rotate the key, publish."""
     form, call = visit.form, call_of(visit)
-    with visit.service.database.read() as link:
-        stated = stated_now(link)
-    actions = {
-        "add": lambda: api.set_trust(call, _new(Stated((*stated.roots, _root(form)), stated.max_age_days, stated.log_required), form)),
-        "remove": lambda: api.set_trust(call, _without(stated, form)),
-        "bounds": lambda: api.set_trust(call, _new(Stated(stated.roots, number_in(form, "max_age_days"), "log_required" in form), form)),
+    actions: dict[str, Callable[[], object]] = {
+        "add": lambda: api.change(call, lambda now: _said(form, now, roots=(*now.roots, _root(form)))),
+        "remove": lambda: api.change(call, lambda now: _said(form, now, roots=_without(now, form))),
+        "bounds": lambda: api.change(call, lambda now: _said(form, now, max_age_days=_age(form), log_required="log_required" in form)),
         "rotate": lambda: api.rotate_endorsing_key(call, api.Rotation(form.get("comment", "")[:500])),
         "publish": lambda: api.publish_trust_now(call),
     }
@@ -56,15 +58,24 @@ def change_trust(visit: Visit) -> Response:
     return acted(visit, _trust, actions[form["do"]], "/settings/trust")
 
 
-def _new(stated: Stated, form: dict[str, str]) -> api.NewTrust:
-    return api.NewTrust(stated.roots, stated.max_age_days, stated.log_required, form.get("comment", "")[:500])
+def _said(form: dict[str, str], now: Stated, **changed: Any) -> api.NewTrust:
+    """What stands there now with what the form changes."""
+    said = structs.replace(now, **changed)
+    return api.NewTrust(said.roots, said.max_age_days, said.log_required, form.get("comment", "")[:500])
 
 
-def _without(stated: Stated, form: dict[str, str]) -> api.NewTrust:
-    left = tuple(root for root in stated.roots if root.name != form.get("root", ""))
-    if len(left) == len(stated.roots):
+def _age(form: dict[str, str]) -> int:
+    days = number_in(form, "max_age_days")
+    if days > api.MOST_AGE:
+        raise invalid(f"{days} days are more than {api.MOST_AGE}", "0 sets no bound")
+    return days
+
+
+def _without(now: Stated, form: dict[str, str]) -> tuple[TrustRoot, ...]:
+    left = tuple(root for root in now.roots if root.name != form.get("root", ""))
+    if len(left) == len(now.roots):
         raise invalid(f"{form.get('root', '')[:80]!r} is no root", "it may have been taken out by somebody else")
-    return _new(Stated(left, stated.max_age_days, stated.log_required), form)
+    return left
 
 
 def _root(form: dict[str, str]) -> TrustRoot:
