@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Verify a report of the server without it."),
     "log": ("log", "Show, check, prove and pin the transparency log of endorsements."),
     "admission": ("admission", "Let a Kubernetes cluster start only what is Quality Approved."),
+    "bake": ("bake", "Make an image whose digest the same input gives again, with manifest, SBOM and verdict."),
     "verify": ("verify", "Say whether something is approved, in any pipeline, without the server."),
     "trust": ("trust", "Hold whom to believe, what was revoked and what is approved; keys that sign."),
     "serve": ("serve", "Serve API, pages and workers: the whole platform in one command."),
