@@ -10,6 +10,7 @@ import pytest
 from tests.deployment import baking as kit
 
 from assaymark.deployment.bake import report
+from assaymark.deployment.bake.programs import Programs
 from assaymark.deployment.bake.report import Base, Judged, Report
 from assaymark.endorsement import keys, revocation, trust
 from assaymark.endorsement.trust import Trust, TrustRoot
@@ -40,7 +41,7 @@ def test_what_was_baked_is_judged_endorsed_and_carried(tmp_path: Path) -> None:
     assert made.verdict.outcome == "pass"
     for name, digest in ((report.MANIFEST, made.manifest), (report.SBOM, made.sbom), (report.VERDICT, made.verdict.digest)):
         assert sha256((tmp_path / "out" / name).read_bytes()) == digest
-    stored = kit.Programs(str(tmp_path / "storage")).buildah("images", "--digests", "--format", "{{.Name}} {{.Digest}}")
+    stored = Programs(str(tmp_path / "storage")).buildah("images", "--digests", "--format", "{{.Name}} {{.Digest}}")
     assert ["localhost/shop/web", made.image] in [line.split() for line in stored.splitlines()]
     _endorsed(tmp_path, made)
 
