@@ -95,6 +95,8 @@ def _laid(plan: _Plan) -> Laid:
             counts["bytes"] += status.st_size if kind == "files" else 0
         else:
             left_out.append(_shown(path))
+    for folder in plan.files.folders:
+        _ground(plan, os.fsencode(folder.strip("/")), made=True)
     return Laid(**counts, left_out=tuple(left_out))
 
 
@@ -139,10 +141,10 @@ def _status(source: int, above: bytes, name: bytes) -> os.stat_result:
 # --- laying one thing ------------------------------------------------------------------------------------------------
 
 
-def _ground(plan: _Plan, into: bytes) -> None:
-    """The folder that everything goes into, and the root itself where it counts."""
-    own = os.fstat(plan.source)
-    if plan.with_root:
+def _ground(plan: _Plan, into: bytes, *, made: bool = False) -> None:
+    """The folder that everything goes into, and the root itself where it counts; or one that is made, whatever the source has."""
+    own = None if made else os.fstat(plan.source)
+    if plan.with_root and not made:
         _settle(plan, b"", own if not into else None)
     above = b""
     for part in into.split(b"/") if into else ():

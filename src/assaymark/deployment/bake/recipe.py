@@ -69,6 +69,8 @@ class Files(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     """``<uid>:<gid>``, or ``keep``."""
     modes: Modes = Modes.NORMAL
     special: Special = Special.REFUSE
+    folders: tuple[str, ...] = ()
+    """Of the image, that are there even when the source has none: where something will be mounted."""
     exclude: tuple[str, ...] = (".git/**", ".git", ".hg/**", ".hg", ".svn/**", ".svn")
     """Globs over paths in the source that stay out."""
     rule: tuple[Rule, ...] = ()
@@ -153,6 +155,8 @@ def checked(recipe: Recipe) -> Recipe:
     _absolute("into", files.into)
     for folder in (*image.volumes, *([image.folder] if image.folder else [])):
         _absolute("a folder of the image", folder)
+    for folder in files.folders:
+        _absolute("folders", folder)
     _owner(files.owner, may_keep=True)
     for rule in files.rule:
         _rule(rule)
