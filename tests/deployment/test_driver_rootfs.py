@@ -25,7 +25,7 @@ from assaymark.errors import UsageError
 
 PAIR = rooted.PAIR
 BOTH = pytest.mark.parametrize("runtime", ["bubblewrap", "runc"])
-FIRST = pytest.mark.parametrize("runtime", ["bubblewrap"])
+FIRST = pytest.mark.parametrize("runtime", ["bubblewrap", "runc"] if os.environ.get("ASSAYMARK_BOTH_RUNTIMES") else ["bubblewrap"])
 """What acceptance asks of both."""
 pytestmark = [pytest.mark.enable_socket]
 Make = Callable[..., RootfsDriver]
