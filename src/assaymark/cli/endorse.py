@@ -23,6 +23,7 @@ _REFUSED, _WAITS = 1, 5
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token; ASSAYMARK_TOKEN by default.")
 @click.option("--wait", type=click.IntRange(0, 3600), default=60, show_default=True, help="Seconds until the server has signed.")
 @click.option("--verdict", type=click.Path(path_type=Path), help="Sign this verdict here (`assay check --format json`), without a server.")
+@click.option("--bake", "baked", type=click.Path(path_type=Path), help="What `assay bake` wrote: image, files and SBOM are endorsed by it.")
 @click.option("--key", default="", help="Where the key is: a file, or an address as pkcs11:…; with --verdict.")
 @click.option("--verifier", default="", help="Address that says who judged, as trust roots name it; with --verdict.")
 @click.option("--resource", default="", help="What it is about, as git+https://…; with --verdict.")
@@ -35,6 +36,7 @@ def command(
     token_file: Path | None,
     wait: int,
     verdict: Path | None,
+    baked: Path | None,
     key: str,
     verifier: str,
     resource: str,
@@ -44,19 +46,26 @@ def command(
 ) -> None:
     """Have SUBJECT endorsed: a commit (HEAD without one) or an image's digest, which the server judged and which passed.
 
-    With --verdict it is signed here. Ends with 0 when it is endorsed, 1 when it is refused, 5 when people have to approve first.
+    With --verdict it is signed here; with --bake and --key what was baked is, by the verdict beside its report. Ends with 0 when it is
+    endorsed, 1 when it is refused, 5 when people have to approve first.
     """
+    if baked is not None and key:
+        verdict = verdict or (baked if baked.is_dir() else baked.parent) / "verdict.json"
     if verdict is not None:
         from assaymark.cli.endorse_here import NotPassedError, Order, sign
 
         try:
-            data, name = sign(_read(verdict), Order(subject, key, verifier, resource, environments, days))
+            data, name = sign(_read(verdict), Order(subject, key, verifier, resource, environments, days, baked))
         except NotPassedError as error:
             click.echo(error.diagnosis(), err=True)
             sys.exit(_REFUSED)
     else:
         if key or verifier or resource or environments:
             raise UsageError("--key, --verifier, --resource and --environment are for --verdict", advice="leave them out to ask a server")
+        if baked is not None:
+            from assaymark.deployment.bake import report
+
+            subject = subject or report.read(baked).image
         from assaymark.cli.endorse_there import Asked, State, ask
 
         found = ask(Asked(server, token_file, _meant(subject), wait, wants_bundle=bool(output)))

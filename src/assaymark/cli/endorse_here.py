@@ -44,6 +44,8 @@ class Order(Struct, frozen=True):
     resource: str
     environments: tuple[str, ...]
     days: int
+    bake: Path | None = None
+    """Report of the bake that the verdict is of."""
 
 
 def sign(data: bytes, order: Order) -> tuple[bytes, str]:
@@ -67,6 +69,11 @@ def sign(data: bytes, order: Order) -> tuple[bytes, str]:
         subjects=subjects, resource=order.resource, is_source=is_source, verifier=order.verifier, policy=order.verifier, verified_at=now,
         days=order.days, environments=order.environments, base=_base(verdict),
     )  # fmt: skip
+    if order.bake is not None:
+        from assaymark.cli.endorse_baked import grounded
+
+        ground = grounded(ground, order.bake, data, verdict)
+        subjects = ground.subjects
     payload = approval.write(subjects, wording.write(verdict, ground))
     signed = bundle.written(dsse.sign(PAYLOAD_TYPE, payload, open_signer(_address(order.key))))
     return signed, "sha256:" + hashlib.sha256(payload).hexdigest()

@@ -6,10 +6,15 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assaymark.errors import UsageError
+
+if TYPE_CHECKING:
+    from assaymark.checks.application.dependencies.bom.bill import Bill
+    from assaymark.model.subject import Subject
 
 _SHOWN = 20
 
@@ -23,20 +28,15 @@ _SHOWN = 20
 @click.option("--timestamp", default="", help="Time in the document, as 2026-01-31T12:00:00Z; SOURCE_DATE_EPOCH is taken otherwise.")
 def command(target: str, form: str, output: str, timestamp: str) -> None:
     """Write what the lock files of TARGET name: a folder, an archive, a commit; without one, the working tree."""
-    import assaymark
-    from assaymark.checks.application.dependencies.bom.bill import Bill, joined
     from assaymark.checks.application.dependencies.bom.cyclonedx import cyclonedx
     from assaymark.checks.application.dependencies.bom.spdx import spdx
     from assaymark.cli.target import Words, read_words
-    from assaymark.stock import stock_of
 
     when = _time(timestamp)
     comparison, root, _ = read_words(Words(target=target))
-    sets = [(each.path, each.packages) for each in stock_of(comparison.head)]
-    packages, places = joined(sets)
     ref = comparison.head.ref
     name = os.path.basename(os.path.realpath(root)) or "subject"  # noqa: PTH119  undecodable names are no paths
-    bill = Bill(name, packages, places, ref.digest if ref.kind == "commit" else "", when, assaymark.__version__)
+    bill, files = bill_of(comparison.head, name, ref.digest if ref.kind == "commit" else "", when)
     document = cyclonedx(bill) if form == "cyclonedx" else spdx(bill)
     if output == "-":
         sys.stdout.buffer.write(document)
@@ -45,7 +45,18 @@ def command(target: str, form: str, output: str, timestamp: str) -> None:
         draft = Path(output + ".draft")
         draft.write_bytes(document)
         draft.replace(output)
-    _tell(len(packages.packages), len(sets), packages.problems)
+    _tell(len(bill.packages.packages), files, bill.packages.problems)
+
+
+def bill_of(subject: Subject, name: str, version: str, when: str) -> tuple[Bill, int]:
+    """The bill of what a subject holds, and of how many lists of packages it was made."""
+    import assaymark
+    from assaymark.checks.application.dependencies.bom.bill import Bill, joined
+    from assaymark.stock import stock_of
+
+    sets = [(each.path, each.packages) for each in stock_of(subject)]
+    packages, places = joined(sets)
+    return Bill(name, packages, places, version, when, assaymark.__version__), len(sets)
 
 
 def _tell(packages: int, files: int, problems: tuple[tuple[int, str], ...]) -> None:
