@@ -38,13 +38,14 @@ def test_what_is_as_it_was_endorsed_says_nothing() -> None:
     assert told(plan(standing()), plan([], prior=standing())) == {}
 
 
+ANYWHERE = '["0.0.0.0/0"]'
 WEB, DATA, DB = "aws_security_group.web", "module.shop.aws_s3_bucket.data", "aws_db_instance.db"
 
 
 @pytest.mark.parametrize(
     ("do", "what", "weight", "observed"),
     [
-        (lambda v: v[WEB]["ingress"][0].update(cidr_blocks=["0.0.0.0/0"]), f"{WEB}.ingress[0].cidr_blocks", Weight.CRITICAL, '["0.0.0.0/0"]'),
+        (lambda v: v[WEB]["ingress"][0].update(cidr_blocks=["0.0.0.0/0"]), f"{WEB}.ingress[0].cidr_blocks", Weight.CRITICAL, ANYWHERE),
         (lambda v: v[WEB]["ingress"][0].update(from_port=22), f"{WEB}.ingress[0].from_port", Weight.CRITICAL, "22"),
         (lambda v: v[WEB]["ingress"].append({"from_port": 22}), f"{WEB}.ingress", Weight.CRITICAL, None),
         (lambda v: v[WEB]["tags"].update(team="x"), f"{WEB}.tags.team", Weight.MEDIUM, '"x"'),
