@@ -145,6 +145,27 @@ def test_a_platform_that_fails_on_the_way_sends_it_back(place: Place, platform: 
     assert broken(place, platform, was_live=False) + unsettled(place, platform) == []
 
 
+def test_a_driver_that_refuses_its_settings_leaves_nothing_half_done(place: Place, platform: FolderPlatform) -> None:
+    place.deploy(ONE)
+
+    def refuse(name: str) -> None:
+        if name == "before launch":
+            raise UsageError("the option port is no number")
+
+    platform.point = refuse
+    ended = place.deploy(TWO)
+    assert (ended.state, "port" in ended.reason) == (State.ABORTED, True)
+    platform.point = lambda _: None
+    assert place.deploy(TWO).state is State.LIVE
+
+
+def test_what_replaces_something_drifted_or_revoked_gets_all_at_once(place: Place, platform: FolderPlatform) -> None:
+    place.deploy(ONE)
+    for why in (Why.DRIFT, Why.REVOKED, Why.AGE):
+        place.deploy(TWO, why=why)
+    assert all(len(each) <= 1 for each in shifts(platform))
+
+
 def test_a_platform_that_fails_on_the_way_back_is_asked_again(place: Place, platform: FolderPlatform) -> None:
     place.deploy(ONE)
     platform.healthy = lambda each: each.digest != TWO

@@ -84,14 +84,18 @@ class There:
 
     def tell(self, pair: Pair, steps: Sequence[Step], told: int) -> int:
         """Tell the steps after `told`; how many it has now. Never raises."""
-        while told < len(steps) and self._server is not None and time.monotonic() >= self._until:
+        told, anew = min(told, len(steps)), False  # a journal that was brought back from a backup may be shorter
+        while told < len(steps):
             part = steps[told : told + MOST_STEPS]
             body = {"environment": pair.environment, "component": pair.component, "steps": msgspec.to_builtins(part)}
-            said = self._post("/deployments/steps", body)
+            status, said = self._called("POST", "/deployments/steps", body, TELL_SECONDS)
             known = said.get("steps")
-            if not isinstance(known, int) or not told < known <= len(steps):
+            if status == 409 and said.get("code") == "steps-missing" and not anew:
+                told, anew = 0, True  # another server, or one that lost some: all of it, once
+            elif 200 <= status < 300 and isinstance(known, int) and told < known <= len(steps):
+                told = known
+            else:
                 break
-            told = known
         return told
 
     def tell_seen(self, pair: Pair, generation: int, seen: Looked) -> None:
@@ -106,26 +110,25 @@ class There:
         return found
 
     def _asked(self, path: str) -> dict[str, Any]:
-        return self._called("GET", path, None, ASK_SECONDS)
+        status, said = self._called("GET", path, None, ASK_SECONDS)
+        return said if 200 <= status < 300 else {}
 
-    def _post(self, path: str, body: Any) -> dict[str, Any]:
-        return self._called("POST", path, body, TELL_SECONDS)
-
-    def _called(self, method: str, path: str, body: Any, seconds: float) -> dict[str, Any]:
+    def _called(self, method: str, path: str, body: Any, seconds: float) -> tuple[int, dict[str, Any]]:
+        """Status and document; 0 where it is left alone or does not answer."""
         if self._server is None or time.monotonic() < self._until:
-            return {}
+            return 0, {}
         try:
             status, data = self._server.call(method, path, body, seconds)
         except AssayError as error:
             self._note(f"{error.what}: {error.why}")
             self._until = time.monotonic() + PAUSE_SECONDS
-            return {}
+            return 0, {}
         said = document(data)
         if 200 <= status < 300:
-            return said
+            return status, said
         title, why = (plain(str(said.get(name) or ""))[:300] for name in ("title", "detail"))
         self._note(f"{self._server.url} answers {status} to {method} {path.partition('?')[0]}: {title} {why}".strip())
-        return {}
+        return status, said
 
     def _note(self, text: str) -> None:
         with self._lock:

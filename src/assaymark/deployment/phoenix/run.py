@@ -25,12 +25,16 @@ from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.permit import Permit, Permitted
 from assaymark.deployment.phoenix.terms import Terms
 from assaymark.deployment.phoenix.watching import Watched
-from assaymark.errors import UsageError
+from assaymark.errors import AssayError, UsageError
 from assaymark.model.assessment import SECOND, Instant
 
 _LONGEST = 2000
 _FRESH = SECOND
 """For so long a permit that was just given is not asked for again."""
+
+
+_TRIED_IN_PARTS = frozenset({Why.DEPLOY, Why.ROLLBACK})
+"""What is wrong with what runs is not left with most of the traffic while its successor is tried."""
 
 
 class Wish(Struct, frozen=True):
@@ -142,7 +146,7 @@ class _Run:
                 return found
             try:
                 deed(found)
-            except DriverFailed as error:
+            except AssayError as error:
                 if found.state in {State.SOAKED, State.ABORTING}:
                     raise  # there is no way back from here: it is asked again
                 self._abort(found, f"{error.what}{': ' if error.why else ''}{error.why}")
@@ -172,11 +176,7 @@ class _Run:
     def _launch(self, found: Generation) -> None:
         if not self._still_permitted(found):
             return
-        try:
-            given = self.configured()
-        except UsageError as error:
-            self._abort(found, f"{error.what}: {error.why}")
-            return
+        given = self.configured()
         if given.digest != found.configuration:
             self._abort(found, "the configuration outside is not what it was when this generation was wanted; deploy again")
             return
@@ -202,7 +202,9 @@ class _Run:
     def _shift(self, found: Generation) -> None:
         if not self._still_permitted(found):
             return
-        rest = [percent for percent in self._terms.canary if percent > found.percent] if self._journal.ledger.live else []
+        rest = [percent for percent in self._terms.canary if percent > found.percent]
+        if self._journal.ledger.live is None or found.why not in _TRIED_IN_PARTS:
+            rest = []
         if rest:
             self.step(found.number, State.SHIFTING, percent=rest[0])
             return
@@ -241,7 +243,8 @@ class _Run:
     # --- the way back ----------------------------------------------------------------------------------------------------
 
     def _abort(self, found: Generation, reason: str) -> None:
-        self.step(found.number, State.ABORTING, reason=reason)
+        launched = found.state is not State.WANTED
+        self.step(found.number, State.ABORTING if launched else State.ABORTED, reason=reason)
 
     def _go_back(self, found: Generation) -> None:
         old = self._journal.ledger.live
