@@ -44,9 +44,17 @@ def test_a_deployer_and_a_server_agree_about_every_step(monkeypatch: pytest.Monk
         yard = Yard(folder / "yard")
         yard.pipeline.key = KEY
         yard.pipeline.believe()
-        yard.write(head='[server]\nurl = "https://assay.example"\n')
-        terms = yard.folder / "assay-deploy.toml"
-        terms.write_text(terms.read_text().replace("production.web", "production.shop"))
+
+        def with_server(head: str) -> None:
+            yard.write(head=head)
+            terms = yard.folder / "assay-deploy.toml"
+            terms.write_text(terms.read_text().replace("production.web", "production.shop"))
+
+        with_server("")
+        assert yard.run("deploy", "production", "shop", C).code == 5  # refused without a server: two steps, and a cursor that is wrong
+        (journal,) = (yard.folder / "state").glob("*/journal.jsonl")
+        (journal.parent / "told").write_text("2\n")
+        with_server('[server]\nurl = "https://assay.example"\n')
         monkeypatch.setenv("ASSAYMARK_TOKEN", "ad")
         seen: list[tuple[str, str, int]] = []
 
@@ -59,16 +67,18 @@ def test_a_deployer_and_a_server_agree_about_every_step(monkeypatch: pytest.Monk
         monkeypatch.setattr(server_there.Server, "call", call)
         # A is endorsed at the server alone: it is asked for the bundle.
         said = yard.run("deploy", "production", "shop", A, "-f", "json")
-        assert (said.code, said.document["notes"]) == (0, []), said.out
+        assert said.code == 0, said.out
+        assert "steps are missing" in " ".join(said.document["notes"])  # and told all the same
+        assert seen.pop(next(at for at, each in enumerate(seen) if each[2] == 409))[1] == "/deployments/steps"
         pair = there.ask("ad", "GET", "/deployments/pairs")["items"][0]
         steps = there.ask("ad", "GET", f"/deployments/pairs/{pair['id']}/steps")["items"]
-        assert [each["state"] for each in reversed(steps)] == [each["state"] for each in said.document["steps"]]
+        assert [each["state"] for each in reversed(steps)][2:] == [each["state"] for each in said.document["steps"]]
         assert yard.run("deploy", "production", "shop", C, "-f", "json").code == 5
         there.promote(B, who="ad", component="shop")
         begun = time.perf_counter()
         assert yard.run("phoenix", "--once").code == 0
         live = there.wanted("ad")["running"]
-        assert (live["digest"], live["generation"]) == (B, 3)
+        assert (live["digest"], live["generation"]) == (B, 4)
         print(f"what is promoted runs within one round: {time.perf_counter() - begun:.2f} s")
         there.revoke(B)
         begun = time.perf_counter()
@@ -78,7 +88,7 @@ def test_a_deployer_and_a_server_agree_about_every_step(monkeypatch: pytest.Monk
         said = yard.run("phoenix", "--once")
         assert said.code == 0, said.err
         live = there.wanted("ad")["running"]
-        assert (live["digest"], live["generation"]) == (A, 5)
+        assert (live["digest"], live["generation"]) == (A, 6)
         assert [each for each in seen if each[2] >= 400] == []
         kinds = [kind for kind, _ in there.logged()]
         print(f"{len(seen)} calls, log: {', '.join(f'{kinds.count(kind)} {kind}' for kind in sorted(set(kinds)))}")

@@ -283,7 +283,7 @@ def serving(server: Server) -> Iterator[str]:
             if self.path.endswith("/drifts"):
                 server.drifts.append(body)
             elif not server.down and body["steps"] and body["steps"][0]["number"] > len(server.steps) + 1:
-                self.answer({"code": "steps-missing"}, 409)
+                self.answer({"type": "https://assay.example/problems/steps-missing"}, 409)
                 return
             elif not server.down:
                 fresh = [each for each in body["steps"] if each["number"] > len(server.steps)]

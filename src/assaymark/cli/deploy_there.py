@@ -90,7 +90,7 @@ class There:
             body = {"environment": pair.environment, "component": pair.component, "steps": msgspec.to_builtins(part)}
             status, said = self._called("POST", "/deployments/steps", body, TELL_SECONDS)
             known = said.get("steps")
-            if status == 409 and said.get("code") == "steps-missing" and not anew:
+            if status == 409 and str(said.get("type", "")).endswith("/steps-missing") and not anew:
                 told, anew = 0, True  # another server, or one that lost some: all of it, once
             elif 200 <= status < 300 and isinstance(known, int) and told < known <= len(steps):
                 told = known
