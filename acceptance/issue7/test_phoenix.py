@@ -27,6 +27,7 @@ from tests.deployment.test_phoenix_kill import ON_THE_WAY, judge, killed
 from tests.deployment.yard import PAIR, Yard
 from tests.endorsement.distributed import Site
 
+from assaymark.deployment.drivers import opening
 from assaymark.deployment.phoenix.journal import Journal
 from assaymark.endorsement.distribution import roots
 from assaymark.endorsement.revocation import Revocation, Target
@@ -49,7 +50,8 @@ STORIES = [
 
 
 @pytest.fixture
-def yard() -> Iterator[Yard]:
+def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    monkeypatch.setattr(opening, "DRIVERS", opening.DRIVERS)  # as it is now, it is put back
     with scratch() as folder:
         yield Yard(folder)
 

@@ -19,6 +19,7 @@ from tests.deployment.yard import Yard  # noqa: E402
 from tests.endorsement.approvals import KEY  # noqa: E402
 
 from assaymark.cli import server_there  # noqa: E402
+from assaymark.deployment.drivers import opening  # noqa: E402
 from assaymark.jobs.open import prepare  # noqa: E402
 from assaymark.server.service import open_service  # noqa: E402
 from assaymark.server.settings import load  # noqa: E402
@@ -40,6 +41,7 @@ def opened(folder: Path) -> Iterator[Any]:
 
 
 def test_a_deployer_and_a_server_agree_about_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "DRIVERS", opening.DRIVERS)  # as it is now, it is put back
     with scratch() as folder, opened(folder) as there:
         yard = Yard(folder / "yard")
         yard.pipeline.key = KEY

@@ -19,6 +19,7 @@ from tests.deployment.yard import PAIR, Yard
 
 from assaymark.cli.main import cli
 from assaymark.deployment.drift.drifted import Action, Drift, Weight
+from assaymark.deployment.drivers import opening
 from assaymark.deployment.drivers.driver import Observation, instance_id
 from assaymark.deployment.phoenix import keep
 from assaymark.deployment.phoenix.generation import Generation, State
@@ -29,6 +30,7 @@ from assaymark.model.assessment import Instant
 @pytest.fixture
 def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(keep, "_sensor", lambda: sensed)
+    monkeypatch.setattr(opening, "DRIVERS", opening.DRIVERS)  # as it is now, it is put back
     return Yard(tmp_path)
 
 
