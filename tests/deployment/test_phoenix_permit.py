@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,9 @@ from tests.endorsement.approvals import VERIFIER, signer
 from tests.endorsement.asking.pipeline import Pipeline, at
 
 from assaymark.deployment.drivers.driver import Pair
-from assaymark.deployment.phoenix import breakglass
+from assaymark.deployment.phoenix import breakglass, fresh
 from assaymark.deployment.phoenix.breakglass import LEVEL, PREDICATE, Said, Wanted
-from assaymark.deployment.phoenix.fresh import PAUSE, believing
+from assaymark.deployment.phoenix.fresh import believing
 from assaymark.deployment.phoenix.permit import Endorsed, Permitted, Sources, Standing
 from assaymark.deployment.phoenix.terms import Believe, Breakglass, Terms
 from assaymark.endorsement import approval, bundle, dsse
@@ -122,10 +123,40 @@ def test_newer_trust_is_fetched_before_each_question_and_its_absence_is_said(gat
     assert "no route" in believe(Instant(3)).notes[-1]
     assert "no route" in believe(Instant(4)).notes[-1]
     assert len(asked) == 3  # after a failure it is left alone for a while
-    believe(Instant(3 + PAUSE))
-    assert len(asked) == 4
-    believing(Believe(str(folder), update=False), fetch)(Instant(5))
-    assert len(asked) == 4
+    monkeypatch.setattr(fresh, "PAUSE_SECONDS", 0.0)
+    believe = believing(Believe(str(folder)), fetch)
+    for number in (5, 6):
+        assert "no route" in believe(Instant(number)).notes[-1]
+    assert len(asked) == 5
+    believing(Believe(str(folder), update=False), fetch)(Instant(7))
+    assert len(asked) == 5
+
+
+def test_a_server_that_never_ends_its_answer_is_not_waited_for(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    (gate.pipeline.trust / "settings.json").write_text('{"source":"https://assay.example/trust/","graceHours":72,"environments":[]}')
+    monkeypatch.setattr(believed, "_kept", lambda place, _: _plain(place))
+    monkeypatch.setattr(fresh, "SECONDS", 0.05)
+    over, begun = threading.Event(), []
+
+    def fetch(_folder: Path, at: Instant) -> None:
+        begun.append(at)
+        over.wait(10)
+
+    believe = believing(Believe(str(gate.pipeline.trust)), fetch)
+    assert "did not come" in believe(Instant(1)).notes[-1]
+    monkeypatch.setattr(fresh, "SECONDS", 5.0)
+    believe(Instant(2))
+    assert len(begun) == 1
+    over.set()
+
+
+def test_of_two_endorsements_the_one_that_was_taken_back_says_more(gate: Gate) -> None:
+    made = gate.pipeline.claim()
+    gate.approve(extension=replace(made.extension, expires=at(-60)), time_verified=at(-3600))
+    gate.approve(resource_uri="oci://registry.example/other")
+    other = gate.ask().endorsement
+    gate.pipeline.revoke(Revocation(Target.ENDORSEMENT, other, "bad rules", at(-60)))
+    assert gate.ask().standing is Standing.REVOKED
 
 
 def _plain(folder: Path) -> believed.Believed:

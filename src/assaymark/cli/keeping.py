@@ -53,7 +53,9 @@ def say(pair: Pair, found: Round, notes: tuple[str, ...], form: str) -> None:
     for text in (*found.unseen, *notes):
         note(f"{pair}: {text}")
     if found.permitted is not None and found.permitted.breakglass:
-        note(f"{pair}: BREAK-GLASS: it runs without an approval; {'; '.join(found.permitted.notes)}")
+        note(f"{pair}: BREAK-GLASS: it runs without an approval")
+    for text in found.permitted.notes if found.permitted is not None else ():
+        note(f"{pair}: {text}")
     if found.due is not None:
         note(f"{pair}: {found.due.deed}: {found.due.reason}")
     if found.ended is not None:

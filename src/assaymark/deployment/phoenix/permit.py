@@ -103,7 +103,11 @@ class Endorsed:
         terms = self._terms
         asked = Asked(digest, Kind.DIGEST, (digest,))
         expected = Expected(terms.resource, pair.environment, terms.levels, terms.max_approval_days)
-        answer = decided(asked, self._sources.gather(asked), Question(expected, believed, now, _prover(believed)))
+        bundles, question = self._sources.gather(asked), Question(expected, believed, now, _prover(believed))
+        answer = decided(asked, bundles, question)
+        if answer.outcome is Outcome.REFUSED:  # of several, one that was taken back says more than one that merely ended
+            others = (decided(asked, [each], question) for each in bundles)
+            answer = next((each for each in others if _standing(each) is Standing.REVOKED), answer)
         held = answer.verification
         expires = (held.expires_at if held else None) or Instant(0)
         if answer.outcome is Outcome.APPROVED and held is not None:
