@@ -119,7 +119,6 @@ def test_what_is_not_approved_is_refused_and_nothing_is_launched(yard: Yard) -> 
 
 @pytest.mark.parametrize(("policy", "serving"), [("replace", [3]), ("stop", []), ("alert", [2])])
 def test_a_revocation_of_what_runs_is_answered_as_the_terms_say(yard: Yard, policy: str, serving: list[int]) -> None:
-    pytest.importorskip("assaymark.deployment.drift.instance", reason="NOT PROVED: the sensor of instances is not there")
     yard.approve(ONE, TWO)
     yard.write(f'on_revoked = "{policy}"\n')
     for digest in (ONE, TWO):
@@ -202,7 +201,6 @@ def test_a_revocation_stops_new_deploys_in_under_two_seconds(yard: Yard) -> None
             assert "revoked" in found["generation"]["reason"]
         print(f"from the publication of a revocation to the refusal of a new deploy: {', '.join(f'{span:.2f}' for span in spans)} s")
         assert min(spans) < SECONDS
-        pytest.importorskip("assaymark.deployment.drift.instance", reason="NOT PROVED: the sensor of instances is not there")
         site.revoked += (Revocation(Target.SUBJECT, ONE, "hostile", "2026-11-28T11:00:00Z"),)
         site.publish(Instant(time.time_ns() // 1000))
         terms.write_text(terms.read_text().replace("count = 2\n", 'count = 2\non_revoked = "stop"\n'))

@@ -18,27 +18,15 @@ from tests.deployment.phoenix_sample import FOUR, ONE, THREE, TWO
 from tests.deployment.yard import PAIR, Yard
 
 from assaymark.cli.main import cli
-from assaymark.deployment.drift.drifted import Action, Drift, Weight
 from assaymark.deployment.drivers import opening
-from assaymark.deployment.drivers.driver import Observation, instance_id
-from assaymark.deployment.phoenix import keep
-from assaymark.deployment.phoenix.generation import Generation, State
-from assaymark.deployment.phoenix.terms import Terms
-from assaymark.model.assessment import Instant
+from assaymark.deployment.drivers.driver import instance_id
+from assaymark.deployment.phoenix.generation import State
 
 
 @pytest.fixture
 def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    monkeypatch.setattr(keep, "_sensor", lambda: sensed)
     monkeypatch.setattr(opening, "DRIVERS", opening.DRIVERS)  # as it is now, it is put back
     return Yard(tmp_path)
-
-
-def sensed(seen: Observation, generation: Generation, terms: Terms, now: Instant) -> tuple[Drift, ...]:
-    """The least of a sensor, for these tests alone."""
-    if seen.digest == generation.digest:
-        return ()
-    return (Drift(seen.id, "digest", "digest", generation.digest, seen.digest, Weight.CRITICAL, Action.REPLACE),)
 
 
 def test_what_is_approved_is_deployed_and_what_is_not_is_not(yard: Yard) -> None:
