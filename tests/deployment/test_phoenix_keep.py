@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.deployment.phoenix_sample import BEGINNING, ONE, PAIR, TERMS, TWO
+from tests.deployment.folder_platform import FolderPlatform
+from tests.deployment.phoenix_sample import BEGINNING, ONE, PAIR, TERMS, TWO, Place
 
 from assaymark.deployment.drift.drifted import Action, Drift, Weight
+from assaymark.deployment.drivers.driver import instance_id
 from assaymark.deployment.phoenix import keep
 from assaymark.deployment.phoenix.generation import Ledger, State, Step, Why, told
 from assaymark.deployment.phoenix.keep import Deed, due
 from assaymark.deployment.phoenix.permit import Permitted, Standing
+from assaymark.deployment.phoenix.round import Means, one
 from assaymark.deployment.phoenix.terms import Policy
 from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, Instant
@@ -186,3 +190,32 @@ def test_a_rollback_goes_to_what_was_live() -> None:
             keep.rolled_back(ledger, **wrong)
     with pytest.raises(UsageError):
         keep.rolled_back(history((ONE, Why.DEPLOY)))
+
+
+def test_where_a_platform_rolls_instances_come_and_go_and_only_too_few_are_told(tmp_path: Path) -> None:
+    platform = FolderPlatform(tmp_path / "platform", rolls=True)
+    place = Place(tmp_path, platform, replace(TERMS, canary=(), min_healthy=1))
+    place.deploy(ONE)
+    with place.journal() as journal:
+        ledger = journal.ledger
+    (platform.folder / "instances" / instance_id(PAIR, 1, 1)).unlink()
+    assert keep.looked(ledger, platform, place.terms, after(1)).drifts == ()
+    (platform.folder / "instances" / instance_id(PAIR, 1, 2)).unlink()
+    (found,) = keep.looked(ledger, platform, place.terms, after(1)).drifts
+    assert (found.where, found.observed, found.action) == (str(PAIR), "0 running", Action.ALERT)
+
+
+def test_an_instance_that_is_gone_is_a_drift_and_is_replaced_by_a_generation(tmp_path: Path) -> None:
+    platform = FolderPlatform(tmp_path / "platform")
+    place = Place(tmp_path, platform)
+    place.deploy(ONE)
+    platform.change(instance_id(PAIR, 1, 1), running=False)
+    (platform.folder / "instances" / instance_id(PAIR, 1, 2)).unlink()
+    with place.journal() as journal:
+        done = one(journal, Means(platform, place.terms, place.permit, place.clock))
+    assert sorted(each.where for each in done.drifts) == [instance_id(PAIR, 1, 1), instance_id(PAIR, 1, 2)]
+    assert done.ended is not None
+    assert (done.ended.number, done.ended.state, done.ended.why) == (2, State.LIVE, Why.DRIFT)
+    with place.journal() as journal:
+        again = one(journal, Means(platform, place.terms, place.permit, place.clock))
+    assert (again.due, again.ended, again.good) == (None, None, True)

@@ -17,10 +17,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from assaymark.cli.server_there import Server, document, plain, server_at
+from assaymark.deployment.drift.instances import Looked
 from assaymark.deployment.drivers.driver import Pair
 from assaymark.deployment.phoenix.generation import Step
 from assaymark.deployment.phoenix.journal import Journal
-from assaymark.deployment.phoenix.keep import Looked
 from assaymark.deployment.phoenix.round import Wanted
 from assaymark.deployment.phoenix.terms import ServerTerms
 from assaymark.errors import AssayError
@@ -100,7 +100,7 @@ class There:
 
     def tell_seen(self, pair: Pair, generation: int, seen: Looked) -> None:
         """Tell what a look found, also when it is nothing. Never raises."""
-        body = {"environment": pair.environment, "component": pair.component, "generation": generation, "looked": seen.whole}
+        body = {"environment": pair.environment, "component": pair.component, "generation": generation, "looked": seen.ids}
         self._called("POST", "/deployments/drifts", body | {"drifts": msgspec.to_builtins(seen.drifts[:_MOST_DRIFTS])}, ASK_SECONDS)
 
     def taken_notes(self) -> tuple[str, ...]:

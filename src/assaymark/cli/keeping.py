@@ -50,7 +50,7 @@ def say(pair: Pair, found: Round, notes: tuple[str, ...], form: str) -> None:
         return
     for each in found.drifts:
         note(f"{pair}: drift: {shown.drifted(each)}")
-    for text in (*found.unseen, *notes):
+    for text in notes:
         note(f"{pair}: {text}")
     if found.permitted is not None and found.permitted.breakglass:
         note(f"{pair}: BREAK-GLASS: it runs without an approval")

@@ -18,7 +18,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from assaymark.deployment.drift.drifted import Action, Drift, Weight
-from assaymark.deployment.drivers.driver import Driver, DriverFailed, Observation
+from assaymark.deployment.drift.instances import Looked, look
+from assaymark.deployment.drivers.driver import Driver
 from assaymark.deployment.phoenix.generation import Generation, Ledger, State, Why
 from assaymark.deployment.phoenix.permit import Permit, Permitted, Standing
 from assaymark.deployment.phoenix.run import Wish
@@ -54,19 +55,6 @@ class Due(Struct, frozen=True):
     reason: str
     wish: Wish | None = None
     """Of `Deed.REPLACE`."""
-
-
-class Looked(Struct, frozen=True):
-    """What one round saw."""
-
-    drifts: tuple[Drift, ...]
-    unseen: tuple[str, ...] = ()
-    """Instances that could not be looked at, with the reason."""
-    whole: tuple[str, ...] = ()
-    """Ids of those that were looked at as a whole."""
-
-
-Sensor = Callable[[Observation, Generation, Terms, Instant], Sequence[Drift]]
 
 
 def due(ledger: Ledger, terms: Terms, permitted: Mapping[str, Permitted], drifts: Sequence[Drift], now: Instant) -> Due | None:
@@ -109,40 +97,27 @@ def asked(digests: Sequence[str], ledger: Ledger, permit: Permit, now: Instant) 
     return found
 
 
-def looked(ledger: Ledger, driver: Driver, terms: Terms, now: Instant, sensor: Sensor | None = None) -> Looked:
+def looked(ledger: Ledger, driver: Driver, terms: Terms, now: Instant) -> Looked:
     """What differs between the live generation and what its instances are.
 
+    Where a platform rolls by itself, instances come and go within a generation: only that there are too few is told, and replaces nothing.
+
     Raises:
-        DriverFailed: when the platform does not say what runs.
+        DriverFailed: when the platform does not say what it can.
+        UsageError: when the terms name an instant that is none.
     """
-    live = ledger.live
-    if live is None:
-        return Looked(())
-    sense = sensor or _sensor()
-    there = {each.id: each for each in driver.list(ledger.pair) if each.generation == live.number}
-    found: list[Drift] = []
-    unseen: list[str] = []
-    whole: list[str] = []
-    rolls = driver.capabilities().rolls
-    for name in sorted(there if rolls else {*live.instances, *there}):
-        each = there.get(name)
-        if each is None or not each.running:
-            state = "it is not there" if each is None else "it does not run"
-            found.append(Drift(name, "instance", "removed", "it runs", state, Weight.HIGH, _action(terms, "removed")))
-            whole.append(name)
-            continue
-        if name not in live.instances and not rolls:
-            found.append(Drift(name, "instance", "added", "", "nobody launched it", Weight.CRITICAL, _action(terms, "added")))
-        try:
-            found.extend(sense(driver.observe(ledger.pair, name), live, terms, now))
-            whole.append(name)
-        except DriverFailed as error:
-            unseen.append(f"{name}: {error}")
-    if rolls and len(there) < terms.least:
-        text = f"{len(there)} of {terms.least} are there"
-        whole.append(str(ledger.pair))
-        found.append(Drift(str(ledger.pair), "instances", "removed", f"{terms.least} run", text, Weight.HIGH, Action.ALERT))
-    return Looked(tuple(found), tuple(unseen), tuple(whole))
+    if ledger.live is None:
+        return Looked((), ())
+    seen = look(driver, ledger, terms, now)
+    if not driver.capabilities().rolls:
+        return seen
+    kept = [each for each in seen.drifts if (each.kind, each.expected) != ("instance", "running")]
+    running = sum(each.running and each.generation == ledger.live.number for each in driver.list(ledger.pair))
+    if running < terms.least:
+        name = str(ledger.pair)
+        kept.append(Drift(name, "instances", "instance", f"{terms.least} running", f"{running} running", Weight.HIGH, Action.ALERT))
+        return Looked(tuple(kept), (*seen.ids, name))
+    return Looked(tuple(kept), (*seen.ids, str(ledger.pair)))
 
 
 def _unapproved(
@@ -212,14 +187,3 @@ def rolled_back(ledger: Ledger, number: int | None = None, digest: str = "") -> 
 def _told(drifts: Sequence[Drift]) -> str:
     shown = "; ".join(f"{each.where}: {each.kind} {each.what}" for each in drifts[:5])
     return f"{shown}; and {len(drifts) - 5} more" if len(drifts) > 5 else shown
-
-
-def _action(terms: Terms, kind: str) -> Action:
-    found = terms.drift.kinds.get(kind, terms.drift.action)
-    return Action.ALERT if found is Action.IGNORE else found  # looking away needs an end, which only `ignore` has
-
-
-def _sensor() -> Sensor:
-    from assaymark.deployment.drift.instance import drifts  # noqa: PLC0415 - who only rolls back does not pay for it
-
-    return drifts

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from assaymark.deployment.drift.drifted import Drift
+from assaymark.deployment.drift.instances import Looked
 from assaymark.deployment.drivers.driver import Driver
 from assaymark.deployment.phoenix import keep, run
 from assaymark.deployment.phoenix.clock import Clock
 from assaymark.deployment.phoenix.generation import Generation, State, Why
 from assaymark.deployment.phoenix.journal import Journal
-from assaymark.deployment.phoenix.keep import Deed, Due, Looked, Sensor
+from assaymark.deployment.phoenix.keep import Deed, Due
 from assaymark.deployment.phoenix.permit import Permit, Permitted
 from assaymark.deployment.phoenix.run import Wish
 from assaymark.deployment.phoenix.terms import Terms
@@ -30,8 +31,6 @@ class Means(Struct, frozen=True):
     terms: Terms
     permit: Permit
     clock: Clock
-    sensor: Sensor | None = None
-    """`drift.instance.drifts` without one."""
     told: Callable[[int, Looked], None] | None = None
     """Is told what was seen of which generation before anything is done about it; may not raise."""
 
@@ -56,7 +55,6 @@ class Round(Struct, frozen=True):
 
     due: Due | None = None
     drifts: tuple[Drift, ...] = ()
-    unseen: tuple[str, ...] = ()
     resumed: Generation | None = None
     """That was left on its way, and came to its end first."""
     ended: Generation | None = None
@@ -69,7 +67,7 @@ class Round(Struct, frozen=True):
         """Whether nothing is left that people have to see to."""
         if self.ended is not None:
             return self.ended.state in {State.LIVE, State.STOPPED}
-        return self.due is None and not self.unseen
+        return self.due is None
 
 
 def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
@@ -82,7 +80,7 @@ def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
     wish = wanted or Wanted()
     resumed = run.resume(journal, means.driver, means.terms, means.permit, means.clock)
     ledger, now = journal.ledger, means.clock.now()
-    seen = keep.looked(ledger, means.driver, means.terms, now, means.sensor)
+    seen = keep.looked(ledger, means.driver, means.terms, now)
     if means.told is not None and ledger.live is not None:
         means.told(ledger.live.number, seen)
     permitted = keep.asked(keep.candidates(ledger, wish.digest), ledger, means.permit, now) if ledger.live else {}
@@ -91,7 +89,7 @@ def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
     found = _stopped(wish, keep.due(ledger, means.terms, permitted, seen.drifts, now))
     # A wish that may run is fresh, too: what drifted is not replaced by itself first.
     due = wished if wished is not None and wished.deed is Deed.REPLACE else found or wished
-    return Round(due, seen.drifts, seen.unseen, resumed, _carried(journal, means, due, wish), held)
+    return Round(due, seen.drifts, resumed, _carried(journal, means, due, wish), held)
 
 
 def _stopped(wish: Wanted, due: Due | None) -> Due | None:
