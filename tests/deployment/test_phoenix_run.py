@@ -213,14 +213,7 @@ def test_configuration_that_changed_since_the_wish_is_not_launched(place: Place,
     place.terms = replace(place.terms, configuration=ConfigurationTerms({"MODE": "a"}))
     place.deploy(ONE)
 
-    class KilledError(BaseException):
-        pass
-
-    def kill(name: str) -> None:
-        if name == "before launch":
-            raise KilledError
-
-    platform.point = kill
+    platform.point = _killing("before launch")
     with pytest.raises(KilledError):
         place.deploy(TWO)
     platform.point = lambda _: None
@@ -229,6 +222,18 @@ def test_configuration_that_changed_since_the_wish_is_not_launched(place: Place,
     assert ended is not None
     assert (ended.state, "configuration" in ended.reason) == (State.ABORTED, True)
     assert unsettled(place, platform) == []
+
+
+class KilledError(BaseException):
+    """As a kill: nothing of ours catches it."""
+
+
+def _killing(at: str) -> Callable[[str], None]:
+    def point(name: str) -> None:
+        if name == at:
+            raise KilledError
+
+    return point
 
 
 def test_no_secret_reaches_the_journal_also_when_a_platform_repeats_it(place: Place, platform: FolderPlatform, tmp_path: Path) -> None:
@@ -245,6 +250,18 @@ def test_no_secret_reaches_the_journal_also_when_a_platform_repeats_it(place: Pl
     platform.point = leak
     ended = place.deploy(ONE)
     assert "***" in ended.reason
+    platform.point = _killing("probe")
+    with pytest.raises(KilledError):
+        place.deploy(TWO)
+
+    def tell(name: str) -> None:
+        if name == "probe":
+            raise UsageError(f"probed with {word}")
+
+    platform.point = tell
+    resumed = place.resume()
+    assert resumed is not None
+    assert "***" in resumed.reason
     for path in place.state.rglob("*"):
         assert not path.is_file() or word.encode() not in path.read_bytes()
 

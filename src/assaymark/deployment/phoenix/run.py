@@ -14,6 +14,7 @@ Not here: when to rise (`keep`), and what a server is told (`Journal.watchers`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -318,9 +319,10 @@ class _Run:
 
     def _safe(self, text: str) -> str:
         """Without the values of secrets, which a platform may repeat in an error."""
-        for value in sorted((self._configured.secrets.values() if self._configured else ()), key=len, reverse=True):
-            if len(value) > 2:
-                text = text.replace(value, "***")
+        if self._terms.configuration.secrets:
+            with suppress(UsageError):  # one that cannot be read now was given to nobody now
+                for value in sorted(self.configured().secrets.values(), key=len, reverse=True):
+                    text = text.replace(value, "***") if len(value) > 2 else text
         return text[:_LONGEST]
 
 
