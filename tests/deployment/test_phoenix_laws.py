@@ -13,10 +13,12 @@ from tests.deployment.folder_platform import FolderPlatform
 from tests.deployment.phoenix_laws import broken, ledger, unsettled
 from tests.deployment.phoenix_sample import PAIR, Place, digest, scratch
 
-from assaymark.deployment.drivers.driver import DriverFailed
+from assaymark.deployment.drivers.driver import DriverFailed, instance_id
 from assaymark.deployment.phoenix.generation import ENDED, Ledger, State, Step, after
 from assaymark.deployment.phoenix.journal import JOURNAL, Journal, steps_of
 from assaymark.deployment.phoenix.permit import Standing
+from assaymark.deployment.phoenix.round import Means, one
+from assaymark.deployment.phoenix.terms import Policy
 from assaymark.errors import AssayError, UsageError
 from assaymark.model.assessment import Instant
 
@@ -143,3 +145,40 @@ def test_whatever_fails_on_the_way_the_laws_hold_and_it_comes_to_rest(
             assert live is not None
             assert not sick or live.digest != digest(letter) or live.number < ledger(place).highest
             assert live.digest not in place.permit.back or live.number < ledger(place).highest or not back
+
+
+@settings(max_examples=80)
+@given(
+    st.sampled_from(["drift", "gone", "revoked", "stop", "all revoked"]), st.integers(0, 60), st.integers(0, 20),
+    st.frozensets(st.integers(1, 60), max_size=4),
+)  # fmt: skip
+def test_whatever_fails_in_a_round_of_the_keeper_the_next_ones_finish_it(
+    what: str, kill: int, again: int, failures: frozenset[int]
+) -> None:
+    with scratch() as folder:
+        platform = FolderPlatform(folder / "platform")
+        stops = {"stop": {"on_revoked": Policy.STOP}, "all revoked": {"without_approved": Policy.STOP}}.get(what, {})
+        place = Place(folder, platform, replace(QUICK, most_replacements=100, **stops))
+        place.deploy(digest("1"))
+        place.deploy(digest("2"))
+        match what:
+            case "drift":
+                platform.change(instance_id(PAIR, 2, 1), digest=digest("6"))
+            case "gone":
+                (platform.folder / "instances" / instance_id(PAIR, 2, 2)).unlink()
+            case _:
+                place.permit.back |= {digest(each): Standing.REVOKED for each in ("12" if what == "all revoked" else "2")}
+        means = Means(platform, place.terms, place.permit, place.clock)
+        for fate in (Fate(kill, failures), Fate(again, frozenset())):
+            platform.point = fate
+            with suppress(KilledError, DriverFailed), place.journal() as journal:
+                one(journal, means)
+        platform.point = lambda _: None
+        for _ in range(3):
+            with place.journal() as journal:
+                last = one(journal, means)
+        assert (last.due, last.ended) == (None, None)
+        wrong = broken(place, platform, was_live=True) + unsettled(place, platform)
+        assert [each for each in wrong if not stops or "nobody behind the edge" not in each] == []
+        live = ledger(place).live
+        assert (live.digest if live else "") == {"drift": digest("2"), "gone": digest("2"), "revoked": digest("1")}.get(what, "")
