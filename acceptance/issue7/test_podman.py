@@ -230,7 +230,6 @@ def test_a_revoked_digest_without_another_is_stopped_where_the_terms_say_so(imag
 
 
 def test_tampering_is_found_and_the_phoenix_replaces_what_was_touched(images: tuple[Image, Image, Image], tmp_path: Path) -> None:
-    pytest.importorskip("assaymark.deployment.drift.upper", reason="NOT PROVED: the sensor of upper directories is not there")
     with site(tmp_path) as here:
         here.approve(images[0])
         assert here.deploy(images[0]).code == 0

@@ -37,6 +37,7 @@ NOBODY = 1000
 _SOCKET, _MAP, _CONFIGURATION, _PID, _LOG = "haproxy.sock", "shares.map", "haproxy.cfg", "haproxy.pid", "haproxy.log"
 _SIDES = ("a", "b")
 _SECONDS = 20.0
+_AGAIN_SECONDS = 1.0
 _EMPTY = "127.0.0.1:1"
 _MAINTENANCE = 0x01
 """Bit of the administrative state that ``set server … state maint`` sets."""
@@ -166,9 +167,11 @@ class HaproxyEdge:
     def _reload(self, name: str) -> None:
         """The same process reads its files anew; listening sockets stay open meanwhile."""
         before = self._worker()
-        os.kill(self._master(), signal.SIGUSR2)
-        until = time.monotonic() + _SECONDS
+        until, again = time.monotonic() + _SECONDS, 0.0
         while time.monotonic() < until:
+            if time.monotonic() > again:  # one that comes while the last reload is still ending is lost
+                os.kill(self._master(), signal.SIGUSR2)
+                again = time.monotonic() + _AGAIN_SECONDS
             with suppress(DriverFailed):
                 if self._worker() != before and (not name or self._held(name) is not None):
                     return
