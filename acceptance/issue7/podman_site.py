@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 from acceptance.harness import PACKAGE, ROOT
 from tests.deployment import podmans
 from tests.deployment.edges import free_address
