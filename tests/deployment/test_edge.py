@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from tests.deployment.edges import Named, asked, client, close_clients, edge_in,
 from assaymark.deployment.drivers.driver import DriverFailed
 from assaymark.deployment.edge.control import Edge
 from assaymark.deployment.edge.starting import risen
-from assaymark.deployment.edge.table import Mode, load
+from assaymark.deployment.edge.table import Backend, Mode, Route, Table, load, save
 
 pytestmark = pytest.mark.enable_socket
 
@@ -262,6 +263,15 @@ def test_a_killed_edge_rises_with_the_table_it_had(tmp_path: Path, old: Named) -
                 break
             except ConnectionRefusedError:
                 time.sleep(0.01)
+
+
+def test_after_the_machine_started_anew_nobody_is_believed_to_serve(tmp_path: Path) -> None:
+    listen = free_address()
+    save(tmp_path, Table(3, (Route("web", listen, Mode.HTTP, (Backend(1, 100, ("127.0.0.1:9",)),)),)))
+    assert load(tmp_path).routes[0].addresses == {"127.0.0.1:9"}
+    kept = json.loads((tmp_path / "table.json").read_text())
+    (tmp_path / "table.json").write_text(json.dumps({**kept, "boot": "another"}))
+    assert load(tmp_path) == Table(3, (Route("web", listen),))
 
 
 def test_an_edge_that_is_asked_to_end_ends_what_has_begun(tmp_path: Path, old: Named) -> None:

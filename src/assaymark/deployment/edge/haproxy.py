@@ -28,13 +28,13 @@ from msgspec import Struct
 
 from assaymark.deployment.drivers.driver import DriverFailed
 from assaymark.deployment.edge.control import connected
-from assaymark.deployment.edge.table import FULL, Backend, Mode, Route, Table, checked, split, write_whole
+from assaymark.deployment.edge.table import FULL, Backend, Mode, Route, Table, boot, checked, split, write_whole
 from assaymark.errors import EngineMissing, UsageError
 
 SLOTS = 8
 NOBODY = 1000
 """As the share of the first side: the edge answers 503 itself."""
-_SOCKET, _MAP, _CONFIGURATION, _PID, _LOG = "haproxy.sock", "shares.map", "haproxy.cfg", "haproxy.pid", "haproxy.log"
+_SOCKET, _MAP, _CONFIGURATION, _PID, _LOG, _BOOT = "haproxy.sock", "shares.map", "haproxy.cfg", "haproxy.pid", "haproxy.log", "boot"
 _SIDES = ("a", "b")
 _SECONDS = 20.0
 _AGAIN_SECONDS = 1.0
@@ -85,10 +85,10 @@ class HaproxyEdge:
         return True
 
     def routes(self) -> Sequence[Route]:
-        return tuple(route for name in self._files() if (route := self.route(name)) is not None)
+        return tuple(route for name in self.written() if (route := self.route(name)) is not None)
 
     def route(self, name: str) -> Route | None:
-        route = self._files().get(name)
+        route = self.written().get(name)
         held = self._held(name) if route is not None else None
         return _as_route(route, held) if route is not None and held is not None else None
 
@@ -98,7 +98,7 @@ class HaproxyEdge:
         except UsageError as error:
             raise DriverFailed("the edge refuses", why=error.diagnosis()) from error
         with self._alone():
-            known = self._files()
+            known = self.written()
             before = known.get(route.name)
             held = self._held(route.name) if before is not None else None
             wanted = planned(route, held or Held(NOBODY))
@@ -116,7 +116,7 @@ class HaproxyEdge:
 
     def take_away(self, name: str) -> None:
         with self._alone():
-            known = self._files()
+            known = self.written()
             if known.pop(name, None) is not None:
                 self._write(known, {})
                 self._reload("")
@@ -246,7 +246,7 @@ class HaproxyEdge:
 
     # --- its folder --------------------------------------------------------------------------------------------------------
 
-    def _files(self) -> dict[str, Route]:
+    def written(self) -> dict[str, Route]:
         """Routes by their names, as they were written last; who serves is asked of HAProxy itself."""
         found = {}
         with suppress(FileNotFoundError):
@@ -372,9 +372,7 @@ def risen(folder: Path, *, start: bool) -> HaproxyEdge:
     if program is None:
         raise EngineMissing("haproxy is not here", advice="install it: apt-get install haproxy; or use the built-in edge")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (folder / _CONFIGURATION).exists():
-        write_whole(folder / _MAP, b"")
-        write_whole(folder / _CONFIGURATION, configuration({}, {}).encode())
+    _prepare_folder(edge, folder)
     if start:
         _start(program, folder)
     until = time.monotonic() + _SECONDS
@@ -384,6 +382,18 @@ def risen(folder: Path, *, start: bool) -> HaproxyEdge:
         time.sleep(0.02)
     edge.ask("show info")
     return edge
+
+
+def _prepare_folder(edge: HaproxyEdge, folder: Path) -> None:
+    """It has files; those of before the machine started name nobody who serves: who had those addresses is gone."""
+    known = folder / _BOOT
+    if (folder / _CONFIGURATION).exists() and known.exists() and known.read_text().strip() == boot():
+        return
+    routes = edge.written()
+    held = dict.fromkeys(routes, Held(NOBODY))
+    write_whole(folder / _MAP, "".join(f"{name} {NOBODY}\n{name}-a 0\n{name}-b 0\n" for name in routes).encode())
+    write_whole(folder / _CONFIGURATION, configuration(routes, held).encode())
+    write_whole(known, f"{boot()}\n".encode())
 
 
 def _start(program: str, folder: Path) -> None:
