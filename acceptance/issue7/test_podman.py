@@ -21,7 +21,7 @@ from tests.deployment.podmans import Image
 from assaymark.deployment.drivers.driver import Share
 from assaymark.deployment.edge.control import Edge
 from assaymark.deployment.phoenix.generation import State
-from assaymark.deployment.phoenix.journal import Journal
+from assaymark.deployment.phoenix.journal import Journal, steps_of
 
 SWAPS = 8
 REFUSED_SECONDS = 2.0
@@ -118,9 +118,8 @@ def test_a_first_generation_whose_launch_is_killed_is_found_or_made_once(
     with site(tmp_path) as here:
         here.approve(images[0])
         began = here.begin("deploy", here.pair.environment, here.pair.component, images[0].reference)
-        journal = Journal(here.folder / "state", here.pair)
         until = time.monotonic() + 30
-        while not any(each.state is State.VERIFIED for each in journal.read().steps) and time.monotonic() < until:
+        while not any(each.state is State.VERIFIED for each in steps_of(here.folder / "state", here.pair)) and time.monotonic() < until:
             time.sleep(0.005)
         time.sleep(milliseconds / 1000)
         began.kill()
