@@ -291,6 +291,19 @@ def test_an_edge_that_is_asked_to_end_ends_what_has_begun(tmp_path: Path, old: N
         assert load(tmp_path).route("web") is not None
 
 
+def test_many_connections_at_once_are_carried(edge: Edge, listen: str, old: Named) -> None:
+    edge.put(route(listen, (1, 100, old)))
+    host, _, port = listen.rpartition(":")
+    held = [socket.create_connection((host, int(port)), timeout=20) for _ in range(400)]
+    for each in held:
+        each.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answers = []
+    for each in held:
+        with each:
+            answers.append(b"".join(iter(lambda there=each: there.recv(4096), b"")))  # type: ignore[misc]
+    assert all(answer.endswith(b"old") for answer in answers)
+
+
 def test_a_folder_has_one_edge_and_nobody_else_enters_it(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30)
     with edge_in(folder) as made:

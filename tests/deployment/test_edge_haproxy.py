@@ -17,7 +17,8 @@ from tests.deployment.edges import Named, asked, client, close_clients, free_add
 from tests.deployment.load import Load
 
 from assaymark.deployment.drivers.driver import DriverFailed
-from assaymark.deployment.edge.haproxy import NOBODY, HaproxyEdge, Held, Side, planned, risen
+from assaymark.deployment.edge.haproxy import HaproxyEdge, risen
+from assaymark.deployment.edge.haproxy_sides import NOBODY, Held, Side, planned
 from assaymark.deployment.edge.table import Backend, Mode, Route
 
 pytestmark = pytest.mark.enable_socket
