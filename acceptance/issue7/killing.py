@@ -56,8 +56,8 @@ class Pointed:
 def arm(point: Point) -> None:
     append = Journal.append
 
-    def written(journal: Journal, step: Step) -> Ledger:
-        ledger = append(journal, step)
+    def written(self: Journal, step: Step) -> Ledger:
+        ledger = append(self, step)
         point.pass_()
         return ledger
 
@@ -65,8 +65,8 @@ def arm(point: Point) -> None:
         return Pointed(opened(terms.driver, terms.options), point)
 
     Journal.append = written  # type: ignore[method-assign]
-    deploy_run.driver_of = driver_of
-    keeping.driver_of = driver_of
+    for module in (deploy_run, keeping):
+        vars(module)["driver_of"] = driver_of
 
 
 if __name__ == "__main__":

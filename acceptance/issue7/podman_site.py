@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 from acceptance.harness import PACKAGE, ROOT
 from tests.deployment import podmans
 from tests.deployment.edges import free_address
@@ -120,7 +119,6 @@ class Site:
 def site(folder: Path, edge: str = "builtin", terms: str = QUICK) -> Iterator[Site]:
     """It; what runs of it is gone afterwards."""
     podmans.needed()
-    pytest.importorskip("assaymark.deployment.phoenix.run", reason="NOT PROVED: the state machine is not there")
     made = Site(folder, edge, terms)
     try:
         yield made

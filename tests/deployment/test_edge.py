@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from tests.deployment.edges import Named, asked, client, close_clients, edge_in,
 from assaymark.deployment.drivers.driver import DriverFailed
 from assaymark.deployment.edge.control import Edge
 from assaymark.deployment.edge.starting import risen
-from assaymark.deployment.edge.table import Mode, load
+from assaymark.deployment.edge.table import Backend, Mode, Route, Table, load, save
 
 pytestmark = pytest.mark.enable_socket
 
@@ -264,6 +265,15 @@ def test_a_killed_edge_rises_with_the_table_it_had(tmp_path: Path, old: Named) -
                 time.sleep(0.01)
 
 
+def test_after_the_machine_started_anew_nobody_is_believed_to_serve(tmp_path: Path) -> None:
+    listen = free_address()
+    save(tmp_path, Table(3, (Route("web", listen, Mode.HTTP, (Backend(1, 100, ("127.0.0.1:9",)),)),)))
+    assert load(tmp_path).routes[0].addresses == {"127.0.0.1:9"}
+    kept = json.loads((tmp_path / "table.json").read_text())
+    (tmp_path / "table.json").write_text(json.dumps({**kept, "boot": "another"}))
+    assert load(tmp_path) == Table(3, (Route("web", listen),))
+
+
 def test_an_edge_that_is_asked_to_end_ends_what_has_begun(tmp_path: Path, old: Named) -> None:
     listen = free_address()
     with edge_in(tmp_path) as made:
@@ -279,6 +289,19 @@ def test_an_edge_that_is_asked_to_end_ends_what_has_begun(tmp_path: Path, old: N
         slow.join()
         assert answers == [(200, b"old")]
         assert load(tmp_path).route("web") is not None
+
+
+def test_many_connections_at_once_are_carried(edge: Edge, listen: str, old: Named) -> None:
+    edge.put(route(listen, (1, 100, old)))
+    host, _, port = listen.rpartition(":")
+    held = [socket.create_connection((host, int(port)), timeout=20) for _ in range(400)]
+    for each in held:
+        each.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answers = []
+    for each in held:
+        with each:
+            answers.append(b"".join(iter(lambda there=each: there.recv(4096), b"")))  # type: ignore[misc]
+    assert all(answer.endswith(b"old") for answer in answers)
 
 
 def test_a_folder_has_one_edge_and_nobody_else_enters_it(tmp_path: Path) -> None:

@@ -130,7 +130,6 @@ def test_what_is_not_the_digest_is_not_launched(images: tuple[Image, Image], pai
 def test_a_container_gets_what_is_given_from_outside_and_may_do_nothing_else(
     images: tuple[Image, Image], pair: Pair, listen: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip("assaymark.deployment.drift.upper", reason="NOT PROVED: the sensor of upper directories is not there")
     file = tmp_path / "app.conf"
     file.write_text("from outside")
     given = Configuration(NOTHING.digest, {"WORD": "two words = 1"}, {"token": "hunter2-secret"}, {"/etc/app.conf": str(file)})
@@ -179,7 +178,6 @@ def _commands() -> bytes:
 
 
 def test_what_somebody_does_to_a_container_is_seen(images: tuple[Image, Image], pair: Pair, listen: str, tmp_path: Path) -> None:
-    pytest.importorskip("assaymark.deployment.drift.upper", reason="NOT PROVED: the sensor of upper directories is not there")
     with podmans.driver(pair, tmp_path, listen, writable="yes", user="0") as driver:
         found = driver.launch(launch(pair, 1, images[0]))[0]
         assert driver.observe(pair, found.id).changes == ()
@@ -204,7 +202,6 @@ def test_what_somebody_does_to_a_container_is_seen(images: tuple[Image, Image], 
 def test_a_container_with_more_rights_has_another_configuration(
     images: tuple[Image, Image], pair: Pair, listen: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip("assaymark.deployment.drift.upper", reason="NOT PROVED: the sensor of upper directories is not there")
     with podmans.driver(pair, tmp_path, listen) as driver:
         instance = instance_id(pair, 1, 1)
         names = {**labels_of(pair), GENERATION: "1", CONFIGURATION: NOTHING.digest, DIGEST: images[0].digest}

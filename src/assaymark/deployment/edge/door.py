@@ -41,9 +41,10 @@ def opened_edge(kind: str, folder: Path, *, start: bool) -> Edge:
         EngineMissing: when its program is not installed.
     """
     if kind == "haproxy":
-        from assaymark.deployment.edge import haproxy  # noqa: PLC0415 - one of two
+        from assaymark.deployment.edge.haproxy import risen as haproxy_risen  # noqa: PLC0415 - one of two
 
-        return haproxy.risen(folder, start=start)
-    from assaymark.deployment.edge import control, starting  # noqa: PLC0415 - one of two
+        return haproxy_risen(folder, start=start)
+    from assaymark.deployment.edge.control import Edge as BuiltIn  # noqa: PLC0415 - one of two
+    from assaymark.deployment.edge.starting import risen  # noqa: PLC0415 - one of two
 
-    return starting.risen(folder) if start else control.Edge(folder)
+    return risen(folder) if start else BuiltIn(folder)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -24,46 +23,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from msgspec import Struct
-
 from assaymark.deployment.drivers.driver import DriverFailed
 from assaymark.deployment.edge.control import connected
-from assaymark.deployment.edge.table import FULL, Backend, Mode, Route, Table, checked, split, write_whole
+from assaymark.deployment.edge.haproxy_sides import MAP, NOBODY, NOTE, SIDES, SOCKET, Held, Side, configuration, planned
+from assaymark.deployment.edge.table import Backend, Mode, Route, Table, boot, checked, split, write_whole
 from assaymark.errors import EngineMissing, UsageError
 
-SLOTS = 8
-NOBODY = 1000
-"""As the share of the first side: the edge answers 503 itself."""
-_SOCKET, _MAP, _CONFIGURATION, _PID, _LOG = "haproxy.sock", "shares.map", "haproxy.cfg", "haproxy.pid", "haproxy.log"
-_SIDES = ("a", "b")
+_CONFIGURATION, _PID, _LOG, _BOOT = "haproxy.cfg", "haproxy.pid", "haproxy.log", "boot"
 _SECONDS = 20.0
-_EMPTY = "127.0.0.1:1"
+_AGAIN_SECONDS = 1.0
 _MAINTENANCE = 0x01
 """Bit of the administrative state that ``set server … state maint`` sets."""
-
-
-class Side(Struct, frozen=True):
-    """One of a route's two, as HAProxy has it."""
-
-    generation: int = 0
-    addresses: tuple[str, ...] = ()
-
-
-class Held(Struct, frozen=True):
-    """A route, as HAProxy has it."""
-
-    share: int
-    """Of side a; `NOBODY`."""
-    a: Side = Side()
-    b: Side = Side()
-
-    def percent(self, side: str) -> int:
-        if self.share == NOBODY:
-            return 0
-        return self.share if side == "a" else FULL - self.share
-
-    def side(self, name: str) -> Side:
-        return self.a if name == "a" else self.b
 
 
 class HaproxyEdge:
@@ -84,10 +54,10 @@ class HaproxyEdge:
         return True
 
     def routes(self) -> Sequence[Route]:
-        return tuple(route for name in self._files() if (route := self.route(name)) is not None)
+        return tuple(route for name in self.written() if (route := self.route(name)) is not None)
 
     def route(self, name: str) -> Route | None:
-        route = self._files().get(name)
+        route = self.written().get(name)
         held = self._held(name) if route is not None else None
         return _as_route(route, held) if route is not None and held is not None else None
 
@@ -97,7 +67,7 @@ class HaproxyEdge:
         except UsageError as error:
             raise DriverFailed("the edge refuses", why=error.diagnosis()) from error
         with self._alone():
-            known = self._files()
+            known = self.written()
             before = known.get(route.name)
             held = self._held(route.name) if before is not None else None
             wanted = planned(route, held or Held(NOBODY))
@@ -115,13 +85,13 @@ class HaproxyEdge:
 
     def take_away(self, name: str) -> None:
         with self._alone():
-            known = self._files()
+            known = self.written()
             if known.pop(name, None) is not None:
                 self._write(known, {})
                 self._reload("")
 
     def begun(self, route: str, address: str) -> int:
-        slots = {f"{route}-{side}/{slot}": at for side in _SIDES for slot, (at, _) in self._servers(f"{route}-{side}").items()}
+        slots = {f"{route}-{side}/{slot}": at for side in SIDES for slot, (at, _) in self._servers(f"{route}-{side}").items()}
         return sum(count for name, count in self._sessions().items() if slots.get(name) == address)
 
     def wait(self, route: str, address: str, seconds: float) -> bool:
@@ -135,11 +105,11 @@ class HaproxyEdge:
     # --- what it is told -------------------------------------------------------------------------------------------------
 
     def _exchange(self, name: str, held: Held, wanted: Held) -> None:
-        for side in _SIDES:
+        for side in SIDES:
             if wanted.percent(side):
                 self._prepare(name, side, held, wanted.side(side))
-        self._do(f"set map {_MAP} {name} {wanted.share}")
-        for side in _SIDES:
+        self._do(f"set map {MAP} {name} {wanted.share}")
+        for side in SIDES:
             if not wanted.percent(side):
                 for slot in self._servers(f"{name}-{side}"):
                     self._do(f"set server {name}-{side}/{slot} state maint")
@@ -161,14 +131,16 @@ class HaproxyEdge:
         for slot in there:
             if slot not in used:
                 self._do(f"set server {name}-{side}/{slot} state maint")
-        self._do(f"set map {_MAP} {name}-{side} {wanted.generation}")
+        self._do(f"set map {MAP} {name}-{side} {wanted.generation}")
 
     def _reload(self, name: str) -> None:
         """The same process reads its files anew; listening sockets stay open meanwhile."""
         before = self._worker()
-        os.kill(self._master(), signal.SIGUSR2)
-        until = time.monotonic() + _SECONDS
+        until, again = time.monotonic() + _SECONDS, 0.0
         while time.monotonic() < until:
+            if time.monotonic() > again:  # one that comes while the last reload is still ending is lost
+                os.kill(self._master(), signal.SIGUSR2)
+                again = time.monotonic() + _AGAIN_SECONDS
             with suppress(DriverFailed):
                 if self._worker() != before and (not name or self._held(name) is not None):
                     return
@@ -194,7 +166,7 @@ class HaproxyEdge:
     def ask(self, command: str) -> str:
         """One command of the runtime API, and what it answers."""
         try:
-            with connected(self._folder, _SOCKET) as there:
+            with connected(self._folder, SOCKET) as there:
                 there.settimeout(self._seconds)
                 there.sendall(f"{command}\n".encode())
                 there.shutdown(socket.SHUT_WR)
@@ -209,11 +181,11 @@ class HaproxyEdge:
     # --- what it says ----------------------------------------------------------------------------------------------------
 
     def _held(self, name: str) -> Held | None:
-        shares = dict(line.split()[1:3] for line in self.ask(f"show map {_MAP}").splitlines() if len(line.split()) == 3)
+        shares = dict(line.split()[1:3] for line in self.ask(f"show map {MAP}").splitlines() if len(line.split()) == 3)
         if name not in shares:
             return None
         sides = []
-        for side in _SIDES:
+        for side in SIDES:
             ready = tuple(sorted(at for at, able in self._servers(f"{name}-{side}").values() if able))
             sides.append(Side(int(shares.get(f"{name}-{side}", "0")), ready))
         return Held(int(shares[name]), *sides)
@@ -243,20 +215,20 @@ class HaproxyEdge:
 
     # --- its folder --------------------------------------------------------------------------------------------------------
 
-    def _files(self) -> dict[str, Route]:
+    def written(self) -> dict[str, Route]:
         """Routes by their names, as they were written last; who serves is asked of HAProxy itself."""
         found = {}
         with suppress(FileNotFoundError):
             for line in (self._folder / _CONFIGURATION).read_text().splitlines():
-                if line.startswith(_NOTE):
-                    name, listen, mode = line.removeprefix(_NOTE).split()
+                if line.startswith(NOTE):
+                    name, listen, mode = line.removeprefix(NOTE).split()
                     found[name] = Route(name, listen, Mode(mode))
         return found
 
     def _write(self, routes: Mapping[str, Route], changed: Mapping[str, Held]) -> None:
         held = {name: changed.get(name) or self._held(name) or Held(NOBODY) for name in routes}
         shares = [f"{name} {each.share}\n{name}-a {each.a.generation}\n{name}-b {each.b.generation}" for name, each in held.items()]
-        write_whole(self._folder / _MAP, "".join(f"{line}\n" for line in shares).encode())
+        write_whole(self._folder / MAP, "".join(f"{line}\n" for line in shares).encode())
         write_whole(self._folder / _CONFIGURATION, configuration(routes, held).encode())
 
     @contextmanager
@@ -268,91 +240,6 @@ class HaproxyEdge:
             yield
         finally:
             os.close(handle)
-
-
-def planned(route: Route, held: Held) -> Held:
-    """How the two sides stand for a route: who serves stays where they are, who is new comes to where nothing goes.
-
-    Raises:
-        DriverFailed: when two sides do not suffice.
-    """
-    serving = [each for each in route.backends if each.percent]
-    if len(serving) > 2 or any(len(each.addresses) > SLOTS for each in serving):
-        raise DriverFailed(f"HAProxy holds two generations of {SLOTS} instances for a route", advice="use the built-in edge for more")
-    if not serving:
-        return Held(NOBODY, held.a, held.b)
-    sides: dict[str, Backend] = {}
-    for each in serving:
-        kept = next((side for side in _SIDES if held.side(side).generation == each.generation and side not in sides), None)
-        if kept:
-            sides[kept] = each
-    for each in serving:
-        if each in sides.values():
-            continue
-        free = next((side for side in _SIDES if side not in sides and not held.percent(side)), None)
-        if free is None:
-            raise DriverFailed(
-                "HAProxy has no side that nothing goes to", why=f"route {route.name} has {held}", advice="shift to one first"
-            )
-        sides[free] = each
-    share = sides["a"].percent if "a" in sides else 0
-
-    def stands(side: str) -> Side:
-        return Side(sides[side].generation, tuple(sorted(sides[side].addresses))) if side in sides else held.side(side)
-
-    return Held(share, stands("a"), stands("b"))
-
-
-_NOTE = "# route "
-
-
-def configuration(routes: Mapping[str, Route], held: Mapping[str, Held]) -> str:
-    """The whole file."""
-    account = ["    user haproxy", "    group haproxy"] if os.geteuid() == 0 and _known("haproxy") else []
-    lines = [
-        "# Written by assay with every exchange; what is changed here by hand is lost.",
-        "global",
-        f"    stats socket unix@{_SOCKET} mode 600 level admin expose-fd listeners",
-        "    stats timeout 1h",
-        *account,
-        "defaults",
-        "    timeout connect 3s",
-        "    timeout client 75s",
-        "    timeout server 300s",
-        "    timeout http-request 30s",
-        "    timeout http-keep-alive 75s",
-        "    timeout tunnel 1h",
-        "    retries 3",
-        "    option redispatch 1",
-    ]
-    for name, route in sorted(routes.items()):
-        lines += _proxies(name, route, held[name])
-    return "\n".join(lines) + "\n"
-
-
-def _proxies(name: str, route: Route, held: Held) -> Iterator[str]:
-    http = route.mode is Mode.HTTP
-    rule = "http-request" if http else "tcp-request content"
-    yield f"{_NOTE}{name} {route.listen} {route.mode}"
-    yield f"frontend {name}"
-    yield f"    bind {route.listen}"
-    yield f"    mode {route.mode}"
-    yield from ["    option forwardfor"] if http else []
-    yield f"    {rule} set-var(txn.share) str({name}),map_str_int({_MAP},{NOBODY})"
-    yield f"    {rule} set-var(txn.dice) rand({FULL})"
-    nobody = f"if {{ var(txn.share) -m int ge {NOBODY} }}"
-    yield f"    http-request return status 503 {nobody}" if http else f"    tcp-request content reject {nobody}"
-    yield f"    use_backend {name}-a if {{ var(txn.dice),sub(txn.share) -m int lt 0 }}"
-    yield f"    default_backend {name}-b"
-    for side in _SIDES:
-        yield f"backend {name}-{side}"
-        yield f"    mode {route.mode}"
-        yield "    balance leastconn"
-        addresses = held.side(side).addresses
-        for number in range(SLOTS):
-            at = addresses[number] if number < len(addresses) else _EMPTY
-            idle = "" if number < len(addresses) and held.percent(side) else " disabled"
-            yield f"    server s{number + 1} {at}{idle}"
 
 
 def risen(folder: Path, *, start: bool) -> HaproxyEdge:
@@ -369,9 +256,7 @@ def risen(folder: Path, *, start: bool) -> HaproxyEdge:
     if program is None:
         raise EngineMissing("haproxy is not here", advice="install it: apt-get install haproxy; or use the built-in edge")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (folder / _CONFIGURATION).exists():
-        write_whole(folder / _MAP, b"")
-        write_whole(folder / _CONFIGURATION, configuration({}, {}).encode())
+    _prepare_folder(edge, folder)
     if start:
         _start(program, folder)
     until = time.monotonic() + _SECONDS
@@ -381,6 +266,18 @@ def risen(folder: Path, *, start: bool) -> HaproxyEdge:
         time.sleep(0.02)
     edge.ask("show info")
     return edge
+
+
+def _prepare_folder(edge: HaproxyEdge, folder: Path) -> None:
+    """It has files; those of before the machine started name nobody who serves: who had those addresses is gone."""
+    known = folder / _BOOT
+    if (folder / _CONFIGURATION).exists() and known.exists() and known.read_text().strip() == boot():
+        return
+    routes = edge.written()
+    held = dict.fromkeys(routes, Held(NOBODY))
+    write_whole(folder / MAP, "".join(f"{name} {NOBODY}\n{name}-a 0\n{name}-b 0\n" for name in routes).encode())
+    write_whole(folder / _CONFIGURATION, configuration(routes, held).encode())
+    write_whole(known, f"{boot()}\n".encode())
 
 
 def _start(program: str, folder: Path) -> None:
@@ -393,20 +290,13 @@ def _start(program: str, folder: Path) -> None:
 
 
 def _as_route(route: Route, held: Held) -> Route:
-    backends = [Backend(held.side(each).generation, held.percent(each), held.side(each).addresses) for each in _SIDES if held.percent(each)]
+    backends = [Backend(held.side(each).generation, held.percent(each), held.side(each).addresses) for each in SIDES if held.percent(each)]
     return Route(route.name, route.listen, route.mode, tuple(backends))
 
 
 def _meaning(route: Route) -> tuple[object, ...]:
     serving = sorted((each.generation, each.percent, tuple(sorted(each.addresses))) for each in route.backends if each.percent)
     return route.name, route.listen, route.mode, tuple(serving)
-
-
-def _known(account: str) -> bool:
-    with suppress(KeyError):
-        pwd.getpwnam(account)
-        return True
-    return False
 
 
 def _last_words(folder: Path) -> str:

@@ -25,8 +25,7 @@ from assaymark.deployment.edge.http1 import Ends, MessageError, Request, Respons
 from assaymark.deployment.edge.table import Mode, split
 
 PIECE = 64 << 10
-_BROKEN = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
-"""What a connection does when it is no more, says too much in a line, or nothing in time."""
+_BROKEN = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)  # gone, too much in a line, nothing in time
 
 
 class Limits(Struct, frozen=True):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import resource
 import signal
 import socket
 import struct
@@ -34,6 +35,8 @@ from assaymark.formats.undecodable import UNDECODABLE
 
 GRACE_SECONDS = 30.0
 _AGAIN_SECONDS = 1.0
+_OTHERS = 64
+"""Descriptors that are no connections."""
 _FIRST_HANDED = 3
 """Of sd_listen_fds(3)."""
 
@@ -43,6 +46,8 @@ class Edge:
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self._folder, self._limits = folder, limits or Limits()
+        # A connection has two ends; what is over is refused at once, not left waiting.
+        self._most = min(self._limits.connections, (_descriptors() - _OTHERS) // 2)
         self._listeners: dict[str, asyncio.Server] = {}
         self._connections: set[Connection] = set()
         self._handed = _handed()
@@ -87,7 +92,7 @@ class Edge:
 
     async def _listen(self, name: str, address: str) -> asyncio.Server:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if len(self._connections) >= self._limits.connections:
+            if len(self._connections) >= self._most:
                 writer.transport.abort()
                 return
             connection = Connection(name, self._behind, self._limits, Side(reader, writer))
@@ -170,6 +175,15 @@ class Edge:
                 server.close()
             raise UsageError(f"nobody can listen at {route.listen}", why=str(error), advice="give the route another address") from error
         return new
+
+
+def _descriptors() -> int:
+    """How many may be open, once that is as many as may be asked for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return soft
 
 
 def _may(there: socket.socket) -> bool:

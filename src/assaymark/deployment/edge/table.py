@@ -3,7 +3,8 @@
 Guarantees
 * a table that is held (`checked`) names for every route either nobody at all, who was taken away on purpose, or generations whose shares
   are 100 together, each with somebody to go to;
-* on disk there is at every instant one whole table: a new one is written beside it, flushed, and takes its name (`save`).
+* on disk there is at every instant one whole table: a new one is written beside it, flushed, and takes its name (`save`);
+* a table of before the machine started says where clients come, and nobody who serves: who had those addresses is gone (`load`).
 
 Not here: sockets, processes, what an instance is.
 """
@@ -15,6 +16,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -145,15 +147,31 @@ def _twice(words: Iterable[str]) -> str:
 # --- on disk -----------------------------------------------------------------------------------------------------------
 
 
+class _Kept(Struct, frozen=True):
+    boot: str
+    """Of the kernel: another one after each start of the machine."""
+    table: Table
+
+
+def boot() -> str:
+    """Which start of the machine this is."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
 def load(folder: Path) -> Table:
-    """The table that lies in a folder; an empty one where there is none yet.
+    """The table that lies in a folder; an empty one where there is none yet, and without who serves when it is of an earlier start.
 
     Raises:
         SubjectUnreadable: when there is one, and it cannot be held: nobody is served by a guess.
     """
     file = folder / _FILE
     try:
-        return checked(msgspec.json.decode(file.read_bytes(), type=Table))
+        kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
+        if kept.boot != boot():
+            return checked(replace(kept.table, routes=tuple(replace(each, backends=()) for each in kept.table.routes)))
+        return checked(kept.table)
     except FileNotFoundError:
         return Table()
     except (*UNDECODABLE, UsageError) as error:
@@ -163,7 +181,7 @@ def load(folder: Path) -> Table:
 
 def save(folder: Path, table: Table) -> None:
     """It lies on disk, whole, when this returns; after a crash before that, the one before it does."""
-    write_whole(folder / _FILE, msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
+    write_whole(folder / _FILE, msgspec.json.format(msgspec.json.encode(_Kept(boot(), table)), indent=1) + b"\n")
 
 
 def write_whole(file: Path, data: bytes) -> None:

@@ -129,6 +129,18 @@ class Container(_Pascal, frozen=True):
         return f"{host}:{port}" if host else ""
 
 
+class _Listed(_Pascal, frozen=True):
+    """What `ps` says."""
+
+    id: str
+    state: str = ""
+    pid: int = 0
+
+    def is_as(self, known: Container | None) -> bool:
+        """Whether nothing happened to it since."""
+        return known is not None and known.state.pid == self.pid and known.state.running == (self.state == "running")
+
+
 class Refused(Exception):  # noqa: N818 - podman said no
     """In its words."""
 
@@ -143,6 +155,7 @@ class Podman:
             raise EngineMissing(f"the program {program} is not here", advice=advice)
         self._program = found
         self._socket = _socket(socket_path)
+        self._known: dict[str, Container] = {}
 
     # --- reading ---------------------------------------------------------------------------------------------------------
 
@@ -155,7 +168,12 @@ class Podman:
             found = [self._get(f"{_API}/containers/{quote(_decoded(each, str))}/json") for each in ids]
             return [_decoded(each, Container) for each in found if each]
         named = [word for each in words for word in ("--filter", f"label={each}")]
-        return self.containers(self.do("ps", "--all", "--quiet", "--no-trunc", *named).split())
+        there = _decoded(self.do("ps", "--all", "--no-trunc", "--format", "json", *named).encode(), list[_Listed])
+        # What is told of a container changes with its process alone: it is not asked about twice.
+        known = {each.id: self._known[each.id] for each in there if each.is_as(self._known.get(each.id))}
+        asked = self.containers([each.id for each in there if each.id not in known])
+        self._known = known | {each.id: each for each in asked}
+        return list(self._known.values())
 
     def containers(self, names: Sequence[str]) -> list[Container]:
         """These, as far as they are there."""

@@ -102,12 +102,12 @@ def _seen(what: str, look: Callable[[], tuple[T, ...]], unseen: list[str]) -> tu
 
 
 def _changes(mounts: tuple[inside.Mount, ...], places: frozenset[str]) -> tuple[Change, ...]:
-    from assaymark.deployment.drift import upper  # noqa: PLC0415 - only who observes needs it
+    from assaymark.deployment.drift.upper import changes, noise  # noqa: PLC0415 - only who observes needs it
 
     root = inside.root(mounts)
     if root is None or not root.upper:
         raise ValueError("its root is no overlay with a directory of its own")
-    return upper.changes(root.upper, root.lowers, upper.noise(sorted(places)))
+    return changes(root.upper, root.lowers, noise(sorted(places)))
 
 
 def _places(found: Container) -> frozenset[str]:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.deployment.drivers.podman.memory import place
+from assaymark.deployment.edge.place import default
 from assaymark.deployment.edge.table import Mode, split
 from assaymark.errors import UsageError
 
@@ -81,7 +82,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def folder(self) -> Path:
-        return Path(self.edge_folder) if self.edge_folder else _state() / f"edge-{self.edge}"
+        return Path(self.edge_folder) if self.edge_folder else default(self.edge)
 
     @property
     def secrets_in(self) -> Path:
@@ -148,9 +149,3 @@ def _wrong(said: Options) -> list[str]:
 
 def _number(text: str) -> bool:
     return text.isascii() and text.isdigit() and 0 <= int(text[:10]) < 1 << 31
-
-
-def _state() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/assaymark")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "assaymark"
