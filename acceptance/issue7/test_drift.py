@@ -266,7 +266,7 @@ def test_more_events_than_the_kernel_holds_are_said_and_nothing_is_missed(shell:
                 os.mknod(tree / "tmp" / str(number))
             (tree / "etc/conf").write_bytes(b"two\n")
             os.kill(watch.pid, 18)  # SIGCONT
-            found = set()
+            found = set[tuple[str, str]]()
             while len(found) < most + 2_002:
                 said = json.loads(watch.stdout.readline())
                 found.add((said["what"], said["kind"]))

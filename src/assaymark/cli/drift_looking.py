@@ -166,18 +166,16 @@ def _upper(asked: Asked, stance: Stance, _: Instant) -> Iterator[Part]:
 def _instances(asked: Asked, _: Stance, now: Instant) -> Iterator[Part]:
     if not asked.pairs:
         return
-    from importlib import import_module
-
+    from assaymark.cli.deploying import driver_of, site_of
     from assaymark.deployment.drift import instances
+    from assaymark.deployment.phoenix.journal import Journal
 
-    deploying: Any = import_module("assaymark.cli.deploying")
-    journals: Any = import_module("assaymark.deployment.phoenix.journal")
-    site = deploying.site_of(asked.terms, asked.state)
+    site = site_of(asked.terms, asked.state)
     for pair in asked.pairs:
         terms = site.document.of(pair)
-        journal = journals.Journal(site.state, pair)
+        journal = Journal(site.state, pair)
         journal.read()
-        seen = instances.look(deploying.driver_of(terms), journal.ledger, terms, now)
+        seen = instances.look(driver_of(terms), journal.ledger, terms, now)
         yield seen.ids, seen.drifts, () if seen.ids else (f"{pair} has no instances",)
 
 
