@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from assaymark.deployment.drift.stance import Plain, Stance
 from assaymark.errors import UsageError
 from assaymark.model.assessment import Instant
 
-drift = Stance(Plain(), Instant(0)).drift
+drift = partial(Stance(Plain(), Instant(0)).drift, "production")
 
 
 def told(desired: bytes, observed: bytes) -> dict[str, Drift]:

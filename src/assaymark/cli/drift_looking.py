@@ -193,7 +193,8 @@ def _infrastructure(asked: Asked, stance: Stance, now: Instant) -> Iterator[Part
     else:
         sides = plan.behind(seen, asked.observed)
         notes.append("without --desired only what the plan itself tells of changes behind it is told")
-    yield [asked.observed], plan.drifts(*sides, stance.drift), notes
+    name = asked.name or asked.observed
+    yield [name], plan.drifts(*sides, lambda found: stance.drift(name, found)), notes
 
 
 def _looked_at(asked: Asked) -> Look:
