@@ -10,6 +10,7 @@
     ├── SubjectUnreadable           3    subject-broken   git or an archive cannot be read
     ├── DriverFailed                3    driver-failed    what runs things did not do as told
     ├── Busy                        3    busy             another process deploys the same pair now
+    ├── NotEndorsed                 5    not-endorsed     what is compared with is not shown to be endorsed
     └── InternalError               4    internal         a defect of Assaymark
 
 A verdict is no error: exit codes 0 (pass), 1 (fail) and 5 (unproven) belong to it. 130 is an interruption by the user.
@@ -75,6 +76,11 @@ class DriverFailed(AssayError):
 class Busy(AssayError):
     code = "busy"
     exit_code = 3
+
+
+class NotEndorsed(AssayError):
+    code = "not-endorsed"
+    exit_code = 5
 
 
 class InternalError(AssayError):

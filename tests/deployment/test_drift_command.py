@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from tests.deployment.overlays import laid
 from tests.deployment.terraform import plan, standing, state
+from tests.deployment.yard import Yard
 from tests.endorsement.asking.pipeline import Pipeline
 
 from assaymark.cli import drift_there
@@ -236,3 +237,23 @@ def test_a_server_is_told_what_was_found_and_what_was_looked_at(tree: Path, tmp_
     assert (method, path) == ("POST", "/deployments/drifts")
     assert (body["environment"], body["component"], body["looked"]) == ("production", "hosts", ["host-1"])
     assert [(each["where"], each["what"], each["action"]) for each in body["drifts"]] == [("host-1", "etc/conf", "replace")]
+
+
+# --- instances of a pair ---------------------------------------------------------------------------------------------
+
+
+def test_instances_of_a_pair_are_looked_at_by_its_journal_and_terms(tmp_path: Path) -> None:
+    digest, other = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    yard = Yard(tmp_path)
+    yard.approve(digest)
+    assert yard.deploy(digest).code == 0
+    words = ("drift", "--instances", "production/web", "-f", "json")
+    said = yard.run(*words)
+    assert (said.code, said.document["outcome"], len(said.document["looked"])) == (0, "as-endorsed", 2)
+    victim = said.document["looked"][0]
+    yard.platform.change(victim, digest=other)
+    said = yard.run(*words)
+    assert said.code == 1
+    assert [(each["where"], each["kind"], each["observed"]) for each in said.document["drifts"]] == [(victim, "digest", other)]
+    yard.write('[deploy.production.web.drift]\nignore = [{what = "digest", until = "2999-01-01T00:00:00Z"}]\n')
+    assert yard.run(*words).code == 0

@@ -14,7 +14,7 @@ import pytest
 from tests.deployment.mutations import ALL, plant
 from tests.deployment.overlays import mounted
 
-from assaymark.deployment.drift import fanotify, tree, upper, watching, who
+from assaymark.deployment.drift import fanotify, mounts, tree, upper, watching, who
 from assaymark.deployment.drift.drifted import Cause, Drift
 from assaymark.deployment.drift.stance import Found, Plain, Stance
 from assaymark.errors import EngineMissing
@@ -130,7 +130,6 @@ def test_what_was_put_back_is_told_anew_when_it_drifts_again(root: Path) -> None
             (root / "etc/conf").write_bytes(b"two\n")
             assert it.until(bool).keys() == {("etc/conf", "content")}
             (root / "etc/conf").write_bytes(b"one\n")
-            time.sleep(watching.REST)
             assert it.quiet() == []
 
 
@@ -161,6 +160,54 @@ def test_what_happens_elsewhere_on_the_file_system_is_nobody_s_concern(root: Pat
         (tmp_path / "tree-elsewhere").mkdir()
         (tmp_path / "tree-elsewhere/conf").write_bytes(b"x")
         assert it.quiet() == []
+
+
+def mount(*words: str) -> None:
+    ran = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        pytest.skip(f"NOT PROVED: nothing can be mounted here: {ran.stderr.strip()}")
+
+
+@needs_kernel
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
+def test_what_is_mounted_below_is_watched_too(root: Path, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    mount(*(["-t", "tmpfs", "tmpfs"] if kind == "tmpfs" else ["--bind", str(tmp_path / "elsewhere")]), str(root / "var/empty"))
+    try:
+        with watched(tree_look(root)) as it:
+            assert it.first == []
+            (root / "var/empty/x").write_bytes(b"")
+            assert it.until(bool).keys() == {("var/empty/x", "added")}
+            (root / "var/empty").chmod(0o700)
+            assert it.until(bool).keys() == {("var/empty", "mode")}
+    finally:
+        subprocess.run(["umount", "-l", str(root / "var/empty")], check=False)
+
+
+@needs_kernel
+def test_what_is_mounted_below_and_tells_nothing_is_said(root: Path) -> None:
+    mount("-t", "proc", "proc", str(root / "var/empty"))
+    try:
+        look = tree_look(root / "etc")
+        assert list(look.mounted()) == []
+        expected = tree.Expected(manifest_of(str(root / "etc"), Form.OWNED).text)
+        with watched(watching.TreeLook(str(root), expected, tuple)) as it:
+            assert [(each.what, each.kind) for each in it.first] == [("var/empty", "unseen")]
+        data = tree.Expected(manifest_of(str(root / "etc"), Form.OWNED).text, [b"var/empty"])
+        with watched(watching.TreeLook(str(root), data, tuple)) as it:
+            assert it.first == []
+    finally:
+        subprocess.run(["umount", "-l", str(root / "var/empty")], check=False)
+
+
+def test_mounts_are_those_below_with_every_byte_of_their_names(tmp_path: Path) -> None:
+    listed = tmp_path / "mountinfo"
+    listed.write_bytes(
+        b"1 0 8:1 / / rw - ext4 x rw\n2 1 8:1 / /srv rw - ext4 x rw\n3 1 8:1 / /srv/a\\040b rw - x x rw\n4 1 0:1 / /srvx rw - x\nbad\n"
+    )
+    assert mounts.below("/srv", listed) == [b"a b"]
+    assert mounts.below("/", listed) == [b"srv", b"srv/a b", b"srvx"]
+    assert mounts.below("/", tmp_path / "none") == []
 
 
 @needs_kernel

@@ -6,18 +6,11 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from assaymark.errors import AssayError
+from assaymark.errors import NotEndorsed
 
 if TYPE_CHECKING:
     from assaymark.cli.drift_looking import Asked
     from assaymark.model.assessment import Instant
-
-
-class NotEndorsed(AssayError):  # noqa: N818 - says what is wrong, as the tree of errors does
-    """Comparing with what nobody endorsed would show nothing."""
-
-    code = "not-endorsed"
-    exit_code = 5
 
 
 def endorsed(asked: Asked, name: str, data: bytes, now: Instant) -> str:

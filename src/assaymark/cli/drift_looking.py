@@ -166,18 +166,16 @@ def _upper(asked: Asked, stance: Stance, _: Instant) -> Iterator[Part]:
 def _instances(asked: Asked, _: Stance, now: Instant) -> Iterator[Part]:
     if not asked.pairs:
         return
-    from importlib import import_module
-
+    from assaymark.cli.deploying import driver_of, site_of
     from assaymark.deployment.drift import instances
+    from assaymark.deployment.phoenix.journal import Journal
 
-    deploying: Any = import_module("assaymark.cli.deploying")
-    journals: Any = import_module("assaymark.deployment.phoenix.journal")
-    site = deploying.site_of(asked.terms, asked.state)
+    site = site_of(asked.terms, asked.state)
     for pair in asked.pairs:
         terms = site.document.of(pair)
-        journal = journals.Journal(site.state, pair)
+        journal = Journal(site.state, pair)
         journal.read()
-        seen = instances.look(deploying.driver_of(terms), journal.ledger, terms, now)
+        seen = instances.look(driver_of(terms), journal.ledger, terms, now)
         yield seen.ids, seen.drifts, () if seen.ids else (f"{pair} has no instances",)
 
 
@@ -195,7 +193,8 @@ def _infrastructure(asked: Asked, stance: Stance, now: Instant) -> Iterator[Part
     else:
         sides = plan.behind(seen, asked.observed)
         notes.append("without --desired only what the plan itself tells of changes behind it is told")
-    yield [asked.observed], plan.drifts(*sides, stance.drift), notes
+    name = asked.name or asked.observed
+    yield [name], plan.drifts(*sides, lambda found: stance.drift(name, found)), notes
 
 
 def _looked_at(asked: Asked) -> Look:

@@ -47,7 +47,7 @@ class Drift(Struct, frozen=True, omit_defaults=True):
     """One difference."""
 
     where: str
-    """Id of the instance, or the tree's or the cloud resource's name."""
+    """Id of the instance, or the name of the tree, or of the state that a resource (`what`) is in."""
     what: str
     """Path or field, as text."""
     kind: str

@@ -86,7 +86,7 @@ class Fanotify:
         if self.fd < 0:
             raise _refused(ctypes.get_errno())
 
-    def watch(self, path: str) -> int:
+    def watch(self, path: str | bytes) -> int:
         """Watch what lies below a folder; gives its number.
 
         Raises:
@@ -94,13 +94,15 @@ class Fanotify:
         """
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fsid = struct.pack("=Q", os.fstatvfs(fd).f_fsid)
-        self._roots.append(_Root(fd, _place(fd), fsid))
         mark = self._libc.fanotify_mark
         mark.argtypes = (ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_int, ctypes.c_char_p)
-        if mark(self.fd, _ADD | _FILESYSTEM, MASK, fd, None) < 0:
-            raise _refused(ctypes.get_errno(), path)
-        if self._libc.open_by_handle_at(fd, ctypes.create_string_buffer(8), os.O_PATH) < 0 and ctypes.get_errno() == errno.EPERM:
-            raise _refused(errno.EPERM, path)
+        refused = ctypes.get_errno() if mark(self.fd, _ADD | _FILESYSTEM, MASK, fd, None) < 0 else 0
+        if not refused and self._libc.open_by_handle_at(fd, ctypes.create_string_buffer(8), os.O_PATH) < 0:
+            refused = errno.EPERM if ctypes.get_errno() == errno.EPERM else 0  # what it says of no handle at all is of no matter
+        if refused:
+            os.close(fd)
+            raise _refused(refused, os.fsdecode(path))
+        self._roots.append(_Root(fd, _place(fd), fsid))
         return len(self._roots) - 1
 
     def read(self) -> Iterator[Happened]:

@@ -109,12 +109,12 @@ def behind(data: bytes, name: str) -> tuple[Snapshot, Snapshot]:
     return Snapshot(sides[0]), Snapshot(sides[1])
 
 
-def drifts(expected: Snapshot, seen: Snapshot, drift: Callable[[str, Found], Drift]) -> tuple[Drift, ...]:
+def drifts(expected: Snapshot, seen: Snapshot, drift: Callable[[Found], Drift]) -> tuple[Drift, ...]:
     """Every difference, heaviest first."""
     found = []
     for address in sorted(expected.resources.keys() | seen.resources.keys()):
         wanted, there = expected.resources.get(address), seen.resources.get(address)
-        found += [drift(address, each) for each in _compared(address, wanted, there, planned=expected.planned)]
+        found += [drift(each) for each in _compared(address, wanted, there, planned=expected.planned)]
     order = list(Weight)
     return tuple(sorted(found, key=lambda each: (order.index(each.weight), each.what)))
 

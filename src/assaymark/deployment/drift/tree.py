@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from assaymark.deployment.drift.drifted import Drift, Weight
 from assaymark.deployment.drift.lines import compared
-from assaymark.deployment.drift.remembered import Remembered
 from assaymark.deployment.drift.spelling import spelled
 from assaymark.deployment.drift.stance import Found
 from assaymark.errors import UsageError
@@ -25,6 +25,9 @@ from assaymark.subjects.confined import join, open_folder, open_root
 from assaymark.subjects.listing import raw
 from assaymark.subjects.manifest_lines import VERSION, Form, Head, Line
 from assaymark.subjects.manifest_reading import Reading, UnreadableError
+
+if TYPE_CHECKING:
+    from assaymark.deployment.drift.remembered import Remembered
 
 _ORDER = list(Weight)
 _ADVICE = "make one: assay drift TREE --write-manifest FILE"

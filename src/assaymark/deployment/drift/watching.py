@@ -3,8 +3,10 @@
 Guarantees
 * watching begins before the first look at everything, so that nothing falls between;
 * each drift is told once, with who did it where that is known; what was put back is told again when it drifts again;
+* what is mounted below a tree is watched too, and what cannot be is said (``unseen``), unless it is data;
 * when events were lost, that is a drift (``unseen``), and everything is looked at again;
-* a file that is written to without end is looked at at most every `REST` seconds, and once more after the last change.
+* whatever is written how often: looking takes at most a fifth of a processor's time, since each look is followed by a rest of four times
+  its own length (at most `MOST_REST` seconds); the last change is always looked at.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
+from assaymark.deployment.drift import mounts
 from assaymark.deployment.drift.drifted import Cause, Drift
 from assaymark.deployment.drift.fanotify import NAMES, Fanotify
 from assaymark.deployment.drift.spelling import spelled
 from assaymark.deployment.drift.stance import Found
 from assaymark.deployment.drift.tree import Expected, at_path
 from assaymark.deployment.drift.upper import Shape, looked
+from assaymark.errors import EngineMissing
 from assaymark.model.assessment import Instant
 
-REST = 0.25
+REST, MOST_REST = 4, 10.0
 LOST = Found(".", "unseen", "every change to be told", "the kernel dropped events; everything was looked at again")
 
 
@@ -33,6 +37,9 @@ class Look(Protocol):
     def root(self) -> str: ...
 
     def everything(self) -> Iterable[Found]: ...
+
+    def mounted(self) -> Iterable[bytes]:
+        """Paths below it at which other file systems begin."""
 
     def again(self, paths: Mapping[bytes, bool], known: Iterable[str]) -> tuple[set[str], Iterable[Found]]:
         """Which of the known paths this answers anew, and what is found at them now; True: with everything below the path."""
@@ -46,6 +53,9 @@ class TreeLook:
 
     def everything(self) -> Iterable[Found]:
         return self._everything()
+
+    def mounted(self) -> Iterable[bytes]:
+        return filter(self._expected.counts, mounts.below(self.root))
 
     def again(self, paths: Mapping[bytes, bool], known: Iterable[str]) -> tuple[set[str], Iterable[Found]]:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -76,6 +86,9 @@ class UpperLook:
         yield from map(changed, seen.changes)
         yield from (Found(each.partition(":")[0], "unseen", "to be looked at", each) for each in seen.unseen)
 
+    def mounted(self) -> Iterable[bytes]:
+        return ()  # mounts of a container lie in its own namespace, and in no upper directory
+
     def again(self, paths: Mapping[bytes, bool], known: Iterable[str]) -> tuple[set[str], Iterable[Found]]:
         del paths
         found = list(self.everything())
@@ -94,20 +107,38 @@ def watch(look: Look, drift: Callable[[Found, Cause | None], Drift], rounds: Cal
         EngineMissing: when it cannot be watched.
     """
     with Fanotify() as kernel:
-        kernel.watch(look.root)
+        prefixes = {kernel.watch(look.root): b""}
+        deaf = [drift(each, None) for each in _watch_mounts(kernel, look, prefixes)]
         state = _State(look, drift)
-        yield state.anew(look.everything())
+        yield [*deaf, *state.anew(look.everything())]
         while (seconds := rounds()) >= 0:
             kernel.wait(state.patience(seconds))
             lost = False
             for each in kernel.read():
                 lost = lost or each.lost
                 if each.path:
-                    state.touched(each.path, each.who.at(Instant(time.time_ns() // 1000)), whole=bool(each.mask & NAMES))
+                    state.touched(
+                        _path(prefixes[each.root], each.path), each.who.at(Instant(time.time_ns() // 1000)), whole=bool(each.mask & NAMES)
+                    )
             if lost:
                 yield [drift(LOST, None), *state.anew(look.everything())]
             else:
                 yield state.due()
+
+
+def _watch_mounts(kernel: Fanotify, look: Look, prefixes: dict[int, bytes]) -> Iterator[Found]:
+    for path in look.mounted():
+        try:
+            prefixes[kernel.watch(os.path.join(os.fsencode(look.root), path))] = path  # noqa: PTH118 - bytes
+        except (OSError, EngineMissing) as error:
+            why = error.why if isinstance(error, EngineMissing) else error.strerror
+            yield Found(spelled(path), "unseen", "every change to be told", f"what is mounted here is not watched: {why}")
+
+
+def _path(prefix: bytes, path: bytes) -> bytes:
+    if not prefix:
+        return path
+    return prefix if path == b"." else prefix + b"/" + path
 
 
 class _State:
@@ -118,7 +149,7 @@ class _State:
         self._told: dict[str, set[Found]] = {}
         self._touched: dict[bytes, bool] = {}
         self._causes: dict[str, Cause] = {}
-        self._last: dict[bytes, float] = {}
+        self._rests_until = 0.0
 
     def touched(self, path: bytes, cause: Cause, *, whole: bool) -> None:
         self._touched[path] = whole or self._touched.get(path, False)
@@ -126,22 +157,19 @@ class _State:
 
     def patience(self, seconds: float) -> float:
         """How long a round may wait: what rests is looked at when its rest is over."""
-        if not self._touched:
-            return seconds
-        return max(min(seconds, min(self._last.get(path, 0.0) for path in self._touched) + REST - time.monotonic()), 0.0)
+        return max(min(seconds, self._rests_until - time.monotonic()), 0.0) if self._touched else seconds
 
     def due(self) -> list[Drift]:
-        """Look at what was touched and does not rest."""
-        now = time.monotonic()
-        self._last = {path: at for path, at in self._last.items() if now - at < REST}
-        paths = {path: whole for path, whole in self._touched.items() if path not in self._last}
-        if not paths:
+        """Look at what was touched, unless there is a rest."""
+        began = time.monotonic()
+        if not self._touched or began < self._rests_until:
             return []
-        for path in paths:
-            del self._touched[path]
-            self._last[path] = now
+        paths, self._touched = self._touched, {}
         answered, found = self._look.again(paths, self._told)
-        return self._tell(found, answered)
+        told = self._tell(found, answered)
+        ended = time.monotonic()
+        self._rests_until = ended + min(REST * (ended - began), MOST_REST)
+        return told
 
     def anew(self, found: Iterable[Found]) -> list[Drift]:
         """Everything was looked at."""
