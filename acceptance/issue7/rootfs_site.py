@@ -144,9 +144,9 @@ class Host:
         for each in self.instances():
             self.driver.burn(PAIR, each.id)
         marked = str(self.folder / "edge").encode()
-        for each in Path("/proc").glob("[0-9]*"):
-            if b"assaymark.deployment.edge" in _words(each) and marked in _words(each):
-                os.kill(int(each.name), signal.SIGKILL)
+        for process in Path("/proc").glob("[0-9]*"):
+            if b"assaymark.deployment.edge" in _words(process) and marked in _words(process):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def host(shell: Shell, folder: Path, runtime: str) -> Host:

@@ -6,10 +6,14 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.deployment import baking as kit
 
 from assaymark.deployment.bake import carrying, layout, recipe, report
@@ -195,6 +199,46 @@ def _lay(source: Path, root: Path, into: str = "/", special: Special = Special.R
 def _seen(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
+
+
+NAMES = st.binary(min_size=1, max_size=6).filter(lambda name: name not in {b".", b".."} and not set(name) & {0, 47})
+TREES = st.recursive(
+    st.one_of(st.binary(max_size=20), st.tuples(st.integers(0, 0o7777), st.binary(max_size=5)), NAMES.map(lambda name: ("link", name))),
+    lambda inner: st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@ROOT_ONLY
+@given(tree=st.dictionaries(NAMES, TREES, max_size=4), owners=st.integers(0, 3))
+@settings(max_examples=25, deadline=None)
+def test_a_copy_of_any_tree_is_the_tree(tree: dict[bytes, Any], owners: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(os.fsencode(folder), b"source")  # noqa: PTH118 - names that are no text
+        _grown(source, tree, owners)
+        carrying.copied(os.fsdecode(source), Path(folder) / "copy")
+        assert manifest_of(str(Path(folder) / "copy"), Form.OWNED).text == manifest_of(os.fsdecode(source), Form.OWNED).text
+
+
+def _grown(path: bytes, what: Any, owners: int) -> None:
+    match what:
+        case dict():
+            os.mkdir(path)  # noqa: PTH102 - names that are no text
+            for name, inner in what.items():
+                _grown(path + b"/" + name, inner, owners + 1)
+        case ("link", target):
+            Path(os.fsdecode(path)).symlink_to(os.fsdecode(target))
+        case (mode, content):
+            _written(path, content)
+            os.chown(path, owners, owners + 1)
+            os.chmod(path, mode)  # noqa: PTH101 - as above
+        case content:
+            _written(path, content)
+
+
+def _written(path: bytes, content: bytes) -> None:
+    with open(path, "wb") as file:  # noqa: PTH123 - as above
+        file.write(content)
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tests.deployment import driver_contract, rooted
 from assaymark.deployment.drivers.driver import Configuration, DriverFailed, Instance, Share
 from assaymark.deployment.drivers.rootfs import options as settings
 from assaymark.deployment.drivers.rootfs.driver import RootfsDriver, opened
-from assaymark.deployment.drivers.rootfs.place import Place, is_held
+from assaymark.deployment.drivers.rootfs.place import Place, Supervisor, is_held, write
 from assaymark.errors import UsageError
 
 PAIR = rooted.PAIR
@@ -278,6 +278,65 @@ def test_a_generation_that_is_something_else_is_refused(make: Make, tree: tuple[
         driver.launch(rooted.launch(*other))
     with pytest.raises(DriverFailed, match="is something else"):
         driver.launch(rooted.launch(*tree, configuration=Configuration("sha256:" + "d" * 64)))
+
+
+def test_two_deployers_at_once_start_each_instance_once(make: Make, tree: tuple[Path, str], tmp_path: Path) -> None:
+    make()
+    words = rooted.options(tmp_path / "state")
+    text = (
+        "from tests.deployment import rooted\nfrom assaymark.deployment.drivers.rootfs.driver import opened\n"
+        f"print(*(each.address for each in opened({words!r}).launch(rooted.launch({str(tree[0])!r}, {tree[1]!r}, count=3))))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    made = [subprocess.Popen([sys.executable, "-c", text], env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [each.communicate(timeout=60)[0].split() for each in made]
+    assert said[0] == said[1] == said[2]
+    assert len(set(said[0])) == 3
+
+
+def test_a_stranger_with_the_supervisors_number_is_not_ended(
+    make: Make, tree: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assaymark.deployment.drivers.rootfs.driver._OVER", 0.2)
+    driver = make()
+    (found,) = driver.launch(rooted.launch(*tree))
+    place = Place(str(tmp_path / "state"), PAIR)
+    stands = place.supervisor(found.id)
+    assert stands is not None
+    with subprocess.Popen(["/bin/sleep", "60"]) as stranger:
+        write(place.instance(found.id) / "supervisor.json", Supervisor(stranger.pid, stands.began))
+        with pytest.raises(DriverFailed, match="does not end"):
+            driver.burn(PAIR, found.id)
+        assert stranger.poll() is None
+        stranger.kill()
+    monkeypatch.undo()
+    write(place.instance(found.id) / "supervisor.json", stands)
+
+
+def test_an_edge_in_front_is_told_whole(make: Make, tree: tuple[Path, str], tmp_path: Path) -> None:
+    pytest.importorskip("assaymark.deployment.edge.door", reason="NOT PROVED: the edge is not there")
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{tried.getsockname()[1]}"
+    driver = make(listen=listen, edge_folder=str(tmp_path / "edge"))
+    try:
+        (first,) = driver.launch(rooted.launch(*tree))
+        _soon(lambda: driver.probe(PAIR, first.id).ok)
+        assert list(driver.serving(PAIR)) == []
+        driver.shift(PAIR, [Share(1, 100)])
+        assert _get(msgspec.structs.replace(first, address=listen)) == "one"
+        (second,) = driver.launch(rooted.launch(*tree, generation=2))
+        _soon(lambda: driver.probe(PAIR, second.id).ok)
+        driver.shift(PAIR, [Share(1, 50), Share(2, 50)])
+        assert set(driver.serving(PAIR)) == {Share(1, 50), Share(2, 50)}
+        driver.shift(PAIR, [Share(2, 100)])
+        assert driver.drain(PAIR, first.id, 2.0)
+        assert list(driver.serving(PAIR)) == [Share(2, 100)]
+    finally:
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            words = each.read_bytes() if each.exists() else b""
+            if b"assaymark.deployment.edge" in words and os.fsencode(tmp_path) in words:
+                os.kill(int(each.parent.name), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

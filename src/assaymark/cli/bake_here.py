@@ -23,6 +23,7 @@ from assaymark.deployment.bake.report import Judged, Report
 from assaymark.errors import UsageError
 from assaymark.model.digest import sha256
 from assaymark.model.subject import SubjectRef
+from assaymark.model.verdict import Verdict
 from assaymark.subjects.compare import ListingComparison
 from assaymark.subjects.empty import EmptySubject
 from assaymark.subjects.image.subject import ImageSubject
@@ -113,9 +114,15 @@ def _judged(order: Order, baked: Baked, draft: Path) -> tuple[str, Judged, int]:
     surroundings = compose.context(settings)
     verdict = assay(Request(_comparison(image, baked), whole=not baked.base.digest), surroundings)
     surroundings.settle()
-    text = jsonout.render(msgspec.structs.replace(verdict, seconds=0.0)).encode()
+    text = jsonout.render(_timeless(verdict)).encode()
     (draft / report.VERDICT).write_bytes(text)
     return sha256(document), Judged(verdict.outcome.value, sha256(text)), EXIT[verdict.outcome]
+
+
+def _timeless(verdict: Verdict) -> Verdict:
+    """Without how long it took and what was remembered: the same input gives the same document."""
+    runs = tuple(msgspec.structs.replace(run, seconds=0.0, hits=0) for run in verdict.checks)
+    return msgspec.structs.replace(verdict, seconds=0.0, checks=runs)
 
 
 def _comparison(image: ImageSubject, baked: Baked) -> ListingComparison:

@@ -17,6 +17,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -26,7 +27,7 @@ from assaymark.subjects.confined import join, open_folder, open_root
 from assaymark.subjects.listing import printable_name, text
 from assaymark.verdict.globs import matches_any
 
-_PIECE = 1 << 20
+_PIECE, _ROOM = 1 << 20, 1 << 30
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SECOND = 10**9
@@ -45,10 +46,35 @@ class Laid(Struct, frozen=True):
     """Devices, fifos and sockets that stayed out, as text."""
 
 
+class _Tree:
+    """A tree, with the folder in it that was opened last: what is done next is mostly done there."""
+
+    def __init__(self, path: str) -> None:
+        self.root = open_root(path)
+        self._path: bytes = b""
+        self._fd = os.dup(self.root)
+
+    def at(self, path: bytes) -> int:
+        """The folder of this path, open until another is asked for.
+
+        Raises:
+            OSError: as `open_folder`.
+        """
+        if path != self._path:
+            fd = open_folder(self.root, path)
+            os.close(self._fd)
+            self._path, self._fd = path, fd
+        return self._fd
+
+    def close(self) -> None:
+        os.close(self._fd)
+        os.close(self.root)
+
+
 class _Plan(Struct, frozen=True):
     files: Files
-    source: int
-    root: int
+    source: _Tree
+    root: _Tree
     when: int
     """In nanoseconds."""
     with_root: bool
@@ -68,15 +94,15 @@ def lay(source: str, root: str, files: Files, *, timestamp: int, with_root: bool
         UsageError: when source and base contradict each other, or something in it is not laid at all.
         SubjectUnreadable: when something cannot be read.
     """
-    opened = open_root(source)
+    opened = _Tree(source)
     try:
-        target = open_root(root)
+        target = _Tree(root)
         try:
             return _laid(_Plan(files, opened, target, timestamp * _SECOND, with_root))
         finally:
-            os.close(target)
+            target.close()
     finally:
-        os.close(opened)
+        opened.close()
 
 
 def _laid(plan: _Plan) -> Laid:
@@ -115,25 +141,17 @@ def _walk(plan: _Plan) -> Iterator[tuple[bytes, os.stat_result]]:
             yield path, status
 
 
-def _names(source: int, above: bytes) -> list[bytes]:
+def _names(source: _Tree, above: bytes) -> list[bytes]:
     try:
-        fd = open_folder(source, above)
-        try:
-            with os.scandir(fd) as rows:
-                return sorted(os.fsencode(row.name) for row in rows)
-        finally:
-            os.close(fd)
+        with os.scandir(source.at(above)) as rows:
+            return sorted(os.fsencode(row.name) for row in rows)
     except OSError as error:
         raise SubjectUnreadable(f"{_shown(above) or 'the source'} cannot be listed", why=error.strerror or str(error)) from error
 
 
-def _status(source: int, above: bytes, name: bytes) -> os.stat_result:
+def _status(source: _Tree, above: bytes, name: bytes) -> os.stat_result:
     try:
-        fd = open_folder(source, above)
-        try:
-            return os.stat(name, dir_fd=fd, follow_symlinks=False)
-        finally:
-            os.close(fd)
+        return os.stat(name, dir_fd=source.at(above), follow_symlinks=False)
     except OSError as error:
         raise SubjectUnreadable(f"{_shown(join(above, name))} changed while it was read", why=error.strerror or str(error)) from error
 
@@ -143,17 +161,13 @@ def _status(source: int, above: bytes, name: bytes) -> os.stat_result:
 
 def _ground(plan: _Plan, into: bytes, *, made: bool = False) -> None:
     """The folder that everything goes into, and the root itself where it counts; or one that is made, whatever the source has."""
-    own = None if made else os.fstat(plan.source)
+    own = None if made else os.fstat(plan.source.root)
     if plan.with_root and not made:
         _settle(plan, b"", own if not into else None)
     above = b""
     for part in into.split(b"/") if into else ():
         place = join(above, part)
-        fd = _parent(plan, place)
-        try:
-            _folder(plan, fd, place, own if place == into else None)
-        finally:
-            os.close(fd)
+        _folder(plan, _parent(plan, place), place, own if place == into else None)
         above = place
 
 
@@ -168,29 +182,23 @@ def _one(plan: _Plan, path: bytes, place: bytes, status: os.stat_result) -> str:
             )  # fmt: skip
         return ""
     fd = _parent(plan, place)
-    try:
-        if stat.S_ISDIR(mode):
-            _folder(plan, fd, place, status)
-            return "folders"
-        _free(fd, place)
-        above, _, name = path.rpartition(b"/")
-        folder = open_folder(plan.source, above)
-        try:
-            if stat.S_ISLNK(mode):
-                _link(plan, fd, place, os.readlink(name, dir_fd=folder), status)
-                return "links"
-            _file(plan, fd, place, (folder, name))
-            return "files"
-        finally:
-            os.close(folder)
-    finally:
-        os.close(fd)
+    if stat.S_ISDIR(mode):
+        _folder(plan, fd, place, status)
+        return "folders"
+    _free(fd, place)
+    above, _, name = path.rpartition(b"/")
+    folder = plan.source.at(above)
+    if stat.S_ISLNK(mode):
+        _link(plan, fd, place, os.readlink(name, dir_fd=folder), status)
+        return "links"
+    _file(plan, fd, place, (folder, name))
+    return "files"
 
 
 def _parent(plan: _Plan, place: bytes) -> int:
     above = place.rpartition(b"/")[0]
     try:
-        return open_folder(plan.root, above)
+        return plan.root.at(above)
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
             raise
@@ -213,7 +221,7 @@ def _folder(plan: _Plan, fd: int, place: bytes, status: os.stat_result | None) -
 
 def _settle(plan: _Plan, place: bytes, status: os.stat_result | None) -> None:
     """Owner, permissions and time of a folder that is there."""
-    fd = open_folder(plan.root, place)
+    fd = open_folder(plan.root.root, place)
     try:
         user, group = _owner(plan.files, place, status)
         os.fchown(fd, user, group)
@@ -269,7 +277,11 @@ def _file(plan: _Plan, fd: int, place: bytes, origin: tuple[int, bytes]) -> None
 
 
 def _copy(given: int, made: int) -> int:
+    """By the kernel, which shares the blocks where its file system can; by hand where it will not."""
     size = 0
+    with suppress(OSError):
+        while count := os.copy_file_range(given, made, _ROOM):
+            size += count
     while piece := os.read(given, _PIECE):
         view = memoryview(piece)
         while view:

@@ -165,7 +165,8 @@ class RootfsDriver:
         try:
             with place.locked("ports"):
                 port = self._free_port(place)
-                sought = Sought(name, str(tree), port, asked.configuration, str(place.folder / "runc"), os.geteuid() == 0)
+                is_root = os.geteuid() == 0
+                sought = Sought(name, str(tree), port, asked.configuration, str(place.folder / "runc"), str(folder / "pid"), is_root)
                 record = Record(
                     name, asked.generation, asked.digest, asked.configuration.digest, Instant(time.time_ns() // 1000), port,
                     self._options.runtime.value, sandbox.expected(sought, self._options), self._options.data,

@@ -34,6 +34,7 @@ class Sought(Struct, frozen=True):
     """0: none."""
     configuration: Configuration
     runc_state: str
+    pid_file: str
     is_root: bool
 
 
@@ -127,7 +128,17 @@ def _bubblewrap(sought: Sought, options: Options) -> list[str]:
 
 
 def _runc_words(sought: Sought) -> list[str]:
-    return [_program(Runtime.RUNC), "--root", sought.runc_state, "run", "--bundle", "@place@/bundle", sought.id]
+    return [
+        _program(Runtime.RUNC),
+        "--root",
+        sought.runc_state,
+        "run",
+        "--bundle",
+        "@place@/bundle",
+        "--pid-file",
+        sought.pid_file,
+        sought.id,
+    ]
 
 
 def _memory(sought: Sought, options: Options) -> dict[str, str]:

@@ -35,8 +35,8 @@ _CLONE_NEWNS = 0x00020000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _PR_SET_PDEATHSIG = 1
 _PLACES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108 - covered in a mount namespace of our own
-_STARTS = 0.15
-"""What fails within it failed to start."""
+_RISES, _MOMENT = 10.0, 0.1
+"""Seconds until it is there; what ends within a moment after that failed to start."""
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
         _say(f"it cannot be started: {error}")
         sys.exit(1)
     log = _Log(folder)
-    _say("ok" if _rises(made, log) else f"it ended at once with {made.returncode}: {log.last_words()}")
+    _say("ok" if _rises(made, folder, log) else f"it ended at once with {made.returncode}: {log.last_words()}")
     _detach()
     _stay(made, order, log)
     log.close()
@@ -151,14 +151,31 @@ def _called(code: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _rises(made: subprocess.Popen[bytes], log: _Log) -> bool:
-    ends = time.monotonic() + _STARTS
-    while time.monotonic() < ends:
-        if made.poll() is not None:
-            log.drain(made)
-            return False
+def _rises(made: subprocess.Popen[bytes], folder: Path, log: _Log) -> bool:
+    """Whether what was to run runs: not only what starts it, and not only for a moment."""
+    began = time.monotonic()
+    while made.poll() is None and time.monotonic() - began < _RISES and not _runs(made.pid, folder):
         time.sleep(0.01)
-    return True
+    ends = time.monotonic() + _MOMENT
+    while made.poll() is None and time.monotonic() < ends:
+        time.sleep(0.01)
+    if made.returncode is not None:
+        log.drain(made)
+    return made.returncode is None
+
+
+def _runs(pid: int, folder: Path) -> bool:
+    """By runc when it wrote whom it started; by bubblewrap when what it started executes something else."""
+    if (folder / "pid").exists():
+        return True
+    return any(_executes(each) not in {"", _executes(pid)} for each in _payloads(pid) if each != pid)
+
+
+def _executes(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
 
 
 def _say(text: str) -> None:
