@@ -135,8 +135,6 @@ def _unseen(pod: Mapping[str, Any], settings: Settings, digest: str) -> Iterator
         yield "digest: the node does not name one"
     yield "processes: what is started inside a container (kubectl exec) is not in the API"
     for each in reading.entries(pod, "spec", "containers"):
-        if (
-            reading.text(each, "name") not in settings.sidecars
-            and reading.at(each, "securityContext", "readOnlyRootFilesystem") is not True
-        ):
+        name = reading.text(each, "name")
+        if name not in settings.sidecars and reading.at(each, "securityContext", "readOnlyRootFilesystem") is not True:
             yield f"changes: {plain(name, 100)} can write its root file system, and the API does not tell what it did"
