@@ -77,7 +77,7 @@ def server(authority: Authority, tmp_path: Path) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            peer: Any = self.connection.getpeercert()  # type: ignore[attr-defined]
+            peer: Any = self.connection.getpeercert()
             subject = dict(entry[0] for entry in peer["subject"])["commonName"] if peer else ""
             made.seen.append((self.path, self.headers.get("Authorization", ""), subject))
             moved = self.path.endswith("/moved")
@@ -296,7 +296,7 @@ def test_an_answer_that_is_no_object_is_none_of_its_kind(body: bytes) -> None:
 def test_a_connection_that_breaks_is_tried_again_and_then_told() -> None:
     waited: list[float] = []
 
-    def broken(_: Call) -> Answer:
+    def broken(call: Call) -> Answer:
         raise ConnectionResetError("reset")
 
     with pytest.raises(DriverFailed, match="does not answer GET /x"):
