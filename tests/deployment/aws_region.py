@@ -24,7 +24,7 @@ ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
 
 
 BASE = "ami-12c6146b"
-"""One that moto has from the beginning."""
+"""Somebody else's."""
 
 
 @cache

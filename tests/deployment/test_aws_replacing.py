@@ -20,7 +20,8 @@ from assaymark.errors import UsageError
 
 
 @pytest.fixture
-def region() -> Iterator[Region]:
+def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[Region]:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # six hundred images, which take longer than a test
     with mock_aws():
         yield Region()
 
