@@ -139,8 +139,10 @@ class Refreshing(Cloud):
         return {"LaunchTemplateVersion": {"LaunchTemplateId": TEMPLATE, **made}}
 
     def _describe_images(self, given: Answer) -> Answer:
-        found = [self.images[each] for each in given["ImageIds"] if each in self.images]
-        if not found:
+        wanted = given["Filters"][0]["Values"][0] if "Filters" in given else ""
+        tagged = [name for name, each in self.images.items() if wanted in [tag["Value"] for tag in each.get("Tags", ())]]
+        found = [self.images[each] for each in given.get("ImageIds", tagged) if each in self.images]
+        if "ImageIds" in given and not found:
             raise Refused("InvalidAMIID.NotFound")
         return {"Images": found}
 

@@ -130,8 +130,23 @@ def test_an_image_of_another_digest_than_the_endorsed_one_is_not_launched(region
         region.driver().launch(asked(1, ami, ONE))
     with pytest.raises(DriverFailed, match="does not name"):
         region.driver().launch(asked(1, f"{ami}@{TWO}", ONE))
+    region.image(ONE, OTHER_KEY)
+    with pytest.raises(DriverFailed, match="no machine image holds sha256:1111") as failed:
+        region.driver().launch(asked(1, "web", ONE))
+    assert "does not hold" in failed.value.why
     with pytest.raises(DriverFailed, match="is not there"):
         region.driver().launch(asked(1, "ami-0123456789abcdef0", ONE))
+
+
+def test_an_image_is_found_by_the_digest_in_its_seal_and_stays_the_one_that_is_used(region: Region) -> None:
+    forged, ami = region.image(ONE, OTHER_KEY), region.image(ONE)
+    driver = region.driver()
+    assert {each.digest for each in driver.launch(asked(1, "web", ONE))} == {ONE}
+    assert set(region.running().values()) == {ami} != {forged}
+    for _ in range(4):
+        region.image(ONE)
+    driver.launch(asked(1, "web", ONE))
+    assert set(region.running().values()) == {ami}
 
 
 def test_a_seal_that_is_taken_away_leaves_a_machine_without_digest(region: Region) -> None:

@@ -1,7 +1,8 @@
 """The driver `aws-asg`: an Auto Scaling group whose machines are made from a machine image that a bake sealed.
 
 Guarantees
-* what is launched is ``ami-…@sha256:…``: the digest is that of the tree which was endorsed, and the image's seal has to say so (`seal`);
+* what is launched is ``<name or ami-…>@sha256:…``: the digest is that of the tree which was endorsed, and an image is used only when its
+  seal says that it holds this tree (`seal`, `images`);
 * each generation has a numbered version of the launch template, found again by its description; ``$Latest`` and ``$Default`` are followed
   nowhere, since what they mean changes behind one's back;
 * a launch returns when every machine of the group runs that image, as the cloud lists them, and is in service;
@@ -12,12 +13,11 @@ Not here: shares of the traffic, what happens inside a machine (`observe` says s
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from assaymark.deployment.drivers.aws_asg import cloud as clouds
-from assaymark.deployment.drivers.aws_asg import parameters, refresh, rolling, seal, settings
+from assaymark.deployment.drivers.aws_asg import images, parameters, refresh, rolling, seal, settings
 from assaymark.deployment.drivers.aws_asg.burning import burn, note
 from assaymark.deployment.drivers.aws_asg.cloud import Cloud
 from assaymark.deployment.drivers.aws_asg.group import Group, Machine, Version, burnt_numbers, group_of, machines_of, versions_of
@@ -38,7 +38,6 @@ from assaymark.deployment.drivers.driver import (
 from assaymark.deployment.drivers.numbering import Found, numbers, parsed
 from assaymark.endorsement.keys import PublicKey
 
-_IMAGE = re.compile(r"(ami-[0-9a-f]{8,17})@(sha256:[0-9a-f]{64})\Z")
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
@@ -70,8 +69,8 @@ class AutoScalingDriver:
         return [self._instance(name, each) for name, each in self._machines(pair).items()]
 
     def launch(self, asked: Launch) -> Sequence[Instance]:
-        image = self._image(asked)
         group = self._group()
+        image = images.image_for(self._cloud, asked, self._keys, self._settings, self._used(group, asked))
         version = version_for(self._cloud, group, asked, image, self._settings)
         self._roll(group, version, asked)
         there = [(name, each) for name, each in self._machines(asked.pair).items() if each.generation == asked.generation]
@@ -87,8 +86,9 @@ class AutoScalingDriver:
 
     def rehearsed(self, asked: Launch) -> Sequence[str]:
         """What a launch would do; the image is looked at, and the cloud is asked whether a version could be made (``DryRun``)."""
-        image = self._image(asked)
-        return rehearsed(self._cloud, self._group(), asked, image, self._settings)
+        group = self._group()
+        image = images.image_for(self._cloud, asked, self._keys, self._settings, self._used(group, asked))
+        return rehearsed(self._cloud, group, asked, image, self._settings)
 
     def probe(self, pair: Pair, instance: str) -> Health:
         """As the group says, and where it has target groups as these say: their checks are asked of the machine itself."""
@@ -156,10 +156,15 @@ class AutoScalingDriver:
         version = next(
             (each for each in versions_of(self._cloud, self._group(), pair).values() if each.generation == found.generation), None
         )
-        described = self._described(found.ami)
+        described = images.described(self._cloud, found.ami)
         return observed(instance, found, version, described, self._digest(found.ami))
 
     # --- what is asked above ---
+
+    def _used(self, group: Group, asked: Launch) -> str:
+        """The image that the generation's version names already."""
+        found = [each for each in versions_of(self._cloud, group, asked.pair).values() if each.generation == asked.generation]
+        return found[0].ami if found else ""
 
     def _group(self) -> Group:
         return group_of(self._cloud, self._settings.group)
@@ -192,37 +197,15 @@ class AutoScalingDriver:
             name, found.generation, self._digest(found.ami), found.configuration, found.born, found.address, running=runs
         )  # fmt: skip
 
-    def _described(self, ami: str) -> seal.MachineImage | None:
-        """What the cloud says of an image; nothing when it is gone, although machines of it run on."""
-        try:
-            found = self._cloud.every("ec2", "describe_images", "Images", ImageIds=[ami])
-        except clouds.Denied as error:
-            if error.error_code not in {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidAMIID.Malformed"}:
-                raise
-            return None
-        return seal.image_of(found[0], self._cloud.region) if len(found) == 1 else None
-
     def _digest(self, ami: str) -> str:
         """Empty where no seal holds. Looked at once while this process runs: an image's snapshots do not change, its tags count no more."""
         if ami not in self._digests:
             try:
-                image = self._described(ami)
+                image = images.described(self._cloud, ami)
                 self._digests[ami] = seal.digest_of(image, self._keys) if image is not None else ""
             except DriverFailed:
                 return ""
         return self._digests[ami]
-
-    def _image(self, asked: Launch) -> seal.MachineImage:
-        named = _IMAGE.match(asked.image)
-        if named is None or named[2] != asked.digest:
-            raise DriverFailed(f"{asked.image} does not name {asked.digest}", advice="write ami-…@sha256:…")
-        image = self._described(named[1])
-        if image is None or image.state != "available":
-            raise DriverFailed(f"{named[1]} is not there", why="gone" if image is None else image.state)
-        digest = seal.digest_of(image, self._keys)
-        if digest != asked.digest:
-            raise DriverFailed(f"{named[1]} holds {digest}, not {asked.digest}")
-        return image
 
     def _roll(self, group: Group, version: Version, asked: Launch) -> None:
         versions = self._versions(asked.pair)

@@ -17,6 +17,7 @@ _PAGE = "see docs/how-to/phoenix-aws.md"
 _GROUP = re.compile(r"[\x20-\x7e]{1,255}\Z")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z0-9]+){1,4}\Z")
 _PARAMETERS = re.compile(r"(?:/[A-Za-z0-9_.-]{1,100}){1,10}\Z")
+_OWNERS = re.compile(r"(?:self|[0-9]{12})(?: (?:self|[0-9]{12}))*\Z")
 _OWN = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -34,6 +35,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     region: str
     keys: str
     """Files with public keys (PEM), parted by spaces: who may say which tree a machine image holds."""
+    owners: str = "self"
+    """Accounts whose images may be used, parted by spaces; an image is found by the digest in its seal."""
     profile: str = ""
     endpoint: str = ""
     """For clouds that speak the same API; on Amazon's it stays empty."""
@@ -85,6 +88,7 @@ def _wrong(found: Settings) -> str:
     checks = {
         f"group {found.group[:100]!r} is no name": not _GROUP.match(found.group),
         f"region {found.region[:100]!r} is none": not _REGION.match(found.region),
+        f"owners {found.owners[:100]!r} are no accounts": not _OWNERS.match(found.owners),
         "keys names no file: without a key nobody can say what a machine image holds": not found.key_files,
         f"endpoint {found.endpoint[:100]!r} is no address over TLS": bool(found.endpoint) and (not safe or bool(parts.username)),
         f"parameters {found.parameters[:100]!r} is no path": not _PARAMETERS.match(found.parameters),
