@@ -56,8 +56,8 @@ class Region:
         self.ec2, self.groups = client("ec2"), client("autoscaling")
         network = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnet = self.ec2.create_subnet(VpcId=network, CidrBlock="10.0.0.0/20")["Subnet"]["SubnetId"]
-        before = self.image()
-        data = {"ImageId": before, "InstanceType": "t3.micro"}
+        self.group_image = self.image()
+        data = {"ImageId": self.group_image, "InstanceType": "t3.micro"}
         made = self.ec2.create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData=data)
         self.template: str = made["LaunchTemplate"]["LaunchTemplateId"]
         self.groups.create_auto_scaling_group(

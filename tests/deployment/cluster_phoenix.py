@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 from tests.deployment.aws_refreshing import Refreshing
@@ -69,7 +69,7 @@ class Kubernetes:
     def running(self) -> set[str]:
         return {each["spec"]["containers"][0]["image"].partition("@")[2] for each in self.serving()}
 
-    def serving(self) -> list[dict[str, object]]:
+    def serving(self) -> list[dict[str, Any]]:
         pods = [each for each in self.api.pods() if reading.is_ready(each)]
         if not self.turns:
             return pods

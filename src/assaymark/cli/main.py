@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "phoenix": ("phoenix", "Keep what runs as it should be: replace what drifted, was revoked or is too old."),
     "breakglass": ("breakglass", "Sign and show orders that let something run without an approval, for some hours."),
     "bake": ("bake", "Make an image whose digest the same input gives again, with manifest, SBOM and verdict."),
+    "machine-image": ("machineimage", "Seal machine images: sign which tree one holds, and tell what a seal says."),
     "verify": ("verify", "Say whether something is approved, in any pipeline, without the server."),
     "drift": ("drift", "Say what runs differently from what was endorsed, and who did it."),
     "trust": ("trust", "Hold whom to believe, what was revoked and what is approved; keys that sign."),
