@@ -362,7 +362,17 @@ def test_a_stateful_set_is_replaced_pod_by_pod(stateful: KubeApi) -> None:
 def test_a_stateful_set_does_not_promise_what_it_cannot_keep(stateful: KubeApi) -> None:
     with pytest.raises(DriverFailed, match="cannot keep 3 of 3"):
         driving(stateful, workload="statefulset/web").launch(asked(1, ONE, 3, healthy=3))
+    with pytest.raises(DriverFailed, match="cannot keep 3 of 3"):
+        driving(stateful, workload="statefulset/web").launch(asked(1, ONE, 3))
     assert driving(stateful, workload="statefulset/web", gap="true").launch(asked(1, ONE, 3, healthy=3))
+
+
+def test_a_strategy_that_takes_all_away_at_once_is_used_only_when_that_was_said(api: KubeApi) -> None:
+    api.of("deployments", "web")["spec"]["strategy"] = {"type": "Recreate"}
+    with pytest.raises(DriverFailed, match="cannot keep 1 of 2"):
+        driving(api).launch(asked(1, ONE, healthy=1))
+    driving(api, gap="true").launch(asked(1, ONE, healthy=1))
+    assert api.of("deployments", "web")["spec"]["strategy"] == {"type": "Recreate"}
 
 
 @pytest.mark.parametrize("strategy", [{"type": "OnDelete"}, {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}])

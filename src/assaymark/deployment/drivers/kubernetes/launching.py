@@ -25,13 +25,13 @@ def launch(there: Namespace, named: Named, asked: Launch, settings: Settings, wa
     Raises:
         DriverFailed: when it is not within its time, or gave up.
     """
-    workload = _looked_at(there, named, asked, gap=settings.gap)
+    workload = _looked_at(there, named, asked, settings)
     if not asked.again:
         _clean(there, asked, workload)
     kept = _secret(there, asked, workload)
     container = reading.container_name(reading.at(workload, "spec", "template") or {}, settings.container)
     if not patching.is_launched(workload, asked, container):
-        workload = _told(there, named, asked, container, kept)
+        workload = _told(there, named, asked, kept, settings)
     waiting(f"generation {asked.generation} of {asked.pair} did not rise", lambda: _complaint(there, named, asked))
     if not reading.annotation(workload, reading.TEMPLATE):
         there.api.patch(there.path_of(named), patching.sealing(there.workload(named)), MERGE)
@@ -39,7 +39,7 @@ def launch(there: Namespace, named: Named, asked: Launch, settings: Settings, wa
 
 def rehearsed(there: Namespace, named: Named, asked: Launch, settings: Settings) -> list[str]:
     """The same, with nothing kept."""
-    workload = _looked_at(there, named, asked, gap=settings.gap)
+    workload = _looked_at(there, named, asked, settings)
     container = reading.container_name(reading.at(workload, "spec", "template") or {}, settings.container)
     if patching.is_launched(workload, asked, container):
         return [f"{there.path_of(named)} was told to run generation {asked.generation} already"]
@@ -52,7 +52,7 @@ def rehearsed(there: Namespace, named: Named, asked: Launch, settings: Settings)
         there.api.post(there.secret_path(), made, rehearse=True)
         steps.append(f"POST {there.secret_path()} {made['metadata']['name']}: {what}; it cannot be changed afterwards")
         kept = patching.held(made, asked)
-    there.api.patch(there.path_of(named), patching.launching(workload, asked, container, kept), rehearse=True)
+    there.api.patch(there.path_of(named), patching.launching(workload, asked, container, kept, rolls=not settings.turns), rehearse=True)
     before = {
         reading.text(each, "name"): reading.text(each, "image")
         for each in reading.entries(workload, "spec", "template", "spec", "containers")
@@ -64,7 +64,7 @@ def rehearsed(there: Namespace, named: Named, asked: Launch, settings: Settings)
     return steps
 
 
-def _looked_at(there: Namespace, named: Named, asked: Launch, *, gap: bool) -> dict[str, Any]:
+def _looked_at(there: Namespace, named: Named, asked: Launch, settings: Settings) -> dict[str, Any]:
     """The workload, when it is one that can be driven."""
     if reading.digest_in(asked.image) != asked.digest:
         raise DriverFailed(f"{asked.image} does not name {asked.digest}", advice="a digest is deployed, never a tag")
@@ -74,20 +74,28 @@ def _looked_at(there: Namespace, named: Named, asked: Launch, *, gap: bool) -> d
         raise DriverFailed(f"{named.kind}/{named.name} belongs to {whose}", advice=f"give {asked.pair} a workload of its own")
     if reading.at(workload, "spec", "paused") is True:
         raise DriverFailed(f"{named.kind}/{named.name} is paused", advice=f"kubectl rollout resume {named.kind}/{named.name}")
-    if named.kind is Kind.STATEFUL_SET:
-        strategy = reading.text(workload, "spec", "updateStrategy", "type") or "RollingUpdate"
-        partition = reading.number(workload, "spec", "updateStrategy", "rollingUpdate", "partition")
-        if strategy != "RollingUpdate" or partition:
-            raise DriverFailed(
-                f"{named.kind}/{named.name} does not replace all its pods", why=f"{strategy}, partition {partition}",
-                advice="set updateStrategy to RollingUpdate without a partition",
-            )  # fmt: skip
-        if asked.healthy >= asked.count and not gap:
-            raise DriverFailed(
-                f"{named.kind}/{named.name} cannot keep {asked.healthy} of {asked.count} pods answering",
-                why="it replaces each in its place", advice="lower min_healthy, or set the option gap",
-            )  # fmt: skip
+    if not settings.turns:
+        _can_roll(named, workload, asked, settings)
     return workload
+
+
+def _can_roll(named: Named, workload: Mapping[str, Any], asked: Launch, settings: Settings) -> None:
+    """Its own strategy replaces all pods, and keeps as many answering as is asked for."""
+    stateful = named.kind is Kind.STATEFUL_SET
+    strategy = reading.text(workload, "spec", "updateStrategy" if stateful else "strategy", "type") or "RollingUpdate"
+    partition = reading.number(workload, "spec", "updateStrategy", "rollingUpdate", "partition")
+    if stateful and (strategy != "RollingUpdate" or partition):
+        raise DriverFailed(
+            f"{named.kind}/{named.name} does not replace all its pods", why=f"{strategy}, partition {partition}",
+            advice="set updateStrategy to RollingUpdate without a partition",
+        )  # fmt: skip
+    keeps = asked.count - 1 if stateful else 0 if strategy == "Recreate" else asked.count
+    if (asked.healthy or asked.count) > keeps and not settings.gap:
+        raise DriverFailed(
+            f"{named.kind}/{named.name} cannot keep {asked.healthy or asked.count} of {asked.count} pods answering",
+            why="it replaces each in its place" if stateful else "its strategy is Recreate",
+            advice="lower min_healthy, or set the option gap",
+        )  # fmt: skip
 
 
 def _clean(there: Namespace, asked: Launch, workload: Mapping[str, Any]) -> None:
@@ -129,11 +137,14 @@ def _secret(there: Namespace, asked: Launch, workload: Mapping[str, Any]) -> pat
     return patching.held(found, asked)
 
 
-def _told(there: Namespace, named: Named, asked: Launch, container: str, kept: patching.Held | None) -> dict[str, Any]:
+def _told(there: Namespace, named: Named, asked: Launch, kept: patching.Held | None, settings: Settings) -> dict[str, Any]:
     for _ in range(_CONFLICTS):
-        workload = _looked_at(there, named, asked, gap=True)  # it was looked at above
+        workload = _looked_at(there, named, asked, settings)
+        container = reading.container_name(reading.at(workload, "spec", "template") or {}, settings.container)
         try:
-            return there.api.patch(there.path_of(named), patching.launching(workload, asked, container, kept))
+            return there.api.patch(
+                there.path_of(named), patching.launching(workload, asked, container, kept, rolls=not settings.turns)
+            )  # fmt: skip
         except Refused as error:
             if error.status != 409:
                 raise

@@ -115,12 +115,12 @@ def kept_generations(workload: Mapping[str, Any]) -> list[int]:
     return [int(each) for each in reading.annotation(workload, reading.KEPT).split() if each.isdecimal()]
 
 
-def launching(workload: Mapping[str, Any], asked: Launch, container: str, kept: Held | None) -> dict[str, Any]:
-    """The strategic merge patch of a Deployment or StatefulSet; applied twice it changes nothing more."""
+def launching(workload: Mapping[str, Any], asked: Launch, container: str, kept: Held | None, *, rolls: bool) -> dict[str, Any]:
+    """The strategic merge patch of a Deployment or StatefulSet; applied twice it changes nothing more. `rolls`: what it replaces serves."""
     ours = {reading.GENERATION: str(asked.generation), reading.CONFIGURATION: asked.configuration.digest, reading.DIGEST: asked.digest}
     names = sorted(kept.variables) if kept else []
     generations = sorted({*kept_generations(workload), *([asked.generation] if kept else [])})[-_KEPT:]
-    strategy = _strategy(workload, asked)
+    strategy = _strategy(workload, asked) if rolls else {}
     above = {
         **ours,
         reading.PAIR: str(asked.pair),
@@ -142,7 +142,7 @@ def launching(workload: Mapping[str, Any], asked: Launch, container: str, kept: 
 
 def _strategy(workload: Mapping[str, Any], asked: Launch) -> dict[str, Any]:
     """So many answer at any moment, in the cluster's words: at most the others may be missing, and where none may, one more comes first."""
-    if workload.get("kind") == "StatefulSet":
+    if workload.get("kind") == "StatefulSet" or reading.text(workload, "spec", "strategy", "type") == "Recreate":
         return {}
     missing = max(asked.count - (asked.healthy or asked.count), 0)
     surge = reading.at(workload, "spec", "strategy", "rollingUpdate", "maxSurge")

@@ -49,7 +49,7 @@ class Settings(Struct, frozen=True):
     settle_seconds: float = 2
     """After a service was turned: nodes follow a little later, and no part of the API tells when."""
     gap: bool = False
-    """A StatefulSet replaces a pod in its own place: with this, one fewer than asked may answer meanwhile."""
+    """A StatefulSet replaces a pod in its own place, and the strategy Recreate all at once: with this, fewer than asked may answer."""
     probe: str = ""
     """``8080/healthz``: asked through the API server; without it the pods' own readiness counts."""
     restarts: int = 5
