@@ -21,7 +21,7 @@ from assaymark.deployment.drivers.kubernetes.client import Answer, Call, Transpo
 from assaymark.deployment.drivers.kubernetes.driver import KubernetesDriver
 
 FILE = Path(__file__).parent / "recorded" / "kubernetes_exchanges.json"
-GIVEN = Configuration("sha256:" + "c" * 64, {"MODE": "fast"}, {"PASSWORD": "example"})
+GIVEN = Configuration("sha256:" + "c" * 64, {"MODE": "fast"}, {"GREETING": "hello"})
 
 
 def story(send: Transport) -> None:
