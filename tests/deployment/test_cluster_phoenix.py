@@ -6,9 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.deployment.cluster_phoenix import Kubernetes, Machines, Platform, at_rest, calls_of_an_upgrade, killed_and_resumed, place
+from tests.deployment.cluster_phoenix import (
+    ROLLING,
+    Kubernetes,
+    Machines,
+    Platform,
+    at_rest,
+    calls_of_an_upgrade,
+    killed_and_resumed,
+    place,
+)
 from tests.deployment.phoenix_sample import ONE, TWO, scratch
 
+from assaymark.deployment.drift.drifted import Action
+from assaymark.deployment.phoenix import keep
 from assaymark.deployment.phoenix.generation import State
 
 PLATFORMS: dict[str, Callable[[], Platform]] = {
@@ -54,3 +65,25 @@ def test_what_was_taken_back_is_not_launched(made: Callable[[], Platform], tmp_p
     there.permit.back[TWO] = Standing.REVOKED
     assert there.deploy(TWO).state is State.ABORTED
     assert platform.running() == {ONE}
+
+
+def test_what_is_as_it_was_launched_has_no_drift(made: Callable[[], Platform], tmp_path: Path) -> None:
+    platform = made()
+    there = place(tmp_path, platform)
+    there.deploy(ONE)
+    with there.journal() as journal:
+        found = keep.looked(journal.ledger, there.driver, ROLLING, there.clock.now())
+    assert ([each for each in found.drifts if each.kind != "age"], found.unseen) == ([], ())
+
+
+def test_an_image_that_was_exchanged_in_a_pod_asks_for_a_replacement(tmp_path: Path) -> None:
+    platform = Kubernetes()
+    there = place(tmp_path, platform)
+    there.deploy(ONE)
+    platform.api.pods()[0]["spec"]["containers"][0]["image"] = f"registry.example/evil@{TWO}"
+    platform.api.settle(2)
+    with there.journal() as journal:
+        found = keep.looked(journal.ledger, there.driver, ROLLING, there.clock.now())
+    told = {(each.kind, each.what): (each.observed, each.action) for each in found.drifts}
+    assert told["digest", "digest"] == (TWO, Action.REPLACE)
+    assert ("changed", "pod/containers/web/image") in told

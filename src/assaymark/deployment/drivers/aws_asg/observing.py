@@ -1,7 +1,10 @@
 """What one machine is now, beside what its launch template says. Pure.
 
-Guarantees: what the cloud shows is compared: image, role, security groups, metadata service, disks that were attached. What runs inside a
-machine, and what was written on its disks, the cloud does not tell: both are unseen.
+Guarantees: what the cloud shows is compared: image, role, security groups, metadata service, disks that were attached. An image that is
+gone, or that nobody who is believed sealed, is told as unseen.
+
+Not here, and never in the cloud's API: what runs inside a machine and what was written on its disks. It is said once, in the how-to, and
+not with each look; `assay drift` on the machine looks at its tree.
 """
 
 from __future__ import annotations
@@ -21,12 +24,9 @@ def observed(instance: str, machine: Machine, version: Version | None, image: Ma
     changes = (
         list(_changes(machine, version)) if version is not None else [Change("machine", "added", "it was not launched as a generation")]
     )
-    unseen = [
-        "processes: what runs inside a machine is not in the API",
-        "changes: what was written on its disks is not in the API; run `assay drift` on the machine",
-    ]
+    unseen = []
     if not digest:
-        unseen.insert(0, f"digest: {machine.ami} is {'gone' if image is None else 'sealed by nobody who is believed'}")
+        unseen.append(f"digest: {machine.ami} is {'gone' if image is None else 'sealed by nobody who is believed'}")
     return Observation(
         instance,
         digest,

@@ -1,8 +1,9 @@
 """What one pod is now, beside what it was to be. Pure.
 
 Guarantees: what the API shows is compared: the digest that the node runs, the pod with its workload's template, the template with what it
-was at the launch, containers that were put in, restarts, mounts. What it does not show (started by `kubectl exec`, written
-into a container) is told as unseen.
+was at the launch, containers that were put in, restarts, mounts. A root file system that can be written is told as unseen.
+
+Not here, and never in a cluster's API: what was started by `kubectl exec`. It is said once, in the how-to, and not with each look.
 """
 
 from __future__ import annotations
@@ -133,7 +134,6 @@ def _mounts(pod: Mapping[str, Any], workload: Mapping[str, Any], settings: Setti
 def _unseen(pod: Mapping[str, Any], settings: Settings, digest: str) -> Iterator[str]:
     if not digest:
         yield "digest: the node does not name one"
-    yield "processes: what is started inside a container (kubectl exec) is not in the API"
     for each in reading.entries(pod, "spec", "containers"):
         name = reading.text(each, "name")
         if name not in settings.sidecars and reading.at(each, "securityContext", "readOnlyRootFilesystem") is not True:
