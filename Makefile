@@ -20,7 +20,7 @@ PYTEST_GUARDS := --disable-socket --allow-unix-socket --timeout=300
 LOCK := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
         --python-version 3.11 --universal --exclude-newer '$(COOLDOWN)' $(LOCK_FLAGS)
 
-EXTRAS := --extra server --extra postgres --extra passkeys --extra s3 --extra pdf --extra trust --extra pkcs11
+EXTRAS := --extra server --extra postgres --extra passkeys --extra s3 --extra aws --extra pdf --extra trust --extra pkcs11
 
 .PHONY: help
 help: ## what there is to do

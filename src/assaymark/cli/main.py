@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "breakglass": ("breakglass", "Sign and show orders that let something run without an approval, for some hours."),
     "bake": ("bake", "Make an image whose digest the same input gives again, with manifest, SBOM and verdict."),
     "edge": ("edge", "Stand before generations: the built-in edge, and what it says."),
+    "machine-image": ("machineimage", "Seal machine images: sign which tree one holds, and tell what a seal says."),
     "verify": ("verify", "Say whether something is approved, in any pipeline, without the server."),
     "drift": ("drift", "Say what runs differently from what was endorsed, and who did it."),
     "trust": ("trust", "Hold whom to believe, what was revoked and what is approved; keys that sign."),
