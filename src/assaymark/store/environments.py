@@ -68,7 +68,7 @@ class PairRow(Struct, frozen=True):
         return Pair(self.environment_name, self.component)
 
 
-class Counts(Struct, frozen=True):
+class EnvironmentCounts(Struct, frozen=True):
     """How an environment stands."""
 
     pairs: int = 0
@@ -173,7 +173,7 @@ def put_terms(link: sa.Connection, number: int, *, people: int, ignore_days: int
     link.execute(environment.update().where(e.id == number).values(values))
 
 
-def counts(link: sa.Connection, numbers: list[int]) -> dict[int, Counts]:
+def counts(link: sa.Connection, numbers: list[int]) -> dict[int, EnvironmentCounts]:
     """How each of these stands."""
     if not numbers:
         return {}
@@ -188,4 +188,4 @@ def counts(link: sa.Connection, numbers: list[int]) -> dict[int, Counts]:
     found = {row.environment: row for row in link.execute(runs.where(p.environment.in_(numbers)).group_by(p.environment))}
     many = sa.select(p.environment, sa.func.count()).join(drift, d.pair == p.id).where(d.resolved_at.is_(None), p.environment.in_(numbers))
     drifts = {row[0]: row[1] for row in link.execute(many.group_by(p.environment))}
-    return {number: Counts(*(int(each or 0) for each in (*row[1:], drifts.get(number)))) for number, row in found.items()}
+    return {number: EnvironmentCounts(*(int(each or 0) for each in (*row[1:], drifts.get(number)))) for number, row in found.items()}

@@ -49,7 +49,7 @@ class Asked(Struct, frozen=True):
     at: Instant
 
 
-class Vote(Struct, frozen=True):
+class PromotionVote(Struct, frozen=True):
     login: str
     approves: bool
     reason: str
@@ -84,7 +84,7 @@ class PromotionRow(Struct, frozen=True):
     endorsement: str
     """By which it was approved when it was promoted."""
     log_number: int | None
-    votes: tuple[Vote, ...]
+    votes: tuple[PromotionVote, ...]
 
     @property
     def agreed(self) -> tuple[str, ...]:
@@ -161,10 +161,10 @@ def _query() -> sa.Select[Any]:
 
 def _rows(link: sa.Connection, query: sa.Select[Any]) -> list[PromotionRow]:
     rows = link.execute(query).all()
-    votes: dict[int, list[Vote]] = {}
+    votes: dict[int, list[PromotionVote]] = {}
     asked = sa.select(v.promotion, v.login, v.approves, v.reason, v.at).where(bulk.among(link, v.promotion, [row.id for row in rows]))
     for each in link.execute(asked.order_by(v.id)) if rows else ():
-        votes.setdefault(each.promotion, []).append(Vote(each.login, bool(each.approves), each.reason, each.at))
+        votes.setdefault(each.promotion, []).append(PromotionVote(each.login, bool(each.approves), each.reason, each.at))
     found = []
     for row in rows:
         values = {name: getattr(row, name) for name in PromotionRow.__struct_fields__ if name not in ("state", "votes")}

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.server.admission.clusters import Moved, believe, endorse
 
-from assaymark.deployment.drivers.driver import instance_id
+from assaymark.deployment.drivers.driver import Pair, instance_id
 from assaymark.deployment.phoenix.generation import State, Step, Why
 from assaymark.endorsement.approval import stamp
 from assaymark.endorsement.revocation import Revocation, Target
@@ -25,7 +25,6 @@ from assaymark.server.service import Service
 from assaymark.server.work import revoking
 from assaymark.server.work.handlers import handler
 from assaymark.store import happenings, log, people, tables, trail
-from assaymark.store.environments import Pair
 from assaymark.store.people import Draft
 
 API = "/api/v1"
@@ -51,7 +50,8 @@ class Deployer:
 
     def step(self, state: State, **more: Any) -> Step:
         self.steps += 1
-        return Step(**{"number": self.steps, "at": self.clock(), "generation": self.generation, "state": state, "actor": "dora"} | more)
+        said: dict[str, Any] = {"number": self.steps, "at": self.clock(), "generation": self.generation, "state": state, "actor": "dora"}
+        return Step(**said | more)
 
     def rise(self, digest: str, **wanted: Any) -> list[Step]:
         """Until it soaked, the first instance with it."""

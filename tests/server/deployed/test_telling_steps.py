@@ -8,10 +8,10 @@ import msgspec
 import sqlalchemy as sa
 from tests.server.deployed.house import BAD, BETTER, DAY, GOOD, PAIR, Deployer, House
 
+from assaymark.deployment.drivers.driver import Pair
 from assaymark.deployment.phoenix.generation import State, Step, told
 from assaymark.model.assessment import Instant
 from assaymark.store import environments, generations, log, tables
-from assaymark.store.environments import Pair
 
 
 def test_steps_are_told_in_order_and_again_and_each_is_a_line_of_the_log(house: House) -> None:

@@ -12,9 +12,9 @@ from assaymark.server.api import cursor, rights
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.problem import not_found
 from assaymark.server.work import wanting
-from assaymark.server.work.wanting import Wanted
+from assaymark.server.work.wanting import WantedPair
 from assaymark.store import environments, generations, trail
-from assaymark.store.environments import MOST_DAYS, MOST_PEOPLE, Counts, EnvironmentRow, PairRow, Unapproved, Which
+from assaymark.store.environments import MOST_DAYS, MOST_PEOPLE, EnvironmentCounts, EnvironmentRow, PairRow, Unapproved, Which
 from assaymark.store.generations import GenerationRow, InstanceRow
 from assaymark.store.trail import Action
 
@@ -34,14 +34,14 @@ class EnvironmentView(Struct, frozen=True):
     """For how long a drift may be looked away from, from the first time on."""
     unapproved: Unapproved
     """What to do about what runs and was revoked, where nothing approved can take its place."""
-    counts: Counts
+    counts: EnvironmentCounts
 
 
-class Runs(Struct, frozen=True):
+class DeployedPair(Struct, frozen=True):
     """A component in an environment."""
 
     pair: PairRow
-    wanted: Wanted
+    wanted: WantedPair
     """What should run, what does, and how both stand now."""
     generations: tuple[GenerationRow, ...]
     """Live or on their way, the oldest first."""
@@ -67,7 +67,7 @@ def list_environments(call: Call, name: str = "", after: str | None = None, limi
         rows = environments.page(link, teams, name[:300], after=(start[0], start[1]) if start else None, limit=limit + 1)
         counts = environments.counts(link, [row.id for row in rows[:limit]])
     following = cursor.encode((rows[limit - 1].name, rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(tuple(_view(row, counts.get(row.id, Counts())) for row in rows[:limit]), next=following)
+    return Page(tuple(_view(row, counts.get(row.id, EnvironmentCounts())) for row in rows[:limit]), next=following)
 
 
 @router.add("GET", "/environments/{environment}", _READ)
@@ -75,11 +75,11 @@ def get_environment(call: Call, environment: int) -> EnvironmentView:
     """One environment: its terms, and how it stands."""
     with call.service.database.read() as link:
         row = visible(call, link, environment)
-        return _view(row, environments.counts(link, [row.id]).get(row.id, Counts()))
+        return _view(row, environments.counts(link, [row.id]).get(row.id, EnvironmentCounts()))
 
 
 @router.add("GET", "/environments/{environment}/pairs", _READ)
-def list_running_pairs(call: Call, environment: int, after: str | None = None, limit: int = 50) -> Page[Runs]:
+def list_running_pairs(call: Call, environment: int, after: str | None = None, limit: int = 50) -> Page[DeployedPair]:
     """What runs in it: each component with its generations, instances, what is wanted, and how that stands now."""
     limit = rights.limited(limit)
     start = cursor.decode(after, (int,))[0] if after else 0
@@ -90,13 +90,13 @@ def list_running_pairs(call: Call, environment: int, after: str | None = None, l
     return Page(tuple(found), next=cursor.encode((pairs[limit - 1].id,)) if len(pairs) > limit else None)
 
 
-def runs(call: Call, link: sa.Connection, pairs: list[PairRow]) -> list[Runs]:
+def runs(call: Call, link: sa.Connection, pairs: list[PairRow]) -> list[DeployedPair]:
     """The same for pages."""
     numbers = [pair.id for pair in pairs]
     going, there = generations.going_on(link, numbers), generations.instances(link, numbers)
     answers = wanting.wanted(call.service, link, pairs)
     return [
-        Runs(pair, answer, tuple(going.get(pair.id, ())), tuple(there.get(pair.id, ())))
+        DeployedPair(pair, answer, tuple(going.get(pair.id, ())), tuple(there.get(pair.id, ())))
         for pair, answer in zip(pairs, answers, strict=True)
     ]
 
@@ -117,7 +117,7 @@ def put_environment_terms(call: Call, environment: int, body: EnvironmentTerms) 
         now = call.service.now()
         done = Action(now, by.actor, "environment.changed", "success", by.person, "environment", str(row.id), row.team, by.origin, told)
         trail.record(link, done)
-        return _view(visible(call, link, environment), environments.counts(link, [row.id]).get(row.id, Counts()))
+        return _view(visible(call, link, environment), environments.counts(link, [row.id]).get(row.id, EnvironmentCounts()))
 
 
 def visible(call: Call, link: sa.Connection, number: int) -> EnvironmentRow:
@@ -132,5 +132,5 @@ def visible(call: Call, link: sa.Connection, number: int) -> EnvironmentRow:
     return row
 
 
-def _view(row: EnvironmentRow, counts: Counts) -> EnvironmentView:
+def _view(row: EnvironmentRow, counts: EnvironmentCounts) -> EnvironmentView:
     return EnvironmentView(row.id, row.name, row.team, row.people, row.ignore_days, row.unapproved, counts)

@@ -20,9 +20,9 @@ from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Page, Router
 from assaymark.server.problem import ApiError, invalid, not_found
 from assaymark.server.work import deploying, drifting, wanting
-from assaymark.server.work.deploying import MOST_STEPS, Told
-from assaymark.server.work.drifting import MOST_DRIFTS, Seen, Taken
-from assaymark.server.work.wanting import Wanted
+from assaymark.server.work.deploying import MOST_STEPS, StepsTaken
+from assaymark.server.work.drifting import MOST_DRIFTS, DriftsTaken, Seen
+from assaymark.server.work.wanting import WantedPair
 from assaymark.store import environments, generations
 from assaymark.store.environments import PairRow, Which
 from assaymark.store.generations import GenerationRow, StepRow
@@ -61,7 +61,7 @@ class Drifts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @router.add("POST", "/deployments/steps", _TELL, most_bytes=_MOST_BYTES)
-def tell_steps(call: Call, body: Steps) -> Told:
+def tell_steps(call: Call, body: Steps) -> StepsTaken:
     """Tell steps of a pair: in the order of their numbers, from 1 on. What was told before may be told again, the same.
 
     409 says why they are not taken: `steps-contradict` (another deployer told another step under this number), `steps-missing` (tell those
@@ -73,7 +73,7 @@ def tell_steps(call: Call, body: Steps) -> Told:
 
 
 @router.add("POST", "/deployments/drifts", _TELL, most_bytes=_MOST_BYTES)
-def tell_drifts(call: Call, body: Drifts) -> Taken:
+def tell_drifts(call: Call, body: Drifts) -> DriftsTaken:
     """Tell what differs from what was endorsed. The same again is seen again; nobody can accept it, only a newer generation ends it."""
     for each in body.drifts:
         texts = (each.where, each.what, each.kind, each.expected, each.observed)
@@ -85,7 +85,7 @@ def tell_drifts(call: Call, body: Drifts) -> Taken:
 
 
 @router.add("GET", "/deployments/wanted", _READ)
-def list_wanted(call: Call, environment: str = "", component: str = "", after: str | None = None, limit: int = 50) -> Page[Wanted]:
+def list_wanted(call: Call, environment: str = "", component: str = "", after: str | None = None, limit: int = 50) -> Page[WantedPair]:
     """What each pair should run, whether it and what runs are approved now, and what is to be done: ask again and again.
 
     A revocation shows with the next question. `do` is `deploy` or `replace` only with a digest that verifies for the environment now;

@@ -49,7 +49,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-class Told(Struct, frozen=True):
+class StepsTaken(Struct, frozen=True):
     """What became of a telling."""
 
     steps: int
@@ -58,7 +58,7 @@ class Told(Struct, frozen=True):
     """How many of those that were told are new."""
 
 
-def tell(service: Service, link: sa.Connection, pair: PairRow, steps: Sequence[Step], by: By) -> Told:
+def tell(service: Service, link: sa.Connection, pair: PairRow, steps: Sequence[Step], by: By) -> StepsTaken:
     """Take these steps of a pair.
 
     Raises:
@@ -86,7 +86,7 @@ def tell(service: Service, link: sa.Connection, pair: PairRow, steps: Sequence[S
         became.append(known.generations[step.generation])
     environments.heard(link, locked.id, by.actor, teller.at, steps=known.steps)
     _carry_out(service, link, locked, list(zip(fresh, became, strict=True)), by)
-    return Told(known.steps, len(fresh))
+    return StepsTaken(known.steps, len(fresh))
 
 
 def _fresh(link: sa.Connection, pair: PairRow, steps: Sequence[Step]) -> list[Step]:

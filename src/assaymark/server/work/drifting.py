@@ -46,7 +46,7 @@ class Seen(Struct, frozen=True):
     """Ids of instances and names of trees that were looked at as a whole; None: all of the pair; empty: none."""
 
 
-class Taken(Struct, frozen=True):
+class DriftsTaken(Struct, frozen=True):
     """What became of it."""
 
     fresh: int
@@ -56,7 +56,7 @@ class Taken(Struct, frozen=True):
     """That stand open now, counted up to 1000."""
 
 
-def tell(service: Service, link: sa.Connection, pair: PairRow, seen: Seen, by: By) -> Taken:
+def tell(service: Service, link: sa.Connection, pair: PairRow, seen: Seen, by: By) -> DriftsTaken:
     """Take what a look at a pair found.
 
     Raises:
@@ -76,7 +76,7 @@ def tell(service: Service, link: sa.Connection, pair: PairRow, seen: Seen, by: B
         _tell(service, link, pair, row, fresh)
         line = log.append(link, [_entry(pair, row, fresh, by, now)], team=pair.team)[0]
         drifts.logged(link, pair.id, fresh, line)
-    return Taken(len(fresh), gone, drifts.count(link, None, drifts.Filter((pair.id,), open=True)))
+    return DriftsTaken(len(fresh), gone, drifts.count(link, None, drifts.Filter((pair.id,), open=True)))
 
 
 def _generation(link: sa.Connection, pair: PairRow, number: int) -> GenerationRow:

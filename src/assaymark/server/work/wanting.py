@@ -44,7 +44,7 @@ class Do(StrEnum):
     """What runs is not approved any more, and nothing approved can take its place: people have to see to it."""
 
 
-class Running(Struct, frozen=True):
+class RunningNow(Struct, frozen=True):
     """What runs, as deployers told it, and how it stands now."""
 
     generation: int
@@ -75,7 +75,7 @@ class LookedAway(Struct, frozen=True):
     by: str
 
 
-class Wanted(Struct, frozen=True):
+class WantedPair(Struct, frozen=True):
     """One pair."""
 
     environment: str
@@ -99,7 +99,7 @@ class Wanted(Struct, frozen=True):
     expires_at: Instant | None
     refused: tuple[Refused, ...]
     """Why it may not."""
-    running: Running | None
+    running: RunningNow | None
     looked_away: tuple[LookedAway, ...]
     steps: int
     """How many steps are known here: tell those after."""
@@ -121,7 +121,7 @@ class Case(Struct, frozen=True):
         return self.live is not None and (self.live_stands.ok or standing.is_let_through(self.live, self.now))
 
 
-def wanted(service: Service, link: sa.Connection, pairs: Sequence[PairRow]) -> list[Wanted]:
+def wanted(service: Service, link: sa.Connection, pairs: Sequence[PairRow]) -> list[WantedPair]:
     """Of these pairs."""
     now, numbers = service.now(), [pair.id for pair in pairs]
     going = generations.going_on(link, numbers)
@@ -193,12 +193,12 @@ def _words(found: Standing) -> str:
     return found.words or "nothing is endorsed that has its digest"
 
 
-def _answer(pair: PairRow, case: Case, rising: GenerationRow | None, away: list[LookedAway]) -> Wanted:
+def _answer(pair: PairRow, case: Case, rising: GenerationRow | None, away: list[LookedAway]) -> WantedPair:
     do, why = decide(case)
     wish, stands = case.wish, case.wish_stands
     if rising is not None:
         why = f"{why}; generation {rising.number} is {State(rising.state).value}"
-    return Wanted(
+    return WantedPair(
         environment=pair.environment_name, component=pair.component, team=pair.team, do=do, why=why,
         digest=wish.digest if wish else "", image=wish.image if wish else "", promotion=wish.id if wish else None,
         promoted_by=wish.asked_by if wish else "", pins=wish.pins if wish else False, releases=releases(case), approved=stands.ok,
@@ -207,11 +207,11 @@ def _answer(pair: PairRow, case: Case, rising: GenerationRow | None, away: list[
     )  # fmt: skip
 
 
-def _running(case: Case) -> Running | None:
+def _running(case: Case) -> RunningNow | None:
     row, stands = case.live, case.live_stands
     if row is None:
         return None
-    return Running(
+    return RunningNow(
         generation=row.number, state=row.state.value, digest=row.digest, image=row.image, since=row.live_at, deployed_by=row.actor,
         endorsement=row.endorsement, breakglass=row.breakglass, until=row.until, pinned=row.pinned, approved=stands.ok,
         refused=stands.refused,
