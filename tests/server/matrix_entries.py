@@ -243,7 +243,7 @@ class Stage:
         """Of the team, in an environment of its own: (environment, its name); its component is called like it."""
         name = self.name()
         shared: dict[str, Any] = {"team": self.own, "created_at": self.now}
-        number = self.write(t.environment, key=name, name=name, **shared)
+        number = self.write(t.environment, key=f"t{self.own}:{name}", name=name, **shared)
         pair = self.write(t.deployed_pair, environment=number, component=name, **shared)
         assert pair == number, "nothing else makes any"
         return number, name

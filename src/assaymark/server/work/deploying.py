@@ -23,14 +23,12 @@ from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.severity import Severity
-from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
 from assaymark.server.people.accounts import By
 from assaymark.server.problem import ApiError, invalid
 from assaymark.server.service import Service
-from assaymark.server.work import standing
-from assaymark.server.work.intake import Source, accept
+from assaymark.server.work import deployed_subject, standing
 from assaymark.server.work.publish import publish
-from assaymark.store import drifts, endorsements, environments, generations, log, trail
+from assaymark.store import drifts, environments, generations, log, trail
 from assaymark.store.environments import PairRow
 from assaymark.store.generations import Teller
 from assaymark.store.trail import Action
@@ -40,7 +38,6 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST = {"digest": 200, "image": 1000, "configuration": 200, "actor": 200, "endorsement": 200, "breakglass": 200, "reason": 2000}
 _MOST_IDS = 10_000
 _LONGEST_ID = 300
-_MOST_RESOURCES = 5
 _LATEST = 253_402_300_800 * SECOND
 """The year 10000."""
 _KINDS = {
@@ -142,9 +139,11 @@ def _carry_out(service: Service, link: sa.Connection, pair: PairRow, taken: Sequ
     for step, became in taken:
         if step.state is State.LIVE:
             drifts.superseded(link, pair.id, step.generation, service.now())
+        elif step.state is State.RETIRED:  # only where another one takes its place
+            drifts.superseded(link, pair.id, max(step.generation + 1, *going, 0), service.now())
         elif step.state in ENDED:
             drifts.burnt(link, pair.id, step.generation, service.now())
-        _record(service, link, pair, (step, became), by)
+        deployed_subject.record(service, link, pair, (step, became), by)
         _tell(service, link, pair, (step, became))
         if step.breakglass:
             _note_glass(service, link, pair, (step, became), by)
@@ -154,30 +153,6 @@ def _carry_out(service: Service, link: sa.Connection, pair: PairRow, taken: Sequ
     entries = [_entry(pair, each, by, service.now()) for each in taken]
     lines = log.append(link, entries, team=pair.team) if taken else ()
     generations.logged(link, pair.id, {step.number: line for (step, _), line in zip(taken, lines, strict=True)})
-
-
-def _record(service: Service, link: sa.Connection, pair: PairRow, taken: Taken, by: By) -> None:
-    """As `POST /deployments` does, for what became live; and the end of what was stopped."""
-    step, became = taken
-    is_first = step.state is State.LIVE and became.live_since == step.at
-    if not is_first and step.state is not State.STOPPED:
-        return
-    details = {"component": pair.component}
-    if is_first:
-        details |= {"digest": became.digest, "version": f"generation {became.number}"} | _image(link, became, service.now())
-    trigger = Trigger(
-        TriggerKind.DEPLOYMENT if is_first else TriggerKind.ENDED, None, SubjectKind.ENVIRONMENT, ref=pair.environment_name,
-        actor=became.actor or by.actor, details=details,
-    )  # fmt: skip
-    accept(service, link, trigger, source=Source(team=pair.team, cause="phoenix"))
-
-
-def _image(link: sa.Connection, became: Generation, now: Instant) -> dict[str, str]:
-    """Where what runs can be fetched to be judged again: as it was endorsed, else as the deployer names it; of a tree on a disk nowhere."""
-    resources = (row.resource for row in endorsements.by_digest(link, became.digest, now, teams=None, limit=_MOST_RESOURCES))
-    endorsed = next((each.removeprefix("oci://") for each in resources if each.startswith("oci://")), "")
-    name = endorsed or became.image.partition("@")[0]
-    return {"image": name} if name and not name.startswith(("/", ".", "-")) else {}
 
 
 def _tell(service: Service, link: sa.Connection, pair: PairRow, taken: Taken) -> None:

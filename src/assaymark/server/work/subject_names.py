@@ -23,7 +23,7 @@ def place_of(trigger: Trigger, repository: RepositoryRow | None, team: TeamId | 
     if repository is not None and kind in _IN_REPOSITORIES:
         return _in_repository(trigger, repository)
     component = trigger.details.get("component", "")
-    if kind is SubjectKind.ENVIRONMENT and component and repository is None:
+    if kind is SubjectKind.ENVIRONMENT and component:  # one of several that run there, told by a deployer
         key = f"c{team or 0}:{len(component)}:{component}:{_need(trigger.ref, 'the environment')}"
         return _place(trigger, key, f"{component} {trigger.ref}", repository, team)
     if kind is SubjectKind.ENVIRONMENT:
