@@ -20,6 +20,7 @@ from assaymark.model.happening import Happening, HappeningKind
 from assaymark.model.severity import Severity
 from assaymark.server.service import Service
 from assaymark.server.work import approval
+from assaymark.server.work.approval import Asking
 from assaymark.server.work.handlers import Attempt
 from assaymark.server.work.publish import publish
 from assaymark.store import environments, generations
@@ -52,7 +53,11 @@ class Standing(Struct, frozen=True):
 
 def of_digest(service: Service, link: sa.Connection, digest: str, environment: str) -> Standing:
     """Whether what has this digest may run there now."""
-    found = approval.approved(service, link, digest, Expected(environment=environment))
+    return _standing(approval.Asking(service, link), digest, environment)
+
+
+def _standing(asking: Asking, digest: str, environment: str) -> Standing:
+    found = asking.approved(digest, Expected(environment=environment))
     return Standing(found.ok, () if found.ok else found.refused, found.id if found.ok else "", found.expires_at if found.ok else None)
 
 
@@ -123,5 +128,6 @@ def path_of(pair: PairRow) -> str:
 
 
 def standings(service: Service, link: sa.Connection, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
-    """The same of several (digest, environment), each asked once."""
-    return {(digest, environment): of_digest(service, link, digest, environment) for digest, environment in dict.fromkeys(asked)}
+    """The same of several (digest, environment), each asked once, with one trust document and one list of revocations."""
+    asking = approval.Asking(service, link)
+    return {(digest, environment): _standing(asking, digest, environment) for digest, environment in dict.fromkeys(asked)}
