@@ -57,6 +57,9 @@ class Caller:
     def __init__(self, url: str, token: str) -> None:
         self._client = httpx2.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
+    def close(self) -> None:
+        self._client.close()
+
     def ask(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         data = None if body is None else msgspec.json.encode(body)
         answer = self._client.request(method, path, content=data, headers={"Content-Type": "application/json"})
@@ -78,7 +81,7 @@ class Site:
         self.service = service
         self.deployer = Caller(url, self._token("deployer", Role.MAINTAINER, Permission.DEPLOYMENTS_TELL, Permission.DEPLOYMENTS_READ))
         self.ana, self.ben = (Caller(url, self._token(name, Role.SECURITY)) for name in ("ana", "ben"))
-        self.journal = Deployer(service.now)  # type: ignore[arg-type] - a clock is a clock
+        self.journal = Deployer(service.now)
 
     def _token(self, login: str, role: Role, *scopes: Permission) -> str:
         secret, now = credential.new_token(), self.service.now()
@@ -97,7 +100,7 @@ class Site:
             endorse(self.service, digest)
             with self.service.database.write() as link:
                 row = environments.settle(link, pair, None, self.service.now())
-                other = Deployer(self.service.now, pair)  # type: ignore[arg-type]
+                other = Deployer(self.service.now, pair)
                 deploying.tell(self.service, link, row, other.replace(digest), By("deployer"))
 
 
@@ -119,7 +122,10 @@ def site(tmp_path: Path, fleet_url: str) -> Iterator[Site]:
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    yield Site(service, url)
+    made = Site(service, url)
+    yield made
+    for caller in (made.deployer, made.ana, made.ben):
+        caller.close()
     server.should_exit = True
     thread.join(30)
     service.database.close()
@@ -161,7 +167,7 @@ def test_a_revocation_of_what_runs_shows_at_wanted_in_under_two_seconds_and_stop
 
 def test_a_second_deployer_is_refused_and_every_step_is_a_line_of_the_log(site: Site) -> None:
     site.deployer.tell(site.journal.replace(GOOD))
-    refused = site.deployer.tell(Deployer(site.service.now).replace(BETTER), status=409)  # type: ignore[arg-type]
+    refused = site.deployer.tell(Deployer(site.service.now).replace(BETTER), status=409)
     assert refused["type"].endswith("/steps-contradict")
     assert site.deployer.wanted()["running"]["digest"] == GOOD
     entries = site.ana.ask("GET", "/log/entries?type=deploy")["items"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,7 +45,7 @@ class Attempt:
 class Deployer:
     """Steps as a journal has them."""
 
-    def __init__(self, clock: Moved, pair: Pair = PAIR) -> None:
+    def __init__(self, clock: Callable[[], Instant], pair: Pair = PAIR) -> None:
         self.clock, self.pair, self.steps, self.generation, self.live = clock, pair, 0, 0, 0
 
     def step(self, state: State, **more: Any) -> Step:
