@@ -24,9 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.server.admission.clusters import believe, endorse
 from tests.server.deployed.house import DAY, Deployer
 
+from assaymark.cli.deploy_there import There
 from assaymark.deployment.drift.drifted import Action, Drift, Weight
 from assaymark.deployment.drivers.driver import Pair, instance_id
 from assaymark.deployment.phoenix.generation import Step
+from assaymark.deployment.phoenix.keep import Looked
+from assaymark.deployment.phoenix.terms import ServerTerms
 from assaymark.endorsement.approval import stamp
 from assaymark.jobs.open import prepare
 from assaymark.model.access import Grant, Permission, Role
@@ -79,7 +82,9 @@ class Site:
 
     def __init__(self, service: Service, url: str) -> None:
         self.service = service
-        self.deployer = Caller(url, self._token("deployer", Role.MAINTAINER, Permission.DEPLOYMENTS_TELL, Permission.DEPLOYMENTS_READ))
+        scopes = (Permission.DEPLOYMENTS_TELL, Permission.DEPLOYMENTS_READ, Permission.ENDORSEMENTS_READ)
+        self.url, self.token = url, self._token("deployer", Role.MAINTAINER, *scopes)
+        self.deployer = Caller(url, self.token)
         self.ana, self.ben = (Caller(url, self._token(name, Role.SECURITY)) for name in ("ana", "ben"))
         self.journal = Deployer(service.now)
 
@@ -182,6 +187,36 @@ def test_break_glass_is_loud_in_log_figures_and_queue_and_ends(site: Site) -> No
     assert trouble["generation"]["breakglass"]
     kinds = [each["kind"] for each in site.ana.ask("GET", "/happenings")["items"]]
     assert "deployment.forced" in kinds
+
+
+def test_what_assay_deploy_and_assay_phoenix_say_is_understood(site: Site, tmp_path: Path) -> None:
+    """The client of the commands themselves, against the server: told, wanted, drifted, taken back."""
+    secret = tmp_path / "token"
+    secret.write_text(site.token, "utf-8")
+    secret.chmod(0o600)
+    there = There(ServerTerms(url=site.url, token_file=str(secret)))
+    _promote(site.ana, GOOD, image=f"registry.test/shop@{GOOD}")
+    wanted = there.wanted(HERE)
+    assert wanted is not None
+    assert (wanted.digest, wanted.image, wanted.actor, wanted.stop) == (GOOD, f"registry.test/shop@{GOOD}", "ana", False)
+    steps = site.journal.replace(GOOD)
+    assert there.tell(HERE, steps[:3], 0) == 3
+    assert there.tell(HERE, steps, 0) == len(steps), "told again from the beginning, as after a kill"
+    shell = Drift(instance_id(HERE, 1, 1), "/bin/sh", "content", "sha256:1", "sha256:2", Weight.CRITICAL, Action.REPLACE)
+    here = instance_id(HERE, 1, 1)
+    there.tell_seen(HERE, 1, Looked((shell,), whole=(here,)))
+    assert len(site.ana.ask("GET", "/deployments/drifts?resolved=false")["items"]) == 1
+    there.tell_seen(HERE, 1, Looked((), whole=(here,)))
+    assert site.ana.ask("GET", "/deployments/drifts?resolved=false")["items"] == []
+    assert there.taken_notes() == ()
+    site.ana.ask("PUT", "/environments/1/terms", {"unapproved": "stop"})
+    site.ana.ask("POST", "/revocations", {"target": "subject", "name": GOOD, "reason": "it has a hole"}, status=201)
+    wanted = there.wanted(HERE)
+    assert wanted is not None
+    assert (wanted.stop, wanted.digest) == (True, "")
+    assert "hole" in there.taken_back(GOOD, HERE)
+    there.tell(HERE, Deployer(site.service.now).replace(BETTER), 0)
+    assert any("409" in note for note in there.taken_notes()), "a second deployer is told"
 
 
 def test_two_people_promote_where_the_environment_asks_for_them(site: Site) -> None:

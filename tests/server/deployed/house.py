@@ -124,6 +124,14 @@ class House:
         body = {"environment": PAIR.environment, "component": PAIR.component, "digest": digest} | more
         return self.ask(who, "POST", "/deployments/promotions", body, status=status)
 
+    def here(self) -> str:
+        """Address of the page of the environment; its number is not always the first, where something was refused before."""
+        return f"/environments/{self.ask('ana', 'GET', '/environments')['items'][0]['id']}"
+
+    def waiting(self) -> str:
+        """Number of the promotion that waits."""
+        return str(self.ask("ana", "GET", "/deployments/promotions?state=waiting")["items"][0]["id"])
+
     def revoke(self, digest: str) -> None:
         with self.service.database.write() as link:
             revoking.revoke(self.service, link, Revocation(Target.SUBJECT, digest, "it has a hole", ""), by=By("sec"))

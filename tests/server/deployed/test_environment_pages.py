@@ -55,7 +55,7 @@ def test_a_revocation_is_loud_for_whoever_deployed_it(house: House) -> None:
 def test_forms_do_what_the_api_does(house: House) -> None:
     assert "nothing is endorsed" in house.page("ana", "POST", "/environments", 409, environment="production", component="shop", digest=BAD)
     assert house.page("ana", "POST", "/environments", 303, environment="production", component="shop", digest=GOOD) == "/environments"
-    here = "/environments/1"
+    here = house.here()
     house.page("ana", "POST", f"{here}/terms", 403, people="1", ignore_days="5", unapproved="alert")
     assert house.page("sec", "POST", f"{here}/terms", 303, people="1", ignore_days="5", unapproved="stop") == here
     house.page("sec", "POST", f"{here}/terms", 400, people="99", ignore_days="5", unapproved="stop")
@@ -63,8 +63,8 @@ def test_forms_do_what_the_api_does(house: House) -> None:
     assert "Waits for me to agree" in house.page("ben", "GET", "/")
     assert "Waits for me to agree" not in house.page("ana", "GET", "/")
     assert "ana wants" in house.page("ben", "GET", here)
-    house.page("ben", "POST", here, 400, do="decline", promotion="2")
-    house.page("ben", "POST", here, 303, do="agree", promotion="2")
+    house.page("ben", "POST", here, 400, do="decline", promotion=house.waiting())
+    house.page("ben", "POST", here, 303, do="agree", promotion=house.waiting())
     assert house.wanted()["digest"] == BETTER
     house.page("ana", "POST", here, 400, do="nonsense")
     house.page("dora", "POST", here, 403, do="promote", component="shop", digest=GOOD)
