@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from msgspec import UNSET, Struct
 from tests.dependencies.advisory_samples import compiled
 
+from assaymark.deployment.drift.drifted import Cause
+from assaymark.deployment.phoenix.generation import Generation, Step
 from assaymark.endorsement import keys
 from assaymark.endorsement.log.entry import Entry, EntryType
 from assaymark.model.access import Permission, TeamId
@@ -41,7 +43,7 @@ Label = Callable[[str], str]
 _YEAR = 366 * 86400 * SECOND
 _ENDS = {
     "closed_at", "ended_at", "revoked_at", "disabled_at", "forgotten_at", "withdrawn_at", "superseded_by", "first", "failing_since",
-    "previous_until", "used_at", "started_at", "alive_at", "closed_by",
+    "previous_until", "used_at", "started_at", "alive_at", "closed_by", "burnt_at", "resolved_at",
 }  # fmt: skip
 """Columns that stay empty, so that what they are about goes on."""
 _LATER = {"expires_at", "due_at", "next_at", "ends_at", "until"}
@@ -75,6 +77,7 @@ MEANINGS: Mapping[str, Any] = {
     "endorsement.kind": "branch", "endorsement.digest": "harbour", "endorsement_part.kind": "packages",
     "endorsing_key.public": keys.new_key()[1].pem, "endorsing_key.address": "own:",
     "known_component.kind": "package", "known_use.kind": "package", "log_pin.outcome": "failed",
+    "environment.unapproved": "alert", "generation.state": "live", "generation_step.state": "live", "drift.weight": 3,
     "saved_view.audience": "all", "saved_view.query": "state=open",
     "figure_day.team": 0, "figure_day.layer": "", "figure_day.day": 1,
 }  # fmt: skip
@@ -144,6 +147,9 @@ JSON: Mapping[str, Callable[[Label], Any]] = {
     "endorsement.approved_by": lambda label: [label("endorsement.approved_by")],
     "endorsement_request.authors": lambda label: [label("endorsement_request.authors")],
     "figure_day.counted": lambda _: {},
+    "generation.facts": lambda label: filled(Generation, "generation.facts", label),
+    "generation_step.step": lambda label: filled(Step, "generation_step.step", label),
+    "drift.cause": lambda label: filled(Cause, "drift.cause", label),
 }
 """Columns with a structure."""
 _DIGEST = "sha256:" + "0" * 64
@@ -156,6 +162,8 @@ FURTHER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("comment", {"about": "item"}),
     ("report_entry", {"state": "refused", "person": None}),
     ("session", {"hash": "another"}),
+    ("drift", {"key": "another", "ignored_until": 4_102_444_800_000_000}),
+    ("generation", {"number": 2, "state": "verified", "live_at": None}),
 )
 """Rows that show what the first one of a table cannot."""
 

@@ -11,10 +11,14 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
+from assaymark.deployment.phoenix.generation import Generation, Step, Why
+from assaymark.deployment.phoenix.generation import State as Deployed
 from assaymark.endorsement import bundle, dsse, keys
+from assaymark.endorsement.approval import stamp
 from assaymark.endorsement.keys import new_key
 from assaymark.endorsement.log.entry import Entry as LogEntry
 from assaymark.endorsement.log.entry import EntryType
@@ -26,7 +30,7 @@ from assaymark.server.people import credential
 from assaymark.server.people import provider as settings
 from assaymark.server.people.provider import Provider, Trust
 from assaymark.server.service import Service
-from assaymark.store import comments, decisions, federation, log, passkeys, people, sessions, teams, tokens, trail, wishes
+from assaymark.store import comments, decisions, drifts, federation, log, passkeys, people, sessions, teams, tokens, trail, wishes
 from assaymark.store import tables as t
 from assaymark.store.comments import About, Thing, Words
 from assaymark.store.passkeys import PasskeyRow
@@ -235,6 +239,46 @@ class Stage:
         values: dict[str, Any] = {"environment": "production", "namespaces": "[]", "exempt": "[]", "home": "assaymark", "team": self.own}
         return self.write(t.admission_gate, **values, name=self.name(), token=self.name(), created_at=self.now, changed_at=self.now)
 
+    def pair(self) -> tuple[int, str]:
+        """Of the team, in an environment of its own: (environment, its name); its component is called like it."""
+        name = self.name()
+        shared: dict[str, Any] = {"team": self.own, "created_at": self.now}
+        number = self.write(t.environment, key=f"t{self.own}:{name}", name=name, **shared)
+        pair = self.write(t.deployed_pair, environment=number, component=name, **shared)
+        assert pair == number, "nothing else makes any"
+        return number, name
+
+    def generation(self) -> tuple[int, str]:
+        """Of the pair, live, with one step that was told."""
+        pair, name = self.pair()
+        digest = "sha256:" + "c" * 64
+        found = Generation(1, Deployed.LIVE, digest, name, "", Why.DEPLOY, MARK, self.now, self.now, live_since=self.now)
+        row: dict[str, Any] = {"pair": pair, "number": 1, "state": "live", "digest": digest, "image": name, "why": "deploy", "actor": MARK}
+        facts = msgspec.json.encode(found).decode()
+        self.write(t.generation, **row, facts=facts, began_at=self.now, live_at=self.now)
+        step = msgspec.json.encode(Step(1, self.now, 1, Deployed.WANTED, MARK, digest, name)).decode()
+        told: dict[str, Any] = {"pair": pair, "number": 1, "generation": 1, "state": "wanted", "step": step, "told_by": MARK}
+        self.write(t.generation_step, **told, at=self.now, told_at=self.now)
+        return pair, name
+
+    def drift(self) -> int:
+        pair, name = self.generation()
+        texts = {"key": name, "place": name, "what": name, "kind": "content", "expected": "", "observed": "", "action": "replace"}
+        told: dict[str, Any] = {"pair": pair, "generation": 1, "weight": 3, "times": 1, "told_by": MARK}
+        return self.write(t.drift, **texts, **told, first_at=self.now, last_at=self.now)
+
+    def ignored(self) -> int:
+        number = self.drift()
+        with self.service.database.write() as connection:
+            drifts.ignore(connection, number, Instant(self.now + DAY), (MARK, "a test"), self.now)
+        return number
+
+    def promotion(self) -> int:
+        """Somebody else's, that waits for two."""
+        pair, name = self.pair()
+        texts = {"digest": "sha256:" + "c" * 64, "image": name, "asked_by": "somebody"}
+        return self.write(t.promotion, **texts, pair=pair, asked_at=self.now, people=2)
+
     def issued(self) -> int:
         """A report of the team; its files are one."""
         blob = str(self.service.blobs.put(MARK.encode()))
@@ -323,6 +367,9 @@ class Stage:
             "subject": self.subject(),
         }
         return Asked(body=asked)
+
+    def away(self) -> dict[str, str]:
+        return {"until": stamp(Instant(self.now + DAY)), "reason": "a test"}
 
     @property
     def soon(self) -> str:
@@ -578,6 +625,7 @@ ENTRIES: dict[str, Entry] = {
     "get_my_queue": Entry(Access.SOMEWHERE),
     "get_security_queue": Entry(Access.SOMEWHERE),
     "get_standing": Entry(Access.SOMEWHERE),
+    "get_alarms": Entry(Access.LISTED, listed(Stage.drift)),
     # saved views: what is shared with whom has tests of its own
     "list_views": Entry(Access.SOMEWHERE),
     "save_view": Entry(Access.SOMEWHERE, _body(lambda _: {"name": "v", "query": "severity=high"})),
@@ -732,6 +780,33 @@ ENTRIES: dict[str, Entry] = {
     "get_endorsement_request": Entry(Access.TEAM, on(request=Stage.endorsement_request)),
     "approve_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={})),
     "decline_endorsement": Entry(Access.TEAM, lambda stage: Asked({"request": stage.endorsement_request()}, body={"reason": "no"})),
+    # phoenix upgrades
+    "tell_steps": Entry(Access.TEAM, _body(lambda stage: {"environment": stage.name(), "component": "c", "steps": [], "team": stage.own})),
+    "tell_drifts": Entry(
+        Access.TEAM,
+        _body(lambda stage: dict.fromkeys(("environment", "component"), stage.generation()[1]) | {"drifts": [], "team": stage.own}),
+    ),
+    "list_wanted": Entry(Access.LISTED, listed(Stage.generation)),
+    "list_pairs": Entry(Access.LISTED, listed(Stage.pair)),
+    "list_generations": Entry(Access.TEAM, on(pair=lambda stage: stage.generation()[0])),
+    "list_steps": Entry(Access.TEAM, on(pair=lambda stage: stage.generation()[0])),
+    "list_environments": Entry(Access.LISTED, listed(Stage.pair)),
+    "get_environment": Entry(Access.TEAM, on(environment=lambda stage: stage.pair()[0])),
+    "list_running_pairs": Entry(Access.TEAM, on(environment=lambda stage: stage.generation()[0])),
+    "put_environment_terms": Entry(Access.TEAM, lambda stage: Asked({"environment": stage.pair()[0]}, body={"people": 1})),
+    "promote": Entry(
+        Access.TEAM,
+        _body(lambda stage: {"environment": stage.name(), "component": "c", "digest": "sha256:" + "c" * 64, "team": stage.own}),
+        (409,),
+    ),
+    "list_promotions": Entry(Access.LISTED, listed(Stage.promotion)),
+    "get_promotion": Entry(Access.TEAM, on(promotion=Stage.promotion)),
+    "agree_to_promotion": Entry(Access.TEAM, lambda stage: Asked({"promotion": stage.promotion()}, body={})),
+    "decline_promotion": Entry(Access.TEAM, lambda stage: Asked({"promotion": stage.promotion()}, body={"reason": "no"})),
+    "list_drifts": Entry(Access.LISTED, listed(Stage.drift)),
+    "get_drift": Entry(Access.TEAM, on(drift=Stage.drift)),
+    "ignore_drift": Entry(Access.TEAM, lambda stage: Asked({"drift": stage.drift()}, body=stage.away())),
+    "look_at_drift_again": Entry(Access.TEAM, on(drift=Stage.ignored)),
     # what was taken back
     "list_revocations": Entry(Access.LISTED, listed(Stage.revocation)),
     "list_doubts": Entry(Access.SOMEWHERE),

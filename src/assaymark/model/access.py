@@ -43,6 +43,12 @@ class Permission(StrEnum):
     ENDORSEMENTS_APPROVE = "endorsements:approve"
     """Be one of the people whom a policy asks before something is endorsed."""
     ENDORSEMENTS_REVOKE = "endorsements:revoke"
+    DEPLOYMENTS_READ = "deployments:read"
+    """What runs where, by which approval, what drifted, what is wanted."""
+    DEPLOYMENTS_TELL = "deployments:tell"
+    """Tell steps and drifts: what a deployer's token is for."""
+    DEPLOYMENTS_PROMOTE = "deployments:promote"
+    """Promote a digest, answer somebody's promotion, look away from a drift for a time."""
     TRUST_WRITE = "trust:write"
     """Say whose endorsements are believed; keys of the server."""
     ADVISORIES_READ = "advisories:read"
@@ -80,11 +86,19 @@ _READ = frozenset(
         Permission.ADVISORIES_READ,
         Permission.POLICIES_READ,
         Permission.ENDORSEMENTS_READ,
+        Permission.DEPLOYMENTS_READ,
     }
 )
 _VIEWER = _READ | {Permission.COMMENTS_WRITE, Permission.FINDINGS_ASK}
 _DEVELOPER = _VIEWER | {Permission.ASSESSMENTS_RUN, Permission.FINDINGS_IMPORT, Permission.ITEMS_ASSIGN, Permission.ENDORSEMENTS_ASK}
-_MAINTAINER = _DEVELOPER | {Permission.SUBJECTS_WRITE, Permission.CONNECTIONS_READ, Permission.CONNECTIONS_WRITE, Permission.JOBS_READ}
+_MAINTAINER = _DEVELOPER | {
+    Permission.SUBJECTS_WRITE,
+    Permission.DEPLOYMENTS_TELL,
+    Permission.DEPLOYMENTS_PROMOTE,
+    Permission.CONNECTIONS_READ,
+    Permission.CONNECTIONS_WRITE,
+    Permission.JOBS_READ,
+}
 _SECURITY = _MAINTAINER | {
     Permission.FINDINGS_DECIDE,
     Permission.POLICIES_WRITE,

@@ -21,7 +21,7 @@ from assaymark.model.access import Grant, Role, TeamId
 from assaymark.model.assessment import SECOND, Instant
 from assaymark.model.decision import DecisionKind, Scope
 from assaymark.model.trigger import MergeRequest, RemoteRepository, SubjectKind, Trigger, TriggerKind
-from assaymark.server import sample
+from assaymark.server import sample, sample_deployed
 from assaymark.server.people.accounts import By
 from assaymark.server.sample_code import DECISIONS, HISTORY, PEOPLE, TEAMS, Step
 from assaymark.server.service import Service
@@ -75,6 +75,8 @@ def make_organisation(service: Service, arguments: Mapping[str, Any], attempt: A
         past = msgspec.structs.replace(service, now=_clock(at))
         for trigger in _triggers(made, step, heads, before):
             _judge(past, made.team, trigger, attempt)
+        sample_deployed.deploy(past, step, sample_deployed.Place(made.folder, made.team, head), attempt)
+    sample_deployed.drift(msgspec.structs.replace(service, now=_clock(Instant(until - 12 * DAY))), numbers[TEAMS["sample/checkout"]])
     _decide(msgspec.structs.replace(service, now=lambda: Instant(until - 40 * DAY)), numbers)
     handler("sum-up-days")(service, {}, attempt)
 

@@ -16,7 +16,8 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant, RepositoryId
 from assaymark.model.finding import Layer
 from assaymark.model.severity import Severity
-from assaymark.store import figure_days, figure_endorsed, figure_verdicts
+from assaymark.store import figure_days, figure_deployed, figure_endorsed, figure_verdicts
+from assaymark.store.figure_deployed import Deployed
 from assaymark.store.figure_endorsed import Endorsed
 from assaymark.store.figure_sums import ALL, BAND_COUNT, BANDS, Cells, Counted, day_of, end_of, summed
 from assaymark.store.figure_verdicts import Coverage, Existing, Running, Told, Weakened, percentile
@@ -108,6 +109,8 @@ class Figures(Struct, frozen=True):
     speed: Speed
     levels: tuple[tuple[str, int], ...]
     """Risk level by which subjects were judged last -> how many, by name; empty for what no policy was noted of."""
+    deployed: Deployed | None = None
+    """Phoenix upgrades; None for a repository or a layer, and where no deployer told anything."""
 
     def total(self, name: str) -> int:
         """A column over all severities."""
@@ -172,9 +175,17 @@ def read(reading: Reading, at: Instant) -> Figures:
         coverage=figure_verdicts.coverage(rows),
         running=figure_verdicts.running(connection, at, rows),
         endorsed=figure_endorsed.endorsed(connection, at, rows),
+        deployed=_deployed(connection, scope, (begin, at)),
         speed=_speed(_told(connection, scope, (begin, at), ids)),
         levels=tuple(sorted(levels.items())),
     )
+
+
+def _deployed(connection: sa.Connection, scope: Scope, span: tuple[Instant, Instant]) -> Deployed | None:
+    teams = scope.cells
+    if teams is None or scope.layer is not None:
+        return None
+    return figure_deployed.deployed(connection, span[1], span[0], None if teams == [ALL] else teams)
 
 
 def members(connection: sa.Connection, scope: Scope) -> list[int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from assaymark.model.access import Permission
-from assaymark.server import queue
+from assaymark.server import alarms, queue
+from assaymark.server.alarms import Alarms
 from assaymark.server.api.route import Call, Router
 from assaymark.server.queue import Developer, Manager, Stakeholder
 
@@ -29,3 +30,10 @@ def get_standing(call: Call) -> Stakeholder:
     """Where things stand against the level that was chosen, whether it got weaker, where it goes, and how fast verdicts are."""
     with call.service.database.read() as connection:
         return queue.stakeholder(connection, call.who, call.service.now())
+
+
+@router.add("GET", "/queue/deployments", Permission.DEPLOYMENTS_READ)
+def get_alarms(call: Call) -> Alarms:
+    """What is loud: what runs by a break-glass order or is not approved any more, drifts, promotions that wait for you."""
+    with call.service.database.read() as connection:
+        return alarms.alarms(connection, call.who)

@@ -17,7 +17,7 @@ from assaymark.model.severity import Severity
 from assaymark.server.reports.content import Content, Risk
 from assaymark.server.reports.drawings import charts
 from assaymark.server.web.layout import day, took
-from assaymark.store.figures import band_names
+from assaymark.store.figures import Figures, band_names
 from assaymark.views.trends import Chart
 
 _WIDTH, _HEIGHT, _EDGE = 595.28, 841.89, 36.0
@@ -201,10 +201,23 @@ def _numbers(page: _Page, told: Content) -> None:
         ("Let through", str(now.total("waived")), str(before.total("waived"))),
         ("Not proven", f"{now.coverage.unproven} of {now.coverage.subjects}", f"{before.coverage.unproven} of {before.coverage.subjects}"),
         ("Endorsed of what runs", f"{endorsed.endorsed} of {endorsed.running}" if endorsed else "unknown: nothing is endorsed yet", ""),
+        *_deployed(now, before),
         ("Time to verdict, 95 of 100", took(speed.verdict_p95_us) or "unknown", took(before.speed.verdict_p95_us) or "unknown"),
         ("Time to delivery, half", took(speed.delivery_p50_us) or "unknown", took(before.speed.delivery_p50_us) or "unknown"),
     ]
     page.table((0.4, 0.35, 0.25), rows)
+
+
+def _deployed(now: Figures, before: Figures) -> list[tuple[str, str, str]]:
+    """Where anything is deployed by phoenix upgrades."""
+    if now.deployed is None:
+        return []
+    then = before.deployed
+    orders, drifts = now.deployed.forced_in_window, now.deployed.drifts
+    return [
+        ("Break-glass orders in 90 days", str(orders), str(then.forced_in_window) if then else ""),
+        ("Drifts that stand open", str(drifts), str(then.drifts) if then else ""),
+    ]
 
 
 def _trends(page: _Page, drawn: Sequence[Chart]) -> None:

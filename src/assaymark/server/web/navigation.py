@@ -26,6 +26,7 @@ PLACES = (
     Place("/subjects", "Subjects", "s"),
     Place("/trace", "Trace", "t"),
     Place("/endorsements", "Endorsements", "n"),
+    Place("/environments", "Environments", "m"),
     Place("/posture", "Posture", "p"),
     Place("/decisions", "Decisions", "d"),
     Place("/revocations", "Revocations", "v"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from assaymark.server import queue
+from assaymark.server import alarms, queue
 from assaymark.server.queue import Reader, reader_of
 from assaymark.server.web import asking
 from assaymark.server.web.screen import Screen, Visit
@@ -23,8 +23,9 @@ def show_start(visit: Visit) -> Response:
             answer = queue.manager(connection, who, visit.service.now())
         else:
             answer = queue.stakeholder(connection, who, visit.service.now())
+        loud = alarms.alarms(connection, who)
     tabs = [(each.value, name, each is reader) for each, name in _NAMES.items()]
-    return visit.page(f"start-{reader.value}.html", tabs=tabs, queue=answer, now=visit.service.now(), rooms=visit.rooms)
+    return visit.page(f"start-{reader.value}.html", tabs=tabs, queue=answer, loud=loud, now=visit.service.now(), rooms=visit.rooms)
 
 
 def show_keys(visit: Visit) -> Response:

@@ -30,19 +30,7 @@ _CHEAP = 8
 
 def approved(service: Service, link: sa.Connection, digest: str, expected: Expected, *, teams: Teams = None) -> Verification:
     """Whether this digest (``<algorithm>:<hex>``) is approved, by the endorsements of these teams (None: of all)."""
-    found = endorsements.by_digest(link, digest, service.now(), teams=teams, limit=_MOST)
-    if not found:
-        return Verification(ok=False, refused=(Refused(Refusal.ABSENT, f"nothing is endorsed that has the digest {digest[:200]}"),))
-    asking = Asking(service, link)
-    best: Verification | None = None
-    for row in found:
-        answer = asking.verify(row, digest, expected)
-        if answer.ok:
-            return answer
-        if best is None or len(answer.refused) < len(best.refused):
-            best = answer
-    assert best is not None  # noqa: S101 - there is at least one
-    return best
+    return Asking(service, link).approved(digest, expected, teams=teams)
 
 
 class Asking:
@@ -57,6 +45,21 @@ class Asking:
             self._revoked = _opened_revocations(revocations.entries(link))
         except UsageError as error:  # nobody is believed then, whoever asks
             self._problem = f"{error.what}: {error.why}"
+
+    def approved(self, digest: str, expected: Expected, *, teams: Teams = None) -> Verification:
+        """Whether a digest is, by the best of the endorsements about it."""
+        found = endorsements.by_digest(self._link, digest, self._now, teams=teams, limit=_MOST)
+        if not found:
+            return Verification(ok=False, refused=(Refused(Refusal.ABSENT, f"nothing is endorsed that has the digest {digest[:200]}"),))
+        best: Verification | None = None
+        for row in found:
+            answer = self.verify(row, digest, expected)
+            if answer.ok:
+                return answer
+            if best is None or len(answer.refused) < len(best.refused):
+                best = answer
+        assert best is not None  # noqa: S101 - there is at least one
+        return best
 
     def verify(self, row: EndorsementRow, digest: str, expected: Expected) -> Verification:
         """One endorsement of this digest."""

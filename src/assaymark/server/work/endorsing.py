@@ -20,7 +20,7 @@ from msgspec import Struct
 from assaymark.endorsement import approval, bundle, dsse, wording
 from assaymark.endorsement.approval import Approval, Source
 from assaymark.endorsement.log.entry import Entry, EntryType
-from assaymark.endorsement.statement import PAYLOAD_TYPE
+from assaymark.endorsement.statement import PAYLOAD_TYPE, Named
 from assaymark.endorsement.verify import Expected
 from assaymark.endorsement.wording import Ground, digests, main_digest
 from assaymark.errors import UsageError
@@ -69,8 +69,16 @@ def endorse(service: Service, arguments: Mapping[str, Any], attempt: Attempt) ->
     Raises:
         SubjectUnreadable: when what it is about cannot be read now; the queue tries again.
     """
-    number = AssessmentId(int(arguments["assessment"]))
     asked = By(str(arguments.get("login") or ""), arguments.get("person"))
+    endorse_with(service, AssessmentId(int(arguments["assessment"])), (), asked, attempt)
+
+
+def endorse_with(service: Service, number: AssessmentId, made: tuple[Named, ...], asked: By, attempt: Attempt) -> None:
+    """The same, also for what this server itself made of the very content that was judged: the sample's archives.
+
+    Raises:
+        SubjectUnreadable: when what it is about cannot be read now.
+    """
     with service.database.read() as link:
         why = problem(link, number, service.now())
         is_done = endorsements.of_assessment(link, number, service.now()) is not None
@@ -88,6 +96,7 @@ def endorse(service: Service, arguments: Mapping[str, Any], attempt: Attempt) ->
     if looked is None:
         _refused(service, number, asked, why)
         return
+    looked = msgspec.structs.replace(looked, subjects=(*looked.subjects, *made))
     try:
         with service.database.write() as link:
             why = _settle(_Doing(service, link, found, verdict, looked, asked), data)

@@ -25,6 +25,7 @@ HANDLERS: Mapping[str, str] = {
     "import": "assaymark.server.work.importing:import_report",
     "own-items": "assaymark.server.work.owners:own_items",
     "tell-items": "assaymark.server.work.items:tell_items",
+    "look-at-deployments": "assaymark.server.work.standing:look_at_deployments",
     "make-sample": "assaymark.server.sample_organisation:make_organisation",
     "doubt-endorsed": "assaymark.server.work.doubting:doubt_endorsed",
     "spread-revocation": "assaymark.server.work.revoking:spread_revocation",

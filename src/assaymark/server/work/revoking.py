@@ -26,7 +26,7 @@ from assaymark.model.access import TeamId
 from assaymark.model.assessment import AssessmentId, Instant
 from assaymark.server.people.accounts import By
 from assaymark.server.service import Service
-from assaymark.server.work import distributing, withdrawal_news
+from assaymark.server.work import distributing, standing, withdrawal_news
 from assaymark.server.work.handlers import Attempt
 from assaymark.store import log, revocations, trail, withdrawals
 from assaymark.store.revocations import LONGEST_CAUSE, LONGEST_NAME, LONGEST_REASON, Asked, Child, Draft, RevocationRow
@@ -253,6 +253,7 @@ def _go_on(service: Service, link: sa.Connection, row: RevocationRow, reach: Rea
     key = f"{kind}:{row.id}:{reach.began}:{reach.after}"
     service.queue.put(link, Job(kind, arguments, key=key, lock=f"revocation:{row.id}", priority=Priority.FEEDBACK, seconds=300))
     distributing.wake(service, link)
+    standing.wake(service, link)
     return reach.after is not None
 
 

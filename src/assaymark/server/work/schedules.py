@@ -19,6 +19,7 @@ _ALL = (
     Schedule("end-decisions", "end-decisions", _HOUR),
     Schedule("tell-items", "tell-items", _HOUR),
     Schedule("look-after-channels", "look-after-channels", _HOUR // 4),
+    Schedule("look-at-deployments", "look-at-deployments", _HOUR // 12),
     Schedule("pin-log", "pin-log", _HOUR),
     Schedule("index-approved", "index-approved", _HOUR // 4),
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),

@@ -22,6 +22,10 @@ def place_of(trigger: Trigger, repository: RepositoryRow | None, team: TeamId | 
     kind = trigger.subject_kind
     if repository is not None and kind in _IN_REPOSITORIES:
         return _in_repository(trigger, repository)
+    component = trigger.details.get("component", "")
+    if kind is SubjectKind.ENVIRONMENT and component:  # one of several that run there, told by a deployer
+        key = f"c{team or 0}:{len(component)}:{component}:{_need(trigger.ref, 'the environment')}"
+        return _place(trigger, key, f"{component} {trigger.ref}", repository, team)
     if kind is SubjectKind.ENVIRONMENT:
         owner = f"r{repository.id}" if repository else f"t{team or 0}"
         name = f"{repository.name} {trigger.ref}" if repository else trigger.ref

@@ -440,6 +440,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_digest_next_at"), "digest", ["next_at"], unique=False)
     op.create_table(
+        "environment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("people", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("ignore_days", sa.Integer(), server_default="7", nullable=False),
+        sa.Column("unapproved", sa.Text(), server_default="alert", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_environment_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_environment")),
+        sa.UniqueConstraint("key", name=op.f("uq_environment_key")),
+    )
+    op.create_index(op.f("ix_environment_name_id"), "environment", ["name", "id"], unique=False)
+    op.create_index(op.f("ix_environment_team_id"), "environment", ["team", "id"], unique=False)
+    op.create_table(
         "evidence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
@@ -774,6 +790,23 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     )
     op.create_index(op.f("ix_delivery_received_at"), "delivery", ["received_at"], unique=False)
     op.create_table(
+        "deployed_pair",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("environment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("component", sa.Text(), nullable=False),
+        sa.Column("team", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("steps", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("wanted", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("told_by", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["environment"], ["environment.id"], name=op.f("fk_deployed_pair_environment")),
+        sa.ForeignKeyConstraint(["team"], ["team.id"], name=op.f("fk_deployed_pair_team")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deployed_pair")),
+        sa.UniqueConstraint("environment", "component", name=op.f("uq_deployed_pair_environment_component")),
+    )
+    op.create_index(op.f("ix_deployed_pair_team_id"), "deployed_pair", ["team", "id"], unique=False)
+    op.create_table(
         "issued_report_link",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -823,6 +856,107 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
     op.create_index(op.f("ix_repository_name"), "repository", ["name"], unique=False)
     op.create_index(op.f("ix_repository_team_id"), "repository", ["team", "id"], unique=False)
     op.create_table(
+        "drift",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("pair", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("observed", sa.Text(), nullable=False),
+        sa.Column("weight", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("told_by", sa.Text(), nullable=False),
+        sa.Column("resolved_at", sa.BigInteger(), nullable=True),
+        sa.Column("resolution", sa.Text(), server_default="", nullable=False),
+        sa.Column("resolved_by", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("ignored_from", sa.BigInteger(), nullable=True),
+        sa.Column("ignored_until", sa.BigInteger(), nullable=True),
+        sa.Column("ignored_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("ignored_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("log_number", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["pair"], ["deployed_pair.id"], name=op.f("fk_drift_pair")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drift")),
+    )
+    op.create_index(op.f("ix_drift_pair_resolved_at_id"), "drift", ["pair", "resolved_at", "id"], unique=False)
+    op.create_index(op.f("ix_drift_resolved_at_id"), "drift", ["resolved_at", "id"], unique=False)
+    op.create_index(
+        "uq_drift_open",
+        "drift",
+        ["pair", "key"],
+        unique=True,
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    )
+    op.create_table(
+        "generation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("pair", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("image", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("endorsement", sa.Text(), server_default="", nullable=False),
+        sa.Column("breakglass", sa.Text(), server_default="", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("pinned", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("live_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("forced_at", sa.BigInteger(), nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("doubt", sa.Text(), server_default="", nullable=False),
+        sa.Column("doubted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["pair"], ["deployed_pair.id"], name=op.f("fk_generation_pair")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_generation")),
+        sa.UniqueConstraint("pair", "number", name=op.f("uq_generation_pair_number")),
+    )
+    op.create_index(op.f("ix_generation_digest"), "generation", ["digest"], unique=False)
+    op.create_index(op.f("ix_generation_ended_at_id"), "generation", ["ended_at", "id"], unique=False)
+    op.create_index(op.f("ix_generation_forced_at"), "generation", ["forced_at"], unique=False)
+    op.create_table(
+        "generation_step",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("pair", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("log_number", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["pair"], ["deployed_pair.id"], name=op.f("fk_generation_step_pair")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_generation_step_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_generation_step")),
+        sa.UniqueConstraint("pair", "number", name=op.f("uq_generation_step_pair_number")),
+    )
+    op.create_index(op.f("ix_generation_step_pair_generation"), "generation_step", ["pair", "generation"], unique=False)
+    op.create_table(
+        "instance",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("pair", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("born_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("burnt_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["pair"], ["deployed_pair.id"], name=op.f("fk_instance_pair")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
+        sa.UniqueConstraint("pair", "name", name=op.f("uq_instance_pair_name")),
+    )
+    op.create_index(op.f("ix_instance_pair_burnt_at_id"), "instance", ["pair", "burnt_at", "id"], unique=False)
+    op.create_table(
         "item",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -869,6 +1003,30 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_source")),
     )
     op.create_index(op.f("ix_policy_source_repository"), "policy_source", ["repository"], unique=False)
+    op.create_table(
+        "promotion",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("pair", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("image", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("pins", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("releases", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("people", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.Column("answer", sa.Text(), server_default="", nullable=False),
+        sa.Column("endorsement", sa.Text(), server_default="", nullable=False),
+        sa.Column("log_number", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["pair"], ["deployed_pair.id"], name=op.f("fk_promotion_pair")),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_promotion_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promotion")),
+    )
+    op.create_index(op.f("ix_promotion_ended_at_id"), "promotion", ["ended_at", "id"], unique=False)
+    op.create_index(op.f("ix_promotion_pair_id"), "promotion", ["pair", "id"], unique=False)
     op.create_table(
         "ref_listing",
         sa.Column("repository", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1204,6 +1362,20 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posture")),
     )
     op.create_index(op.f("ix_posture_subject_at_id"), "posture", ["subject", "at", "id"], unique=False)
+    op.create_table(
+        "promotion_vote",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("promotion", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("login", sa.Text(), nullable=False),
+        sa.Column("approves", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_promotion_vote_person")),
+        sa.ForeignKeyConstraint(["promotion"], ["promotion.id"], name=op.f("fk_promotion_vote_promotion")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promotion_vote")),
+        sa.UniqueConstraint("promotion", "person", name=op.f("uq_promotion_vote_promotion_person")),
+    )
     op.create_table(
         "report",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
