@@ -7,19 +7,22 @@ Everything is written below ``out/demo`` (the sample, the cache, the report); no
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import build_sample
+import ending
 import msgspec
+from ending import COMPONENT, ENVIRONMENT
 
-PASS, FAIL = 0, 1
+PASS, FAIL, UNPROVEN = 0, 1, 5
 _WIDTH = 100
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b\x07]*(?:\x1b\\|\x07)")
 
@@ -89,6 +92,12 @@ class Stage:
     def ask(self, *arguments: str) -> bytes:
         """What `assay` prints, without showing it."""
         return subprocess.run([self.assay, *arguments], cwd=self.sample, env=self.environment, check=False, stdout=subprocess.PIPE).stdout
+
+    def beside(self, folder: Path, more: Mapping[str, str]) -> Stage:
+        """The same, in another folder."""
+        made = copy.copy(self)
+        made.sample, made.environment = folder, self.environment | dict(more)
+        return made
 
     def look_at(self, revision: str) -> None:
         command = ["git", "-C", str(self.sample), "switch", "--quiet", *revision.split()]
@@ -197,7 +206,61 @@ def report(stage: Stage) -> None:
     print(f"{target} ({len(page) // 1024} KiB, no request to anywhere)")
 
 
-SCENES = (preparation, first_check, harmless_refactor, bad_change, repaired_change, ship, history, report)
+def approved(stage: Stage, berth: ending.Berth, platform: ending.Platform) -> str:
+    """Bake, have it approved, and deploy; the digest that runs."""
+    words = "The page of the harbour becomes an image: the same input gives the same digest, on any machine, with what is in it beside."
+    stage.play(Scene("8  An image is baked", words, ("bake", "site", "-o", "baked", *platform.carried), PASS, says=("verdict", "pass")))
+    digest = berth.baked(platform.member)
+    pair = (ENVIRONMENT, COMPONENT)
+    stage.ask("trust", "key", "new", "endorse.pem", "--no-passphrase")
+    berth.believe((berth.folder / "endorse.pem.pub").read_text("utf-8"))
+    berth.write_terms(platform)
+    words = "Nobody has approved it yet. Nothing is launched."
+    stage.play(Scene("   … and refused", words, ("deploy", *pair, digest), UNPROVEN, says=("no-endorsement",)))
+    words = "Its verdict is a pass, so the pipeline's key signs that it may run: image, configuration and manifest, by their digests."
+    key = ("--key", "endorse.pem", "--verifier", ending.VERIFIER, "--resource", ending.RESOURCE)
+    stage.play(Scene("9  Approved", words, ("endorse", "--bake", "baked", *key, "-o", "approved/berths.sigstore.json"), PASS))
+    words = "Verified again, now; launched beside, probed, given the traffic. What runs is read-only."
+    stage.play(Scene("   … it runs", words, ("deploy", *pair, digest), PASS, says=("live",)))
+    print(f"\nA visitor is told: {berth.page().splitlines()[-1]}")
+    return digest
+
+
+def tampered(stage: Stage, berth: ending.Berth) -> None:
+    """Somebody changes what runs, and it is replaced."""
+    pair = (ENVIRONMENT, COMPONENT)
+    told = msgspec.json.decode(stage.ask("instances", *pair, "--format", "json"))
+    said = berth.tamper(ending.first_instance(told))
+    print(f"\n{'━' * _WIDTH}\n10  Somebody tampers with it\n\nFrom inside it cannot be changed ({said}).")
+    print(f"So root of the host goes behind its back. A visitor is told: {berth.page().splitlines()[-1]}")
+    if "mine" not in berth.page():
+        raise Unexpected("\nthe show fails: nobody could tamper with it")
+    words = "Compared with what was endorsed, not with how it was yesterday."
+    stage.play(Scene("   … which is seen", words, ("drift", "--instances", "/".join(pair)), FAIL, says=("index.html",)))
+    words = "Drift is not accepted and not repaired: a fresh generation of the approved digest rises, and the tampered one is burnt."
+    stage.play(Scene("11  The phoenix", words, ("phoenix", *pair, "--once"), PASS, says=("drift",)))
+    page = berth.page()
+    if "Berth 7 is free" not in page:
+        raise Unexpected(f"\nthe show fails: a visitor is told {page!r}")
+    print(f"\nA visitor is told: {page.splitlines()[-1]}")
+    stage.play(Scene("   … and what there was", "Generations only rise.", ("instances", *pair, "--all"), PASS, says=("retired", "live")))
+
+
+def phoenix(stage: Stage) -> None:
+    with ending.berth(stage.folder / "berth", build_sample.RECIPE / "berth") as berth:
+        platform = berth.platform
+        if platform is None:
+            print(f"\n{'━' * _WIDTH}\n{ending.MISSING}")
+            return
+        here = stage.beside(berth.folder, berth.environment)
+        digest = approved(here, berth, platform)
+        tampered(here, berth)
+        berth.revoke(digest)
+        words = "Its approval is taken back, and these terms say to stop what is revoked when nothing else is approved."
+        here.play(Scene("12  Taken back", words, ("phoenix", ENVIRONMENT, COMPONENT, "--once"), PASS, says=("stopped",)))
+
+
+SCENES = (preparation, first_check, harmless_refactor, bad_change, repaired_change, ship, history, report, phoenix)
 
 
 def find_assay() -> str:
