@@ -22,7 +22,7 @@ from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.keep import Deed, Due
 from assaymark.deployment.phoenix.permit import Permit, Permitted
 from assaymark.deployment.phoenix.run import Wish
-from assaymark.deployment.phoenix.terms import Terms
+from assaymark.deployment.phoenix.terms import Policy, Terms
 from assaymark.model.assessment import SECOND, Instant
 
 
@@ -100,7 +100,7 @@ def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
     permitted = keep.asked(keep.candidates(ledger, wish.digest), ledger, means.permit, now) if ledger.live else {}
     held = permitted.get(ledger.live.digest) if ledger.live else None
     wished = _wished(journal, means, wish)
-    found = _stopped(wish, keep.due(ledger, means.terms, permitted, drifts, now))
+    found = _stopped(wish, means.terms, keep.due(ledger, means.terms, permitted, drifts, now))
     # A wish that may run is fresh, too: what drifted is not replaced by itself first.
     due = wished if wished is not None and wished.deed is Deed.REPLACE else found or wished
     return Round(due, drifts, resumed, _carried(journal, means, due, wish), held)
@@ -117,9 +117,9 @@ def _ignored(drift: Drift, looked_away: Sequence[Away], now: Instant) -> Drift:
     return drift if until is None else replace(drift, action=Action.IGNORE, until=until)
 
 
-def _stopped(wish: Wanted, due: Due | None) -> Due | None:
-    """A server that says to stop is heard where the keeper finds the same thing wrong: alone it stops nothing."""
-    if wish.stop and due is not None and due.why is Why.REVOKED and due.deed is Deed.ALERT:
+def _stopped(wish: Wanted, terms: Terms, due: Due | None) -> Due | None:
+    """A server that says to stop is heard where the keeper finds the same thing wrong, and the terms do not want an alert alone."""
+    if wish.stop and terms.on_revoked is not Policy.ALERT and due is not None and due.why is Why.REVOKED and due.deed is Deed.ALERT:
         return Due(Deed.STOP, Why.REVOKED, f"{due.reason}; {wish.why}")
     return due
 
