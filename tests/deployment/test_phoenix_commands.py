@@ -346,6 +346,19 @@ def test_the_keeper_deploys_what_a_server_wants_when_it_may_run(yard: Yard, serv
     server.wanted = {**pair, "do": "replace", "digest": THREE}
     assert yard.run("phoenix", "--once").code == 1
     assert yard.serving() == [2]
+    away = {
+        "what": "digest",
+        "kind": "digest",
+        "observed": FOUR,
+        "by": "ana",
+        "reason": "looking",
+        "until": (time.time_ns() // 1000) + 10**9,
+    }
+    server.wanted = {**pair, "do": "keep", "looked_away": [{"where": instance_id(PAIR, 2, 1), **away}]}
+    yard.platform.change(instance_id(PAIR, 2, 1), digest=FOUR)
+    said = yard.run("phoenix", "--once", "-f", "json")
+    assert (said.code, msgspec.json.decode(said.out)["round"]["drifts"][0]["action"], yard.serving()) == (0, "ignore", [2])
+    yard.platform.change(instance_id(PAIR, 2, 1), digest=TWO)
     server.wanted = {**pair, "do": "stop", "why": "revoked"}
     assert yard.run("phoenix", "--once").code == 0
     assert yard.serving() == [2]

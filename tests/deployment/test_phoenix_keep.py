@@ -18,7 +18,7 @@ from assaymark.deployment.phoenix import keep
 from assaymark.deployment.phoenix.generation import Ledger, State, Step, Why, told
 from assaymark.deployment.phoenix.keep import Deed, due
 from assaymark.deployment.phoenix.permit import Permitted, Standing
-from assaymark.deployment.phoenix.round import Means, one
+from assaymark.deployment.phoenix.round import Means, Wanted, one
 from assaymark.deployment.phoenix.terms import Policy
 from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, Instant
@@ -219,3 +219,24 @@ def test_an_instance_that_is_gone_is_a_drift_and_is_replaced_by_a_generation(tmp
     with place.journal() as journal:
         again = one(journal, Means(platform, place.terms, place.permit, place.clock))
     assert (again.due, again.ended, again.good) == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    ("standing", "policy", "state"),
+    [
+        (Standing.REVOKED, Policy.REPLACE, State.STOPPED),
+        (Standing.REVOKED, Policy.ALERT, State.LIVE),
+        (Standing.UNPROVEN, Policy.REPLACE, State.STOPPED),
+        (None, Policy.REPLACE, State.LIVE),
+    ],
+)
+def test_a_server_that_says_to_stop_is_heard_where_the_keeper_finds_the_same(
+    tmp_path: Path, standing: Standing | None, policy: Policy, state: State
+) -> None:
+    platform = FolderPlatform(tmp_path / "platform")
+    place = Place(tmp_path, platform, replace(TERMS, on_revoked=policy))
+    place.deploy(ONE)
+    place.permit.back |= {ONE: standing} if standing else {}
+    with place.journal() as journal:
+        one(journal, Means(platform, place.terms, place.permit, place.clock), Wanted(stop=True, why="revoked"))
+        assert journal.ledger.generations[1].state is state

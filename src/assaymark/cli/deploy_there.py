@@ -21,7 +21,7 @@ from assaymark.deployment.drift.instances import Looked
 from assaymark.deployment.drivers.driver import Pair
 from assaymark.deployment.phoenix.generation import Step
 from assaymark.deployment.phoenix.journal import Journal
-from assaymark.deployment.phoenix.round import Wanted
+from assaymark.deployment.phoenix.round import Away, Wanted
 from assaymark.deployment.phoenix.terms import ServerTerms
 from assaymark.errors import AssayError
 
@@ -181,4 +181,12 @@ def _wanted(said: dict[str, Any]) -> Wanted:
     return Wanted(
         digest=text("digest") if wishes else "", image=text("image") if wishes else "", actor=text("promoted_by"),
         pins=said.get("pins") is True, releases=said.get("releases") is True, stop=said.get("do") == "stop", why=text("why"),
+        looked_away=_looked_away(said.get("looked_away")),
     )  # fmt: skip
+
+
+def _looked_away(said: Any) -> tuple[Away, ...]:
+    try:
+        return msgspec.convert(said or (), tuple[Away, ...])
+    except msgspec.ValidationError:
+        return ()  # nothing is looked away from by what makes no sense

@@ -2,15 +2,17 @@
 
 Guarantees: what is on its way is brought to its end before anything else is looked at; what a server wants is asked of the permit like
 every other wish, so that a server can propose and never force; a pinned generation gives way to a wish only where somebody let go of it.
+What a person looks away from at the server is not acted upon until then; it is told all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from assaymark.deployment.drift.drifted import Drift
+from assaymark.deployment.drift.drifted import Action, Drift
 from assaymark.deployment.drift.instances import Looked
 from assaymark.deployment.drivers.driver import Driver
 from assaymark.deployment.phoenix import keep, run
@@ -20,8 +22,8 @@ from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.keep import Deed, Due
 from assaymark.deployment.phoenix.permit import Permit, Permitted
 from assaymark.deployment.phoenix.run import Wish
-from assaymark.deployment.phoenix.terms import Terms
-from assaymark.model.assessment import SECOND
+from assaymark.deployment.phoenix.terms import Policy, Terms
+from assaymark.model.assessment import SECOND, Instant
 
 
 class Means(Struct, frozen=True):
@@ -33,6 +35,16 @@ class Means(Struct, frozen=True):
     clock: Clock
     told: Callable[[int, Looked], None] | None = None
     """Is told what was seen of which generation before anything is done about it; may not raise."""
+
+
+class Away(Struct, frozen=True):
+    """A drift that a person looks away from, at a server and with a reason, until an instant."""
+
+    where: str
+    what: str
+    kind: str
+    observed: str
+    until: Instant
 
 
 class Wanted(Struct, frozen=True):
@@ -48,6 +60,7 @@ class Wanted(Struct, frozen=True):
     stop: bool = False
     """What runs was revoked, and the environment says to stop."""
     why: str = ""
+    looked_away: tuple[Away, ...] = ()
 
 
 class Round(Struct, frozen=True):
@@ -83,18 +96,30 @@ def one(journal: Journal, means: Means, wanted: Wanted | None = None) -> Round:
     seen = keep.looked(ledger, means.driver, means.terms, now)
     if means.told is not None and ledger.live is not None:
         means.told(ledger.live.number, seen)
+    drifts = tuple(_ignored(each, wish.looked_away, now) for each in seen.drifts)
     permitted = keep.asked(keep.candidates(ledger, wish.digest), ledger, means.permit, now) if ledger.live else {}
     held = permitted.get(ledger.live.digest) if ledger.live else None
     wished = _wished(journal, means, wish)
-    found = _stopped(wish, keep.due(ledger, means.terms, permitted, seen.drifts, now))
+    found = _stopped(wish, means.terms, keep.due(ledger, means.terms, permitted, drifts, now))
     # A wish that may run is fresh, too: what drifted is not replaced by itself first.
     due = wished if wished is not None and wished.deed is Deed.REPLACE else found or wished
-    return Round(due, seen.drifts, resumed, _carried(journal, means, due, wish), held)
+    return Round(due, drifts, resumed, _carried(journal, means, due, wish), held)
 
 
-def _stopped(wish: Wanted, due: Due | None) -> Due | None:
-    """A server that says to stop is heard where the keeper finds the same thing wrong: alone it stops nothing."""
-    if wish.stop and due is not None and due.why is Why.REVOKED and due.deed is Deed.ALERT:
+def _ignored(drift: Drift, looked_away: Sequence[Away], now: Instant) -> Drift:
+    """Of exactly this difference, as it was seen then: what differs otherwise meanwhile counts."""
+    same = [
+        each
+        for each in looked_away
+        if (each.where, each.what, each.kind, each.observed) == (drift.where, drift.what, drift.kind, drift.observed)
+    ]
+    until = max((each.until for each in same if each.until > now), default=None)
+    return drift if until is None else replace(drift, action=Action.IGNORE, until=until)
+
+
+def _stopped(wish: Wanted, terms: Terms, due: Due | None) -> Due | None:
+    """A server that says to stop is heard where the keeper finds the same thing wrong, and the terms do not want an alert alone."""
+    if wish.stop and terms.on_revoked is not Policy.ALERT and due is not None and due.why is Why.REVOKED and due.deed is Deed.ALERT:
         return Due(Deed.STOP, Why.REVOKED, f"{due.reason}; {wish.why}")
     return due
 
