@@ -153,7 +153,7 @@ class Refreshing(Cloud):
                 "LaunchTime": _BORN + dt.timedelta(seconds=int(each.rpartition("-")[2], 16)), "PrivateIpAddress": "10.0.0.4",
                 "State": {"Code": 16, "Name": "running"},
             }
-            for each in given["InstanceIds"]
+            for each in given["Filters"][0]["Values"]
             if each in self.machines
         ]  # fmt: skip
         return {"Reservations": [{"ReservationId": "r-1", "OwnerId": OWNER, "Instances": found}]}

@@ -328,6 +328,24 @@ def test_a_probe_says_why_a_pod_is_not_ready(api: KubeApi) -> None:
     assert not driver.probe(PAIR, instance_id(PAIR, 1, 9)).ok
 
 
+@pytest.mark.parametrize(("status", "ok"), [(200, True), (204, True), (404, False), (503, False)])
+def test_a_pod_is_asked_through_the_api_server_once(api: KubeApi, status: int, ok: bool) -> None:
+    (first, *_) = driving(api).launch(asked(1, ONE))
+    proxied: list[str] = []
+
+    def send(call: Call) -> Answer:
+        if "/proxy/" not in call.path:
+            return api(call)
+        proxied.append(call.path)
+        return Answer(status, b"<html>fine</html>")
+
+    found = settings.read({"workload": "deployment/web", "probe": "8080/healthz?deep=1"})
+    health = KubernetesDriver(found, send, NAMESPACE).probe(PAIR, first.id)
+    assert (health.ok, len(proxied)) == (ok, 1)
+    assert proxied[0].startswith(f"/api/v1/namespaces/{NAMESPACE}/pods/web-")
+    assert proxied[0].endswith(":8080/proxy/healthz?deep=1")
+
+
 def test_a_drain_of_what_is_gone_is_done(api: KubeApi) -> None:
     driver = driving(api)
     driver.launch(asked(1, ONE))

@@ -37,12 +37,7 @@ def burn(cloud: Cloud, group: Group, machine: Machine, number: int, waiting: Wai
 
 
 def _still(cloud: Cloud, machine: str) -> str:
-    try:
-        found = cloud.every("ec2", "describe_instances", "Reservations", InstanceIds=[machine])
-    except Denied as error:
-        if error.error_code in _GONE:
-            return ""
-        raise
+    found = cloud.every("ec2", "describe_instances", "Reservations", Filters=[{"Name": "instance-id", "Values": [machine]}])
     states = [str(each.get("State", {}).get("Name")) for reservation in found for each in reservation.get("Instances") or ()]
     return "" if all(each == "terminated" for each in states) else f"it is {', '.join(states)}"
 

@@ -199,13 +199,13 @@ class AutoScalingDriver:
 
     def _digest(self, ami: str) -> str:
         """Empty where no seal holds. Looked at once while this process runs: an image's snapshots do not change, its tags count no more."""
-        if ami not in self._digests:
+        if ami and ami not in self._digests:
             try:
                 image = images.described(self._cloud, ami)
                 self._digests[ami] = seal.digest_of(image, self._keys) if image is not None else ""
             except DriverFailed:
                 return ""
-        return self._digests[ami]
+        return self._digests.get(ami, "")
 
     def _roll(self, group: Group, version: Version, asked: Launch) -> None:
         versions = self._versions(asked.pair)

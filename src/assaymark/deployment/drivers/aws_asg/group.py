@@ -145,7 +145,9 @@ def machines_of(cloud: Cloud, group: Group, versions: Mapping[int, Version]) -> 
     ids = [each.id for each in group.members]
     described: dict[str, dict[str, Any]] = {}
     for start in range(0, len(ids), 100):
-        found = cloud.every("ec2", "describe_instances", "Reservations", InstanceIds=ids[start : start + 100])
+        # By a filter: named by id, one machine that is not known yet, or not any more, would be an error for all.
+        wanted = [{"Name": "instance-id", "Values": ids[start : start + 100]}]
+        found = cloud.every("ec2", "describe_instances", "Reservations", Filters=wanted)
         described |= {each["InstanceId"]: each for reservation in found for each in reservation.get("Instances") or ()}
     return [_machine(each, described.get(each.id, {}), versions) for each in group.members]
 

@@ -83,6 +83,14 @@ class Api:
     def get(self, path: str, **query: str) -> dict[str, Any]:
         return self._asked(Call("GET", _with(path, query)))
 
+    def once(self, path: str) -> None:
+        """One try: what answers behind the API server may be ill, and that is the answer.
+
+        Raises:
+            DriverFailed: when it does not answer, or with an error.
+        """
+        self._asked(Call("GET", path), tries=1)
+
     def patch(self, path: str, body: Any, kind: str = STRATEGIC, *, rehearse: bool = False) -> dict[str, Any]:
         """`rehearse`: the server does everything but keep it."""
         return self._asked(Call("PATCH", _with(path, _writing(rehearse=rehearse)), _json(body), kind))
@@ -115,17 +123,17 @@ class Api:
             given["continue"] = str(following)
         raise DriverFailed(f"the list at {path} has no end", why=f"at most {MOST_PAGES * PAGE} are read")
 
-    def _asked(self, call: Call) -> dict[str, Any]:
-        answer = self._answered(call)
+    def _asked(self, call: Call, tries: int = _TRIES) -> dict[str, Any]:
+        answer = self._answered(call, tries)
         found = _object(answer.body)
         if 200 <= answer.status < 300:
             return found
         said = plain(str(found.get("message") or found.get("reason") or answer.body[:200].decode("utf-8", "replace")))
         raise Refused(answer.status, f"the cluster answers {answer.status} to {call.method} {call.path.partition('?')[0]}", said)
 
-    def _answered(self, call: Call) -> Answer:
-        for number in range(_TRIES):
-            last = number == _TRIES - 1
+    def _answered(self, call: Call, tries: int) -> Answer:
+        for number in range(tries):
+            last = number == tries - 1
             pause = 0.2 * 4**number
             try:
                 answer = self._send(call)

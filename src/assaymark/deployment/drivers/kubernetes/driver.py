@@ -242,9 +242,9 @@ class KubernetesDriver:
     def _asked(self, pod: Pod) -> Health:
         port, _, path = self._settings.probe.partition("/")
         try:
-            self._there.api.get(f"{self._there.pod_path(pod.name)}:{port}/proxy/{path}")
+            self._there.api.once(f"{self._there.pod_path(pod.name)}:{port}/proxy/{path}")
         except Refused as error:
-            return Health(ok=False, text=f"{error.status} at {self._settings.probe}: {error.why}")
+            return Health(ok=False, text=f"{error.status} at {self._settings.probe}: {error.why}"[:300])
         return Health(ok=True, text=f"answers at {self._settings.probe}")
 
     def _waiting(self, what: str, look: Callable[[], str]) -> None:
