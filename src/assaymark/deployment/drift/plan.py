@@ -5,7 +5,8 @@ tells what was changed behind its back (``resource_drift``). Formats: JSON outpu
 
 Guarantees: what the plan did not know yet is not compared (and null is as good as absent), everything else is, also a resource that nobody
 asked for; a value that is marked as sensitive on either side is never told, only that it differs; perimeter and identity weigh most, then
-storage, and an opening to everybody weighs most everywhere. What the provider itself does not read back is not seen, nor is a resource that no state knows of.
+storage, and an opening to everybody weighs most everywhere. What the provider itself does not read back is not seen, nor is a resource that
+no state knows of.
 """
 
 from __future__ import annotations
