@@ -222,7 +222,7 @@ def test_a_watch_tells_a_container_s_drift_within_50_ms_and_who_did_it(shell: Sh
                 took.append(time.perf_counter() - began)
                 assert (said["what"], said["kind"], said["cause"]["pid"]) == (f"srv/page-{number}", "changed", os.getpid())
                 time.sleep(0.1)
-            container.podman("exec", container.name, "/bin/sh", "-c", "echo x > /srv/by-a-shell; sleep 1")
+            container.podman("exec", container.name, "/bin/sh", "-c", "echo x > /srv/by-a-shell; sleep 1; :")
             said = json.loads(watch.stdout.readline())
             assert (said["what"], said["where"], said["cause"]["uid"]) == ("srv/by-a-shell", container.name, 0)
             assert "by-a-shell" in said["cause"]["program"]

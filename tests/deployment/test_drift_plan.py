@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.deployment.terraform import plan, resource, standing, state
 
 from assaymark.deployment.drift import plan as plans
@@ -54,6 +57,7 @@ WEB, DATA, DB = "aws_security_group.web", "module.shop.aws_s3_bucket.data", "aws
         (lambda v: v[DATA].update(acl="public-read"), f"{DATA}.acl", Weight.CRITICAL, '"public-read"'),
         (lambda v: v[DATA].update(tags={"a": "b"}), f"{DATA}.tags", Weight.LOW, '{"a": "b"}'),
         (lambda v: v[DB].update(size=6), f"{DB}.size", Weight.HIGH, "6"),
+        (lambda v: v[DB].update(size=True), f"{DB}.size", Weight.HIGH, "true"),
         (lambda v: v[DB].pop("size"), f"{DB}.size", Weight.HIGH, "nothing"),
         (lambda v: v[DB].update(more=1), f"{DB}.more", Weight.HIGH, "1"),
     ],
@@ -156,3 +160,45 @@ def test_terraform_s_own_words_are_understood(tmp_path: Path) -> None:
     document = json.loads(observed)
     document["values"]["root_module"]["resources"][0]["values"]["input"]["ports"] = [22]
     assert told(desired, json.dumps(document).encode()).keys() == {"terraform_data.a.input.ports"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["root_module", "resources", "child_modules", "address", "mode", "type", "values", "sensitive_values", "change", "before", "after",
+         "after_unknown", "before_sensitive", "x"]), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(JSON, JSON, JSON)
+def test_whatever_a_document_holds_is_compared_or_refused(planned: Any, changes: Any, prior: Any) -> None:
+    document = {
+        "format_version": "1.2",
+        "planned_values": planned,
+        "resource_changes": changes,
+        "resource_drift": changes,
+        "prior_state": prior,
+    }
+    data = json.dumps(document).encode()
+    for read in (plans.desired, plans.observed, plans.behind):
+        with contextlib.suppress(UsageError):
+            found = read(data, "file")
+            one, other = found if isinstance(found, tuple) else (found, found)
+            plans.drifts(one, other, drift)
+
+
+def _set(value: Any) -> Any:
+    """What is null is not set; 1 is not true."""
+    if isinstance(value, dict):
+        return {name: _set(each) for name, each in value.items() if each is not None}
+    return [_set(each) for each in value] if isinstance(value, list) else (type(value), value)
+
+
+@settings(max_examples=100)
+@given(JSON, JSON)
+def test_a_snapshot_equals_itself_and_two_values_differ_where_they_do(one: Any, other: Any) -> None:
+    left, right = ({"x": resource("aws_x.x", {"value": each})} for each in (one, other))
+    found = told(state(list(left.values())), state(list(right.values())))
+    assert bool(found) is (_set(one) != _set(other))

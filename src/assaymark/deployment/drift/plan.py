@@ -3,9 +3,10 @@
 Desired is a plan (its planned values) or a state; observed is a state, or a plan (the state that it found when it refreshed). A plan alone
 tells what was changed behind its back (``resource_drift``). Formats: JSON output of Terraform and OpenTofu, major version 1.
 
-Guarantees: what the plan did not know yet is not compared, everything else is, also a resource that nobody asked for; a value that is
-marked as sensitive on either side is never told, only that it differs; perimeter and identity weigh most, then storage, and an opening to
-everybody weighs most everywhere. What the provider itself does not read back is not seen, nor is a resource that no state knows of.
+Guarantees: what the plan did not know yet is not compared (and null is as good as absent), everything else is, also a resource that nobody
+asked for; a value that is marked as sensitive on either side is never told, only that it differs; perimeter and identity weigh most, then
+storage, and an opening to everybody weighs most everywhere. What the provider itself does not read back is not seen, nor is a resource that
+no state knows of.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ Marks = tuple[Any, Any, Any]
 
 
 def _values(one: Any, other: Any, marks: Marks, path: str = "", *, planned: bool) -> Iterator[tuple[str, str, str]]:
-    if one == other or marks[2] is True:
+    if marks[2] is True or _text(one) == _text(other):  # Python takes 1 for true
         return
     if marks[0] is True or marks[1] is True:
         yield path, SECRET, SECRET
@@ -176,7 +177,14 @@ def _holds_mark(mark: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return NOTHING if value is None else json.dumps(value, sort_keys=True)
+    return NOTHING if value is None else json.dumps(_set(value), sort_keys=True)
+
+
+def _set(value: Any) -> Any:
+    """Without what is null, which is as good as not there."""
+    if isinstance(value, dict):
+        return {name: _set(each) for name, each in value.items() if each is not None}
+    return [_set(each) for each in value] if isinstance(value, list) else value
 
 
 def _weight(kind: str, path: str) -> Weight:
@@ -197,7 +205,7 @@ def _opens(before: str, after: str) -> bool:
 
 def _read(data: bytes, name: str) -> dict[str, Any]:
     try:
-        found = json.loads(data, object_pairs_hook=_object)
+        found = json.loads(data, object_pairs_hook=_object, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{name} is no JSON", why=str(error), advice=_HOW) from error
     if isinstance(found, dict) and isinstance(found.get("resources"), list) and "version" in found:
@@ -212,6 +220,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name stands twice in one object")
     return found
+
+
+def _number(text: str) -> float | int:
+    """A whole number is one, however it is written."""
+    found = float(text)
+    return int(found) if found.is_integer() else found
 
 
 def _listed(values: Any, name: str) -> dict[str, Resource]:
