@@ -1,4 +1,4 @@
-"""A server's application in this process, a clock that stands, visitors with a browser each, and a password hash that costs nothing."""
+"""A server's application in this process, a clock that stands, and visitors with a browser each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import argon2
 import msgspec
 import pytest
 from starlette.testclient import TestClient
@@ -22,11 +21,6 @@ from assaymark.server.service import Service
 from assaymark.store.people import Draft
 
 PASSWORD = "four words nobody says"
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(password, "HASHER", argon2.PasswordHasher(1, 8, 1))
 
 
 class World:

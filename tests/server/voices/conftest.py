@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.server.people.conftest import World, cheap_passwords  # noqa: F401 - a fixture
+from tests.server.people.conftest import World
 
 from assaymark.model.access import Grant, Role, TeamId
 from assaymark.server.service import Service
