@@ -215,6 +215,34 @@ def test_a_container_with_more_rights_has_another_configuration(
         )
 
 
+def test_the_service_of_podman_tells_the_same_as_its_command(images: tuple[Image, Image], pair: Pair, listen: str, tmp_path: Path) -> None:
+    there = tmp_path / "podman.sock"
+    service = subprocess.Popen(["podman", "system", "service", "--time", "0", f"unix://{there}"], stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 20
+        while not there.exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        with podmans.driver(pair, tmp_path / "edge", listen, socket=str(there)) as driver:
+            found = driver.launch(launch(pair, 1, images[0]))
+            by_command = opened({"port": "8080", "listen": listen, "edge_folder": str(tmp_path / "edge"), "socket": "none"})
+            assert driver.list(pair) == by_command.list(pair) == found
+            assert driver.observe(pair, found[0].id) == by_command.observe(pair, found[0].id)
+            with pytest.raises(DriverFailed, match="is not there"):
+                driver.observe(pair, instance_id(pair, 9, 1))
+            driver.burn(pair, found[0].id)
+            assert driver.list(pair) == by_command.list(pair) == ()
+            absent = "sha256:" + "a" * 64
+            made = opened({"port": "8080", "listen": listen, "socket": str(there), "pull": "never"})
+            with pytest.raises(DriverFailed, match="is not here"):
+                made.launch(Launch(pair, 2, f"localhost/nowhere@{absent}", absent, 1, NOTHING))
+    finally:
+        service.terminate()
+        service.wait()
+    with pytest.raises(DriverFailed, match="does not answer"):
+        opened({"port": "8080", "listen": listen, "socket": str(there)}).list(pair)
+
+
 def test_a_podman_that_a_killed_deployer_left_is_waited_for(images: tuple[Image, Image], pair: Pair, listen: str, tmp_path: Path) -> None:
     with podmans.driver(pair, tmp_path, listen) as driver:
         script = (

@@ -35,6 +35,8 @@ from assaymark.formats.undecodable import UNDECODABLE
 
 GRACE_SECONDS = 30.0
 _AGAIN_SECONDS = 1.0
+_UNBOUNDED = 1 << 20
+"""As many as the kernel lets a process have by itself."""
 _OTHERS = 64
 """Descriptors that are no connections."""
 _FIRST_HANDED = 3
@@ -179,7 +181,7 @@ class Edge:
 
 def _descriptors() -> int:
     """How many may be open, once that is as many as may be asked for."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (_UNBOUNDED if each == resource.RLIM_INFINITY else each for each in resource.getrlimit(resource.RLIMIT_NOFILE))
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         return hard
