@@ -109,6 +109,28 @@ def test_only_what_is_endorsed_and_not_revoked_is_run(make: Callable[[str], Host
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.timeout(600)
+def test_a_tree_that_somebody_tampers_with_is_replaced_by_what_was_endorsed(make: Callable[[str], Host]) -> None:
+    here = make("bubblewrap")
+    digest = here.bake("good")
+    assert here.deploy(digest).code == 0
+    keeping = ("phoenix", "production", "web", "--once")
+    before = here.instances()
+    assert here.assay(*keeping).code == 0
+    assert here.instances() == before, "what is as it was endorsed is left alone"
+    running = Place(str(here.folder / "state"), PAIR).generation(1) / "tree"
+    (running / "srv/index.html").write_text("evil")
+    with Load(here.listen) as load:
+        said = here.assay(*keeping)
+        time.sleep(0.3)
+    assert said.code == 0, said.out + said.err
+    assert here.serving() == [Share(2, 100)]
+    assert {(each.generation, each.running) for each in here.instances()} == {(2, True)}
+    assert not running.exists(), "what was tampered with is burnt"
+    assert load.failed == []
+    assert load.words["good"] > 0
+
+
 MUTATIONS: dict[str, Callable[[Path], object]] = {
     "content": lambda tree: (tree / "srv/index.html").write_text("other"),
     "content of the same size and time": lambda tree: _same(tree / "srv/index.html"),

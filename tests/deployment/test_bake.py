@@ -128,7 +128,7 @@ def test_owners_and_permissions_come_from_the_recipe_alone(tmp_path: Path) -> No
     (source / "bin/run").chmod(0o4711)
     os.chown(source / "srv", 5, 6)
     lay(str(source), str(root), Files(rule=(Rule(("srv/**",), owner="7:8", mode="0600"), Rule(("**/a.txt",), mode="0444"))), timestamp=9,
-        with_root=False)  # fmt: skip
+        exact=False)  # fmt: skip
     assert _seen(root / "bin/run") == (0o755, 0, 0)
     assert _seen(root / "srv") == (0o755, 0, 0)
     assert _seen(root / "srv/site/index.html") == (0o600, 7, 8)
@@ -145,9 +145,12 @@ def test_kept_permissions_come_with_capabilities_and_without_hard_links(tmp_path
     os.setxattr(source / "bin/run", "security.capability", capability)
     os.link(source / "bin/run", source / "bin/twin")
     (source / "srv").chmod(0o1777)
-    lay(str(source), str(root), Files(owner="keep", modes=Modes.KEEP), timestamp=0, with_root=True)
-    assert manifest_of(str(root), Form.OWNED).digest == manifest_of(str(source), Form.OWNED).digest
-    assert (root / "bin/twin").stat().st_nlink == 1
+    lay(str(source), str(root), Files(owner="keep", modes=Modes.KEEP), timestamp=0, exact=False)
+    assert os.getxattr(root / "bin/run", "security.capability") == capability
+    assert ((root / "srv").stat().st_mode & 0o7777, (root / "bin/twin").stat().st_nlink) == (0o1777, 1)
+    carrying.copied(str(source), tmp_path / "copy")
+    assert manifest_of(str(tmp_path / "copy"), Form.OWNED).digest == manifest_of(str(source), Form.OWNED).digest
+    assert (tmp_path / "copy/bin/twin").stat().st_nlink == 2, "an exact copy keeps that what is written by one name is read by both"
 
 
 def test_no_link_of_a_base_is_followed_and_no_folder_of_it_is_hidden(tmp_path: Path) -> None:
@@ -193,7 +196,7 @@ def test_names_that_are_no_text_and_version_control_are_as_they_should(tmp_path:
 
 def _lay(source: Path, root: Path, into: str = "/", special: Special = Special.REFUSE) -> tuple[str, ...]:
     owner = f"{os.geteuid()}:{os.getegid()}"
-    return lay(str(source), str(root), Files(into=into, special=special, owner=owner), timestamp=0, with_root=False).left_out
+    return lay(str(source), str(root), Files(into=into, special=special, owner=owner), timestamp=0, exact=False).left_out
 
 
 def _seen(path: Path) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def test_the_sample_of_the_how_to_keeps_the_laws(tmp_path: Path) -> None:
     block = re.search(r"```python file=my-driver\n(.*?)```", text, re.DOTALL)
     assert block is not None
     served = _program(tmp_path, "#!/bin/sh\nexec sleep 60\n")
-    options = {"program": _program(tmp_path / "..", block[1]), "folder": str(tmp_path / "state")}
+    (tmp_path / "sample").mkdir()
+    program = json.dumps([sys.executable, "-I", "-S", _program(tmp_path / "sample", block[1])])
+    options = {"program": program, "folder": str(tmp_path / "state")}
     driver_contract.kept(opened(options), lambda number: _launch(number, served), PAIR, again=lambda: opened(options))
 
 

@@ -71,7 +71,7 @@ def bake(source: str, recipe: Recipe, target: Path, programs: Programs) -> Baked
     need_root()
     with _container(recipe, programs) as taken:
         mounted = programs.buildah("mount", taken.container)
-        laid = lay(source, mounted, recipe.files, timestamp=recipe.image.timestamp, with_root=False)
+        laid = lay(source, mounted, recipe.files, timestamp=recipe.image.timestamp, exact=False)
         manifest = manifest_of(mounted, Form.OWNED)
         portable = manifest_of(source, Form.PORTABLE)
         programs.buildah("umount", taken.container)

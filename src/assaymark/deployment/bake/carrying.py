@@ -67,4 +67,4 @@ def copied(source: str, target: Path) -> None:
         SubjectUnreadable: when it cannot be read or written.
     """
     target.mkdir(0o700)
-    lay(source, str(target), Files(owner=KEEP, modes=Modes.KEEP, exclude=()), timestamp=0, with_root=True)
+    lay(source, str(target), Files(owner=KEEP, modes=Modes.KEEP, exclude=()), timestamp=0, exact=True)

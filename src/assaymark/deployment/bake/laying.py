@@ -7,8 +7,8 @@ Guarantees
   its files would otherwise land elsewhere;
 * a file that changes while it is read, or cannot be read, ends the bake.
 
-Folders of the base stay as they are unless a rule names them. Two names of one file become two files: whether a copy of the source kept
-hard links must not decide. Other attributes than file capabilities are not laid, and those only with ``modes = "keep"``.
+Folders of the base stay as they are unless a rule names them. In an image two names of one file become two files: whether a copy of the
+source kept hard links must not decide. Other attributes than file capabilities are not laid, and those only with ``modes = "keep"``.
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ class _Plan(Struct, frozen=True):
     root: _Tree
     when: int
     """In nanoseconds."""
-    with_root: bool
+    exact: bool
+    twins: dict[tuple[int, int], bytes] = {}
+    """Of files with several names: where the first of them was laid."""
 
 
-def lay(source: str, root: str, files: Files, *, timestamp: int, with_root: bool) -> Laid:
+def lay(source: str, root: str, files: Files, *, timestamp: int, exact: bool) -> Laid:
     """Lay everything of the folder `source` that the recipe does not exclude into the folder `root`.
 
     Args:
@@ -88,7 +90,8 @@ def lay(source: str, root: str, files: Files, *, timestamp: int, with_root: bool
         root: folder.
         files: how.
         timestamp: seconds since 1970, of everything that is laid.
-        with_root: `root` itself gets owner and permissions too. Not in an image, whose layers do not hold its root folder.
+        exact: for a copy of a tree: `root` itself gets owner and permissions, too, and two names of one file stay two names of one. Not
+            in an image, whose layers do not hold its root folder, and whose digest must not depend on how its source was copied.
 
     Raises:
         UsageError: when source and base contradict each other, or something in it is not laid at all.
@@ -98,7 +101,7 @@ def lay(source: str, root: str, files: Files, *, timestamp: int, with_root: bool
     try:
         target = _Tree(root)
         try:
-            return _laid(_Plan(files, opened, target, timestamp * _SECOND, with_root))
+            return _laid(_Plan(files, opened, target, timestamp * _SECOND, exact, {}))
         finally:
             target.close()
     finally:
@@ -162,7 +165,7 @@ def _status(source: _Tree, above: bytes, name: bytes) -> os.stat_result:
 def _ground(plan: _Plan, into: bytes, *, made: bool = False) -> None:
     """The folder that everything goes into, and the root itself where it counts; or one that is made, whatever the source has."""
     own = None if made else os.fstat(plan.source.root)
-    if plan.with_root and not made:
+    if plan.exact and not made:
         _settle(plan, b"", own if not into else None)
     above = b""
     for part in into.split(b"/") if into else ():
@@ -191,8 +194,25 @@ def _one(plan: _Plan, path: bytes, place: bytes, status: os.stat_result) -> str:
     if stat.S_ISLNK(mode):
         _link(plan, fd, place, os.readlink(name, dir_fd=folder), status)
         return "links"
-    _file(plan, fd, place, (folder, name))
+    if not _twin(plan, fd, place, status):
+        _file(plan, fd, place, (folder, name))
     return "files"
+
+
+def _twin(plan: _Plan, fd: int, place: bytes, status: os.stat_result) -> bool:
+    """Whether it was laid as another name of a file that is there."""
+    if not plan.exact or status.st_nlink == 1:
+        return False
+    first = plan.twins.setdefault((status.st_dev, status.st_ino), place)
+    if first == place:
+        return False
+    above, _, name = first.rpartition(b"/")
+    folder = open_folder(plan.root.root, above)
+    try:
+        os.link(name, place.rpartition(b"/")[2], src_dir_fd=folder, dst_dir_fd=fd, follow_symlinks=False)
+    finally:
+        os.close(folder)
+    return True
 
 
 def _parent(plan: _Plan, place: bytes) -> int:

@@ -22,7 +22,7 @@ _MOST_WORDS = 300
 _MOST_CHANGES = 1000
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _FIELDS = (("t", "type"), ("h", "content"), ("s", "size"), ("m", "mode"), ("u", "owner"), ("g", "group"), ("l", "link"), ("lb64", "link"),
-           ("r", "device"), ("x", "attributes"))  # fmt: skip
+           ("r", "device"), ("x", "attributes"), ("n", "hard link"), ("nb64", "hard link"))  # fmt: skip
 
 
 def observed(place: Place, record: Record, sandbox: int | None) -> Observation:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -89,28 +88,18 @@ class _Told(Struct, frozen=True):
     backends: tuple[Backend, ...]
 
 
-class _Door(Protocol):
-    """What is asked of an edge (`assaymark.deployment.edge.door.Edge`)."""
-
-    def route(self, name: str) -> Any: ...
-
-    def put(self, route: Any) -> None: ...
-
-    def wait(self, route: str, address: str, seconds: float) -> bool: ...
-
-
 class _Edge:
     """An edge of `assaymark.deployment.edge`."""
 
     def __init__(self, options: Options) -> None:
-        # Only where there is an edge: its rooms are not loaded for tables.
-        self._table = import_module("assaymark.deployment.edge.table")
+        from assaymark.deployment.edge import door  # noqa: PLC0415 - only where there is an edge
+
         self._options = options
-        door = import_module("assaymark.deployment.edge.door")
-        self._edge: _Door = door.opened_edge(options.edge, Path(options.edge_folder), start=options.edge_start)
+        self._edge = door.opened_edge(options.edge, Path(options.edge_folder), start=options.edge_start)
 
     def put(self, pair: Pair, backends: Sequence[Backend]) -> None:
-        table = self._table
+        from assaymark.deployment.edge import table  # noqa: PLC0415 - as above
+
         rows = tuple(table.Backend(each.generation, each.percent, each.addresses) for each in backends)
         self._edge.put(table.Route(label(pair), self._options.listen, table.Mode(self._options.mode), rows))
 
