@@ -26,9 +26,9 @@ from tests.server.deployed.house import DAY, Deployer
 
 from assaymark.cli.deploy_there import There
 from assaymark.deployment.drift.drifted import Action, Drift, Weight
+from assaymark.deployment.drift.instances import Looked
 from assaymark.deployment.drivers.driver import Pair, instance_id
 from assaymark.deployment.phoenix.generation import Step
-from assaymark.deployment.phoenix.keep import Looked
 from assaymark.deployment.phoenix.terms import ServerTerms
 from assaymark.endorsement.approval import stamp
 from assaymark.jobs.open import prepare
@@ -204,9 +204,9 @@ def test_what_assay_deploy_and_assay_phoenix_say_is_understood(site: Site, tmp_p
     assert there.tell(HERE, steps, 0) == len(steps), "told again from the beginning, as after a kill"
     shell = Drift(instance_id(HERE, 1, 1), "/bin/sh", "content", "sha256:1", "sha256:2", Weight.CRITICAL, Action.REPLACE)
     here = instance_id(HERE, 1, 1)
-    there.tell_seen(HERE, 1, Looked((shell,), whole=(here,)))
+    there.tell_seen(HERE, 1, Looked((shell,), (here,)))
     assert len(site.ana.ask("GET", "/deployments/drifts?resolved=false")["items"]) == 1
-    there.tell_seen(HERE, 1, Looked((), whole=(here,)))
+    there.tell_seen(HERE, 1, Looked((), (here,)))
     assert site.ana.ask("GET", "/deployments/drifts?resolved=false")["items"] == []
     assert there.taken_notes() == ()
     site.ana.ask("PUT", "/environments/1/terms", {"unapproved": "stop"})

@@ -205,7 +205,7 @@ def test_a_trace_leads_from_what_runs_to_the_people_and_back(walk: Walk) -> None
     browser = walk.be("sven")
     text = walk.go("/trace?q=https://production.example.org/")
     assert "environment" in text
-    assert "No endorsement names it" in text
+    assert "in force" in text, "what was deployed passed, and was endorsed"
     for found in ("sample/checkout production", "mira", "its verdict"):
         assert found in text
     walk.keep("trace")

@@ -57,8 +57,10 @@ def get_drift(call: Call, drift: int) -> DriftRow:
 
 @router.add("POST", "/deployments/drifts/{drift}/ignore", _PROMOTE)
 def ignore_drift(call: Call, drift: int, body: LookAway) -> DriftRow:
-    """Look away from it until an instant, with a reason. Afterwards it counts again; the end lies at most as many days after the first time
-    that anybody looked away as the environment's terms say, so that this never becomes acceptance.
+    """Look away from it until an instant, with a reason.
+
+    Afterwards it counts again; the end lies at most as many days after the first time that anybody looked away as the environment's terms
+    say, so that this never becomes acceptance.
     """
     try:
         until = Instant(instant(body.until))
