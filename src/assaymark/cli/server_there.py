@@ -22,6 +22,7 @@ from assaymark.errors import EngineMissing, UsageError
 _MOST_BYTES = 16 << 20
 _MOST_TOKEN = 4096
 _SECONDS = 60
+_NOTHING = 204
 _WHOSE = "is this its address, or that of a proxy?"
 _OWN = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -72,7 +73,7 @@ class Server(Struct, frozen=True):
         if not 200 <= status < 300:
             raise refused(status, data)
         found = document(data)
-        if not found:
+        if not found and not (status == _NOTHING and not data):
             raise strange(self.url)
         return found
 

@@ -37,7 +37,7 @@ def read(text: str, *, strictly: bool = False) -> list[Mapping[str, Any]]:
         found = [each for each in yaml.safe_load_all(text) if each is not None]
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error)[:300]) from error
-    objects = [each for each in found if isinstance(each, dict)]
+    objects: list[Mapping[str, Any]] = [each for each in found if isinstance(each, dict)]
     if strictly and found and not any("kind" in each for each in objects):
         raise ValueError("nothing in it says of which kind it is")
     return objects
