@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,9 @@ def test_an_index_of_two_platforms_is_endorsed_for_the_one_that_was_judged_and_s
     extension = said(shop, number).predicate[EXTENSION]
     assert (extension["platforms"], extension["platformsUnjudged"]) == (["linux/amd64"], ["linux/arm64"])
     _verified(shop, desk, out, index, platforms)
+    asked = urllib.request.Request(f"{there}/endorsements/{done.stdout.strip()}", headers={"Authorization": "Bearer admin"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert "nothing is known of linux/arm64" in answer.read().decode()
 
 
 def _work(shop: Endorsing) -> None:
