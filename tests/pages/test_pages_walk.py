@@ -243,6 +243,9 @@ def test_what_passed_is_endorsed_and_taken_back_and_the_log_tells_both(walk: Wal
 def _endorsed(walk: Walk) -> str:
     """What a passing branch of the sample, of which nothing runs, is endorsed as."""
     browser = walk.browser
+    walk.go("/endorsements")
+    newest = "(document.querySelector('main a[href*=\"/endorsements/sha256\"]') || {href: ''}).href"
+    before = browser.run(newest)
     walk.go("/changes?state=pass")
     rows = "Array.from(document.querySelectorAll('tbody tr'))"
     passing = f"{rows}.filter(r => r.innerText.includes('@') && !/checkout|tracking/.test(r.innerText)).map(r => r.querySelector('a'))"
@@ -251,9 +254,8 @@ def _endorsed(walk: Walk) -> str:
             browser.run("window.assayLeft = true; document.querySelector('form[action=\"/endorsements\"]').requestSubmit()")
             browser.wait("!window.assayLeft")
             walk.go("/endorsements")
-            link = "document.querySelector('main a[href*=\"/endorsements/sha256\"]')"
-            browser.wait(f"{link} || (setTimeout(() => location.reload(), 1500), false)", _PATIENCE)
-            return str(browser.run(f"{link}.getAttribute('href')")).rpartition("/")[2]
+            browser.wait(f"{newest} !== '{before}' || (setTimeout(() => location.reload(), 1500), false)", _PATIENCE)
+            return str(browser.run(newest)).rpartition("/")[2]
     raise AssertionError(browser.text())
 
 
