@@ -163,7 +163,7 @@ def test_a_gate_is_taken_as_it_stands_at_the_server(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("assay_x\n")
     asked: list[tuple[str, str]] = []
-    with serving(200, "kind: ConfigMap\nnote: größer\n".encode(), asked) as url:
+    with serving(200, "---\nkind: ConfigMap\nnote: größer\n".encode(), asked) as url:
         words = ("--server", url, "--gate", "7", "--token-file", str(token))
         assert documents("configmaps", *words, "--shards", "16") == [{"kind": "ConfigMap", "note": "größer"}]
         documents("policy", *words)
@@ -182,14 +182,16 @@ def test_what_a_server_refuses_is_said_and_a_token_follows_no_redirect(tmp_path:
     asked: list[tuple[str, str]] = []
     elsewhere: list[tuple[str, str]] = []
     with serving(404, b'{"title": "gate 7 is not here"}', asked) as url:
-        assert "gate 7 is not here" in why(run("policy", "--server", url, "--gate", "7", "--token-file", str(token))).why
+        assert "gate 7 is not here" in why(run("policy", "--server", url, "--gate", "7", "--token-file", str(token))).what
     with serving(200, b"x", elsewhere) as other, serving(302, b"", asked, location=other) as url:
         assert "302" in str(why(run("policy", "--server", url, "--gate", "7", "--token-file", str(token))))
     assert elsewhere == []
     assert "does not answer" in str(why(run("policy", "--server", url, "--gate", "7", "--token-file", str(token))))
     for server in ("http://assay.example", "ftp://127.0.0.1", "https://u@assay.example", ""):
-        assert "no address" in str(why(run("policy", "--server", server, "--gate", "7", "--token-file", str(token))))
+        assert "asked" in str(why(run("policy", "--server", server, "--gate", "7", "--token-file", str(token))))
     assert "--token-file" in why(run("policy", "--server", url, "--gate", "7")).advice
+    with serving(200, b"<html>sign in</html>", asked) as portal:
+        assert "something else" in str(why(run("policy", "--server", portal, "--gate", "7", "--token-file", str(token))))
     token.write_text("two words")
     assert "no token" in str(why(run("policy", "--server", url, "--gate", "7", "--token-file", str(token))))
 
@@ -235,7 +237,7 @@ def test_an_image_without_a_digest_ends_with_one(tmp_path: Path) -> None:
     assert run("images", "-", input=pod).stdout.startswith("not-pinned\tnginx:1")
 
 
-@pytest.mark.parametrize("text", ["a: [", "apiVersion: v1\nkind: Pod\nspec: []\n", "[" * 5000])
+@pytest.mark.parametrize("text", ["a: [", "apiVersion: v1\nkind: Pod\nspec: []\n", "[" * 5000, "def run(name):\n    return 1\n", "[1]"])
 def test_what_is_no_manifest_is_said(text: str) -> None:
     assert "cannot be read" in str(why(run("images", "-", input=text)))
     assert "cannot be read" in str(why(run("images", "/nowhere/at/all")))

@@ -23,6 +23,10 @@ pytestmark = pytest.mark.enable_socket
 
 PICTURES = os.environ.get("WALK_PICTURES", "")
 _PATIENCE = 600
+_ELSEWHERE = """(() => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) { walk.currentNode.data = walk.currentNode.data.replaceAll("HERE", "/srv/assaymark"); }
+})()"""
 READERS = {"mira": "developer", "sven": "security", "olga": "viewer", "jonas": "maintainer", "ada": "admin"}
 PAGES = ("/", "/?for=developer", "/?for=manager", "/?for=stakeholder", "/changes", "/findings", "/findings?group=cause", "/subjects",
          "/trace?q=mira", "/posture", "/decisions", "/keys")  # fmt: skip
@@ -67,6 +71,7 @@ class Walk:
         """Both pictures of the present page."""
         if not PICTURES:
             return
+        self.browser.run(_ELSEWHERE.replace("HERE", str(self.data)))  # where the sample lies is nobody's business
         for scheme in ("light", "dark"):
             self.browser.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
             self.browser.picture(Path(PICTURES) / f"{name}-{scheme}.png")
@@ -212,6 +217,46 @@ def test_a_trace_leads_from_what_runs_to_the_people_and_back(walk: Walk) -> None
     commit = browser.run("document.querySelector('.chain a.mono[href*=trace]').textContent")
     assert "sample/checkout production" in walk.go(f"/trace?q={commit[:12]}")
     assert "sample/tracking" in walk.go("/trace?q=jonas")
+
+
+def test_what_passed_is_endorsed_and_taken_back_and_the_log_tells_both(walk: Walk) -> None:
+    browser = walk.be("sven")
+    name = _endorsed(walk)
+    text = walk.go(f"/endorsements/{name}")
+    assert "approved" in text
+    assert "ORG_SOURCE_QUALITY_APPROVED" in text
+    assert browser.run(TOO_WIDE) == []
+    walk.keep("endorsement")
+    browser.run("Array.from(document.querySelectorAll('main a')).find(a => a.textContent.includes('Look what revoking')).click()")
+    browser.wait("location.pathname === '/revocations/new' && document.querySelector('[name=reason]')")
+    browser.fill(reason="Its build machine was open to strangers until this morning; it is built and judged again")
+    browser.run("document.querySelector('form[action=\"/revocations\"]').requestSubmit()")
+    browser.wait("location.pathname.match(/^.revocations.[0-9]+$/)")
+    assert "What runs on it" in browser.text()
+    walk.keep("revocation")
+    text = walk.go("/log")
+    assert "endorse" in text
+    assert "revoke" in text
+    walk.keep("log")
+
+
+def _endorsed(walk: Walk) -> str:
+    """What a passing branch of the sample, of which nothing runs, is endorsed as."""
+    browser = walk.browser
+    walk.go("/endorsements")
+    newest = "(document.querySelector('main a[href*=\"/endorsements/sha256\"]') || {href: ''}).href"
+    before = browser.run(newest)
+    walk.go("/changes?state=pass")
+    rows = "Array.from(document.querySelectorAll('tbody tr'))"
+    passing = f"{rows}.filter(r => r.innerText.includes('@') && !/checkout|tracking/.test(r.innerText)).map(r => r.querySelector('a'))"
+    for address in browser.run(f"{passing}.map(a => a.getAttribute('href'))"):
+        if "Have it endorsed" in walk.go(address):
+            browser.run("window.assayLeft = true; document.querySelector('form[action=\"/endorsements\"]').requestSubmit()")
+            browser.wait("!window.assayLeft")
+            walk.go("/endorsements")
+            browser.wait(f"{newest} !== '{before}' || (setTimeout(() => location.reload(), 1500), false)", _PATIENCE)
+            return str(browser.run(newest)).rpartition("/")[2]
+    raise AssertionError(browser.text())
 
 
 def test_keys_lead_through_a_list_and_can_be_switched_off(walk: Walk) -> None:

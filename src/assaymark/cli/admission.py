@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 64 << 20
 _MOST_MANIFEST = 8 << 20
-_SECONDS = 30
+_BEGINNINGS = (b"---\n", b"apiVersion:", b"#")
 _Command = Callable[..., Any]
 
 
@@ -29,10 +30,12 @@ def _of_place(function: _Command) -> _Command:
     options = (
         click.option("--environment", default="", help="That the cluster, or the namespaces that are named, are."),
         click.option("--home", default="assaymark", help="Namespace of ours in the cluster: where the maps lie; never asked about."),
-        click.option("--server", default="", help="Address of the server."),
+        click.option("--server", default="", help="Address of the server; with --gate ASSAYMARK_SERVER by default."),
         click.option("--gate", type=int, help="Take it as it stands at the server: number of the gate."),
         click.option(
-            "--token-file", type=click.Path(path_type=Path), help="File with a token: with --gate, one that may read endorsements."
+            "--token-file",
+            type=click.Path(path_type=Path),
+            help="File with a token: with --gate, one that may read endorsements; ASSAYMARK_TOKEN by default.",
         ),
     )
     for option in reversed(options):
@@ -137,7 +140,7 @@ def images(files: tuple[Path, ...], digests: bool) -> None:
     found = []
     for file in files:
         try:
-            documents = manifest.read(_text(file, _MOST_MANIFEST))
+            documents = manifest.read(_text(file, _MOST_MANIFEST), strictly=True)
             found += [(file, image) for document in documents for image in images_of(document)]
         except (ShapeError, ValueError) as error:
             raise UsageError(f"{file} cannot be read as manifests", why=str(error)) from error
@@ -195,49 +198,16 @@ def _approved(folder: Path, environment: str) -> list[ApprovedDigest]:
 
 def _fetched(server: str, gate: int, form: str, token_file: Path | None, shards: str | None) -> str:
     """As the server makes it."""
-    from urllib.error import HTTPError, URLError
-    from urllib.parse import urlsplit
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
+    from assaymark.cli.server_there import refused, server_at, strange
 
-    parts = urlsplit(server)
-    here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if not parts.hostname or parts.username or not (parts.scheme == "https" or (parts.scheme == "http" and here)):
-        raise UsageError(f"{server[:200]!r} is no address of a server", advice="write --server https://assay.example.org")
-    if token_file is None:
-        raise UsageError("the server does not know who asks", advice="give --token-file with a token that may read endorsements")
-
-    class Stay(HTTPRedirectHandler):
-        """A redirect would take the token along."""
-
-        def redirect_request(self, *_: Any, **__: Any) -> None:
-            return None
-
-    url = f"{server.rstrip('/')}/api/v1/admission-gates/{gate}/manifests/{form}" + (f"?shards={shards}" if shards else "")
-    request = Request(url, headers={"Authorization": f"Bearer {_secret(token_file)}"})  # noqa: S310 - looked at above
-    try:
-        with build_opener(Stay).open(request, timeout=_SECONDS) as answer:
-            data = answer.read(_MOST_BYTES + 1)
-    except HTTPError as error:
-        with error:
-            said = _problem(error.read(1 << 16))
-        raise UsageError(f"the server answers {error.code}", why=said, advice="look at the gate, and at what the token may") from error
-    except (URLError, OSError, ValueError) as error:
-        raise UsageError(f"{parts.hostname} does not answer", why=str(error)[:200]) from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError("the answer is too large", why=f"at most {_MOST_BYTES} bytes are read")
-    return str(data.decode("utf-8", "replace"))
-
-
-def _problem(data: bytes) -> str:
-    """What a problem document says."""
-    import json
-
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return ""
-    told: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    return _plain(": ".join(text for text in (told.get("title"), told.get("detail")) if isinstance(text, str) and text))
+    path = f"/admission-gates/{gate}/manifests/{form}" + (f"?shards={shards}" if shards else "")
+    there = server_at(server, token_file)
+    status, data = there.call("GET", path, most=_MOST_BYTES)
+    if status != 200:
+        raise refused(status, data)
+    if not data.startswith(_BEGINNINGS):  # what a portal or a proxy shows would go to the cluster otherwise
+        raise strange(there.url)
+    return data.decode("utf-8", "replace")
 
 
 def _secret(file: Path) -> str:
@@ -248,15 +218,15 @@ def _secret(file: Path) -> str:
 
 
 def _text(file: Path, most: int) -> str:
-    try:
-        with click.open_file(str(file), "rb") as stream:
-            data: bytes = stream.read(most + 1)
-        text = data.decode("utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read", why=getattr(error, "strerror", None) or str(error)) from error
+    from assaymark.subjects.given import read_given
+
+    data = sys.stdin.buffer.read(most + 1) if str(file) == "-" else read_given(file, most)
     if len(data) > most:
-        raise UsageError(f"{file} is too large", why=f"at most {most} bytes are read")
-    return text
+        raise UsageError("the input is too large", why=f"at most {most} bytes are read")
+    try:
+        return data.decode("utf-8")
+    except ValueError as error:
+        raise UsageError(f"{file} is no text", why=str(error), advice="is it the right file?") from error
 
 
 def _plain(text: str) -> str:

@@ -252,12 +252,10 @@ def _given(name: str) -> bytes:
 
 
 def _emit(data: bytes, output: str) -> None:
-    from assaymark.errors import UsageError
 
     if not output:
         sys.stdout.buffer.write(data)
         return
-    try:
-        Path(output).write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written", why=error.strerror or str(error)) from error
+    from assaymark.subjects.given import write_given
+
+    write_given(Path(output), data)

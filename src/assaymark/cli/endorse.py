@@ -74,7 +74,9 @@ def command(
             sys.exit(_REFUSED if found.state is State.REFUSED else _WAITS)
         data, name = found.bundle, found.endorsement
     if output:
-        _write(Path(output), data)
+        from assaymark.subjects.given import write_given
+
+        write_given(Path(output), data)
     click.echo(name)
 
 
@@ -94,20 +96,6 @@ def _meant(subject: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error)) from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{path} is too large", why=f"at most {_MOST_BYTES} bytes are read")
-    return data
+    from assaymark.subjects.given import read_given
 
-
-def _write(path: Path, data: bytes) -> None:
-    draft = path.with_name(path.name + ".draft")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written", why=error.strerror or str(error)) from error
+    return read_given(path, _MOST_BYTES)

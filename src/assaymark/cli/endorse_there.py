@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from assaymark.cli.server_there import Server, document, refused, server_at
+from assaymark.cli.server_there import Server, document, plain, server_at, strange
 from assaymark.errors import EngineMissing, UsageError
 
 
@@ -46,11 +46,10 @@ def ask(asked: Asked) -> Found:
     ends = time.monotonic() + asked.wait
     while True:
         status, data = there.call("POST", "/endorsements", {"digest": asked.digest})
-        said = document(data)
         if status == 409:
-            return Found(State.REFUSED, str(said.get("detail") or said.get("title") or "it is refused"))
-        if status >= 400:
-            raise refused(status, data)
+            why = document(data)
+            return Found(State.REFUSED, plain(str(why.get("detail") or why.get("title") or "it is refused")))
+        said = there.said(status, data)
         if said.get("state") == "endorsed":
             name = str(said.get("endorsement", ""))
             return Found(State.ENDORSED, "", name, _bundle(there, name) if asked.wants_bundle else b"")
@@ -76,9 +75,11 @@ class Bundles:
         status, said = self._there.call("GET", f"/attestations/{quote(digest, safe=':')}")
         found = document(said)
         listed = found.get("attestations")
+        if status == 200 and not isinstance(listed, list):
+            raise strange(self._there.url)
         if status != 200 or not isinstance(listed, list):
             raise EngineMissing(
-                f"{self._there.url} answers {status} about {digest}", why=str(found.get("detail", ""))[:300],
+                f"{self._there.url} answers {status} about {digest}", why=plain(str(found.get("detail", "")))[:300],
                 advice="the token needs endorsements:read",
             )  # fmt: skip
         return b"\n".join(json.dumps(each.get("bundle")).encode() for each in listed if isinstance(each, dict))

@@ -170,10 +170,9 @@ def proof_(what: str, output: Path | None, data: str, database: str) -> None:
     if output is None:
         click.echo(file.decode(), nl=False)
         return
-    try:
-        output.write_bytes(file)
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written", why=error.strerror or str(error)) from error
+    from assaymark.subjects.given import write_given
+
+    write_given(output, file)
 
 
 @command.command("renew-key")
@@ -222,7 +221,7 @@ def _known(key: str) -> LogKeys:
 
 def _word(text: str) -> str:
     """Itself, or what the file of this name holds."""
-    return _read(Path(text)).decode("utf-8", "replace").strip() if "+" not in text and Path(text).is_file() else text
+    return text if "+" in text else _read(Path(text)).decode("utf-8", "replace").strip()
 
 
 def _file_head(path: Path, known: LogKeys) -> Head:
@@ -233,11 +232,6 @@ def _file_head(path: Path, known: LogKeys) -> Head:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error)) from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{path} is too large", why=f"at most {_MOST_BYTES} bytes are read")
-    return data
+    from assaymark.subjects.given import read_given
+
+    return read_given(path, _MOST_BYTES)

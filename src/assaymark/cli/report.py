@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assaymark.errors import EngineMissing, SignatureInvalid, UsageError
+from assaymark.errors import EngineMissing, SignatureInvalid
 
 _MOST_BYTES = 64 << 20
 
@@ -61,11 +61,6 @@ def _beside(file: Path) -> Path:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error), advice="name the file that you downloaded") from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{path} is too large", why=f"at most {_MOST_BYTES} bytes are read")
-    return data
+    from assaymark.subjects.given import read_given
+
+    return read_given(path, _MOST_BYTES, "name the file that you downloaded")

@@ -245,7 +245,8 @@ def _fetch(url: str) -> bytes:
                 if len(data) > _MOST_BYTES:
                     raise UsageError(f"{url} is too large for a root")
     except (OSError, HTTPException, ValueError) as error:
-        raise UsageError(f"{url} cannot be fetched", why=str(error), advice="look at the network") from error
+        why = str(getattr(error, "reason", None) or error)
+        raise UsageError(f"{url} cannot be fetched", why=why, advice="check the address, and that the server runs") from error
     return data
 
 
@@ -278,23 +279,15 @@ def _plain(text: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error), advice="look at the path") from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{path} is too large", why=f"at most {_MOST_BYTES} bytes are read")
-    return data
+    from assaymark.subjects.given import read_given
+
+    return read_given(path, _MOST_BYTES)
 
 
 def _write(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written", why=error.strerror or str(error)) from error
+    from assaymark.subjects.given import write_given
+
+    write_given(path, data)
 
 
 def _create(path: Path, data: bytes, mode: int) -> None:

@@ -161,14 +161,11 @@ def _say(answers: list[Answer], question: Question, form: str, output: str) -> N
     from importlib import import_module
 
     from assaymark.cli.show import emit
-    from assaymark.errors import UsageError
+    from assaymark.subjects.given import write_given
 
     module = import_module(f"assaymark.endorsement.told.{'document' if form == 'json' else form}")
     text: str = module.render(answers, question)
     if not output:
         emit(text)
         return
-    try:
-        Path(output).write_text(text, "utf-8", "backslashreplace")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written", why=error.strerror or str(error)) from error
+    write_given(Path(output), text.encode("utf-8", "backslashreplace"))

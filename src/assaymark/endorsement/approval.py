@@ -70,6 +70,10 @@ class Extension(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Logins of people, where policy asks for them."""
     packages: tuple[str, ...] = ()
     """Digests of the sets of packages in it."""
+    platforms: tuple[str, ...] = ()
+    """Of an image that is one of several: the platforms that were judged, as ``linux/amd64``."""
+    platforms_unjudged: tuple[str, ...] = ()
+    """The others that its index names: nothing is known of them, though the index is endorsed."""
 
 
 EXTENSION = "https://assaymark.dev/ext/endorsement/v1"

@@ -48,6 +48,9 @@ class Ground(Struct, frozen=True):
     evidence: tuple[Source, ...] = ()
     """Evidence statements, by digest."""
     approved_by: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    """Of an image for several: those that were judged, and the others."""
+    platforms_unjudged: tuple[str, ...] = ()
 
 
 def refusal(verdict: Verdict, now: Instant) -> str:
@@ -88,6 +91,8 @@ def write(verdict: Verdict, ground: Ground) -> Approval:
             advisories=next((run.knowledge for run in verdict.checks if run.check == _DEPENDENCIES), ""),
             approved_by=ground.approved_by,
             packages=ground.packages,
+            platforms=ground.platforms,
+            platforms_unjudged=ground.platforms_unjudged,
         ),
         input_attestations=ground.evidence,
     )

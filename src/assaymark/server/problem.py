@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
+
+from assaymark.errors import AssayError
 
 KIND = "application/problem+json"
 
@@ -49,3 +53,18 @@ def invalid(detail: str, advice: str = "") -> ApiError:
 
 def conflict(detail: str, advice: str = "") -> ApiError:
     return ApiError(409, "conflict", "this is not possible now", detail=detail, advice=advice)
+
+
+class Told:
+    """Around a step: what stands in its way leaves as an answer, where there is one for it."""
+
+    def __init__(self, answer: Callable[[AssayError], ApiError | None]) -> None:
+        self._answer = answer
+
+    def __enter__(self) -> None:
+        """Nothing to do before."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        found = self._answer(error) if isinstance(error, AssayError) else None
+        if found is not None:
+            raise found from error

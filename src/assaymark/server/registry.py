@@ -159,6 +159,7 @@ class Registry:
             if "manifests" not in _decoded(data, dict[str, msgspec.Raw], "manifest"):
                 _path(draft, digest).write_bytes(data)
                 return digest, data
+            _path(draft, digest).write_bytes(data)  # kept: it says which platforms there are besides the one that is judged
             rows = _decoded(data, _Index, "index").manifests
             images = [row for row in rows if row.platform is None or row.platform.os not in {"unknown", "windows"}]
             chosen = [row for row in images if row.platform and (row.platform.os, row.platform.architecture) == ("linux", "amd64")]

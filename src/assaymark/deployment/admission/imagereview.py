@@ -10,9 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from assaymark.deployment.admission.images import Image
-from assaymark.deployment.admission.judging import Decision, Judge, Terms, decide, sentence, shown
-from assaymark.deployment.admission.review import MOST_BYTES, ReviewInvalidError, notes
-from assaymark.endorsement import strict_json
+from assaymark.deployment.admission.judging import Decision, Judge, Terms, decide, sentence
+from assaymark.deployment.admission.review import Envelope, envelope, notes
 
 API = "imagepolicy.k8s.io/v1alpha1"
 KIND = "ImageReview"
@@ -28,9 +27,7 @@ class Spec(Struct, frozen=True):
     namespace: str = ""
 
 
-class _Review(Struct, frozen=True, rename="camel"):
-    api_version: str
-    kind: str
+class _Review(Envelope, frozen=True, rename="camel"):
     spec: Spec
 
 
@@ -40,15 +37,7 @@ def read(data: bytes) -> Spec:
     Raises:
         ReviewInvalidError: when it is no review.
     """
-    if len(data) > MOST_BYTES:
-        raise ReviewInvalidError(f"the review has {len(data)} bytes, at most {MOST_BYTES} are read")
-    try:
-        found = strict_json.read(data, _Review)
-    except strict_json.NotStrictError as error:
-        raise ReviewInvalidError(f"this is no {KIND} {API}: {error}") from error
-    if found.api_version != API or found.kind != KIND:
-        raise ReviewInvalidError(f"this is a {shown(found.kind)} {shown(found.api_version)}, asked for is {KIND} {API}")
-    return found.spec
+    return envelope(data, _Review, KIND, API).spec
 
 
 def judged(spec: Spec, terms: Terms, judge: Judge) -> Decision:

@@ -27,13 +27,17 @@ def written(documents: Iterable[Mapping[str, Any]]) -> str:
     return yaml.dump_all(documents, Dumper=_Dumper, explicit_start=True, sort_keys=False, allow_unicode=True, width=4096)
 
 
-def read(text: str) -> list[Mapping[str, Any]]:
+def read(text: str, *, strictly: bool = False) -> list[Mapping[str, Any]]:
     """The objects in a file of manifests; what is no object is left out.
 
     Raises:
-        ValueError: when it is no YAML.
+        ValueError: when it is no YAML, or strictly, when it is another kind of file, which would name no image and pass.
     """
     try:
-        return [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+        found = [each for each in yaml.safe_load_all(text) if each is not None]
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error)[:300]) from error
+    objects: list[Mapping[str, Any]] = [each for each in found if isinstance(each, dict)]
+    if strictly and found and not any("kind" in each for each in objects):
+        raise ValueError("nothing in it says of which kind it is")
+    return objects

@@ -9,7 +9,7 @@ nothing and are allowed. The request's namespace counts, not what the object say
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -60,14 +60,39 @@ class Request(Struct, frozen=True, rename="camel"):
     user_info: User = User()
 
 
-class _Review(Struct, frozen=True, rename="camel"):
+class Envelope(Struct, frozen=True, rename="camel"):
+    """What every review begins with."""
+
     api_version: str
     kind: str
+
+
+class _Review(Envelope, frozen=True, rename="camel"):
     request: Request
+
+
+_Form = TypeVar("_Form", bound=Envelope)
 
 
 class ReviewInvalidError(ValueError):
     """These bytes are no review that could be answered."""
+
+
+def envelope(data: bytes, form: type[_Form], kind: str, api: str) -> _Form:
+    """A review of this kind.
+
+    Raises:
+        ReviewInvalidError: when it is none.
+    """
+    if len(data) > MOST_BYTES:
+        raise ReviewInvalidError(f"the review has {len(data)} bytes, at most {MOST_BYTES} are read")
+    try:
+        found = strict_json.read(data, form)
+    except strict_json.NotStrictError as error:
+        raise ReviewInvalidError(f"this is no {kind} {api}: {error}") from error
+    if found.api_version != api or found.kind != kind:
+        raise ReviewInvalidError(f"this is a {shown(found.kind)} {shown(found.api_version)}, asked for is {kind} {api}")
+    return found
 
 
 def read(data: bytes) -> Request:
@@ -76,14 +101,7 @@ def read(data: bytes) -> Request:
     Raises:
         ReviewInvalidError: when it is none.
     """
-    if len(data) > MOST_BYTES:
-        raise ReviewInvalidError(f"the review has {len(data)} bytes, at most {MOST_BYTES} are read")
-    try:
-        found = strict_json.read(data, _Review)
-    except strict_json.NotStrictError as error:
-        raise ReviewInvalidError(f"this is no {KIND} {API}: {error}") from error
-    if found.api_version != API or found.kind != KIND:
-        raise ReviewInvalidError(f"this is a {shown(found.kind)} {shown(found.api_version)}, asked for is {KIND} {API}")
+    found = envelope(data, _Review, KIND, API)
     if not found.request.uid or len(found.request.uid) > _MOST_UID:
         raise ReviewInvalidError("the request has no uid that could be answered to")
     return found.request

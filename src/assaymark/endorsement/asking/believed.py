@@ -19,6 +19,7 @@ from assaymark.endorsement.trust import OpenTrust, Trust, TrustRoot
 from assaymark.endorsement.verify import Refused
 from assaymark.errors import UsageError
 from assaymark.model.assessment import Instant
+from assaymark.subjects.listing import printable_name
 
 TRUST, REVOCATIONS = "trust.json", "revocations.json"
 
@@ -46,6 +47,9 @@ def from_place(place: str, revocations: str, now: Instant) -> Believed:
             raise UsageError("--revocations is not for a folder that is kept current", why="its own list is signed", advice="leave it out")
         return _kept(path, now)
     document = path / TRUST if path.is_dir() else path
+    if path.is_dir() and not document.exists():
+        why = f"there is neither {client.SETTINGS} nor {TRUST} in it"
+        raise UsageError(f"{printable_name(place)} holds no trust", why=why, advice="begin with `assay trust init`, or name another folder")
     listed = Path(revocations) if revocations else path / REVOCATIONS if path.is_dir() else None
     if listed is None or (not revocations and not listed.exists()):
         return Believed(trust.read(read_file(document)), {}, notes=("no list of revocations was given: what was taken back is not known",))
@@ -59,7 +63,11 @@ def from_keys(files: Sequence[str], verifier: str, revocations: str) -> Believed
         UsageError: when one is none.
     """
     if not verifier:
-        raise UsageError("--key needs --verifier", why="a key speaks for a verifier, and a statement names one", advice="see `--help`")
+        raise UsageError(
+            "--key needs --verifier",
+            why="a key speaks for a verifier, and a statement names one",
+            advice="add --verifier ID, the address that the endorsement names",
+        )
     pems = tuple(keys.public_key(read_file(Path(file))).pem for file in files)
     opened = trust.opened(Trust((TrustRoot("--key", verifier, pems),)))
     if not revocations:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from assaymark.endorsement import bundle, dsse, statement
 from assaymark.endorsement.asking.asked import Asked, Kind
 from assaymark.errors import AssayError, SignatureInvalid, UsageError
+from assaymark.subjects.given import read_given, unreadable
 from assaymark.subjects.listing import printable_name
 from assaymark.subjects.repository import discover
 
@@ -101,7 +102,7 @@ def _folder(folder: Path) -> Iterator[Found]:
     try:
         files = sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS) and path.is_file())
     except OSError as error:
-        raise _unreadable(folder, error) from error
+        raise unreadable(folder, error) from error
     if len(files) > MOST_FILES:
         raise UsageError(f"{printable_name(str(folder))} holds {len(files)} bundles", why=f"at most {MOST_FILES} are tried")
     for path in files:
@@ -125,15 +126,4 @@ def read_file(path: Path) -> bytes:
     Raises:
         UsageError: when it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"{printable_name(str(path))} is too large", why=f"at most {MOST_BYTES} bytes are read")
-    return data
-
-
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{printable_name(str(path))} cannot be read", why=error.strerror or str(error), advice="check its name and its mode")
+    return read_given(path, MOST_BYTES)

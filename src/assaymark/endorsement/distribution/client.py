@@ -30,6 +30,7 @@ from assaymark.endorsement.trust import OpenTrust, Trust
 from assaymark.endorsement.verify import Refusal, Refused
 from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, Instant
+from assaymark.subjects.given import read_given
 
 SETTINGS, CURRENT, STATES, NOTE = "settings.json", "current", "states", "state.json"
 TRUST, REVOCATIONS = "trust.json", "revocations.json"
@@ -200,7 +201,7 @@ def _state(folder: Path) -> Path:
     try:
         return (folder / CURRENT).resolve(strict=True)
     except OSError as error:
-        raise UsageError(f"{folder} holds no trust", why=str(error), advice="begin with `assay trust init`") from error
+        raise UsageError(f"{folder} holds no trust", why=error.strerror or str(error), advice="begin with `assay trust init`") from error
 
 
 def _document(state: Path, name: str, named: dict[str, Length]) -> bytes:
@@ -239,14 +240,7 @@ def read_document(path: Path, shape: type[_Shape]) -> _Shape:
 
 def read_bytes(path: Path) -> bytes:
     """Likewise, as it is."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error), advice="run `assay trust update`") from error
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"{path} is too large", why=f"at most {MOST_BYTES} bytes are read")
-    return data
+    return read_given(path, MOST_BYTES, "run `assay trust update`")
 
 
 def written(document: Struct) -> bytes:

@@ -128,6 +128,8 @@ def prove(folder: Path) -> roots.Standing:
     Raises:
         SignatureInvalid, UsageError: when anything does not hold.
     """
+    if not (folder / CURRENT).exists():
+        raise UsageError(f"{folder} holds no trust", advice="begin with `assay trust init`")
     state = (folder / CURRENT).resolve()
     files = {f"{TARGET_FOLDER}{name}": data for name, data in _targets_of(state).items()}
     for path in sorted((state / _HISTORY).iterdir(), key=lambda each: int(each.name.partition(".")[0])):

@@ -116,7 +116,9 @@ def verifier(line: str) -> Verifier:
         key = of_key(ed25519.Ed25519PublicKey.from_public_bytes(raw))
     except (ValueError, IndexError) as error:
         raise UsageError(
-            "this is no verifier key", why=str(error)[:200], advice="write <name>+<id>+<base64>, as `assay log show` does"
+            "this is no verifier key",
+            why=f"{line[:80]!r} has no key as its third part",
+            advice="write <name>+<id>+<base64>, as `assay log show` does",
         ) from error
     if not _is_name(name) or number != key_id(name, kind, raw).hex():
         raise UsageError("this is no verifier key", why="its id is not that of its name and key", advice="copy the whole line")

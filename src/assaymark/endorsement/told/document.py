@@ -18,7 +18,7 @@ from assaymark.endorsement.statement import Named
 from assaymark.endorsement.verify import Refusal
 from assaymark.views.encoding import json_text
 
-FORMAT, VERSION = "assaymark/verification", "1.0"
+FORMAT, VERSION = "assaymark/verification", "1.1"
 
 
 class Reason(Struct, frozen=True):
@@ -43,6 +43,10 @@ class Endorsement(Struct, frozen=True, rename="camel"):
     """Empty: all that the root is trusted for."""
     waivers: tuple[WaiverNote, ...]
     subjects: tuple[Named, ...]
+    platforms: tuple[str, ...]
+    """Of an image for several: those that were judged."""
+    platforms_unjudged: tuple[str, ...]
+    """The others that its index names."""
 
 
 class Result(Struct, frozen=True, rename="camel"):
@@ -150,4 +154,6 @@ def _endorsement(answer: Answer) -> Endorsement | None:
         environments=said.extension.environments,
         waivers=said.extension.waivers,
         subjects=held.subjects,
+        platforms=said.extension.platforms,
+        platforms_unjudged=said.extension.platforms_unjudged,
     )

@@ -6,18 +6,19 @@ Guarantees: what is weaker than what is in force takes effect only with a record
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import Meta, Struct
 
-from assaymark.errors import PolicyInvalid, UsageError
+from assaymark.errors import AssayError, PolicyInvalid, UsageError
 from assaymark.model.access import Permission
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.paging import page_of, viewed
 from assaymark.server.api.route import Call, Nothing, Page, Router
-from assaymark.server.problem import ApiError, conflict, invalid, not_found
+from assaymark.server.problem import ApiError, Told, conflict, invalid, not_found
 from assaymark.server.work import activation, governing
 from assaymark.server.work.activation import Step, Taken, Wanted, Weaker
 from assaymark.store import policies
@@ -211,19 +212,18 @@ def retire_policy(call: Call, name: Name, body: Retirement) -> Nothing:
 # --- what others use as well -----------------------------------------------------------------------------------------
 
 
-class told:  # noqa: N801 - reads like a function
-    """What stands in the way of a step, as an answer."""
+def _answer(error: AssayError) -> ApiError | None:
+    if isinstance(error, Weaker):
+        return ApiError(409, "weaker", error.what, detail=error.why, advice=error.advice)
+    if isinstance(error, Taken):
+        return conflict(f"{error.what}: {error.why}", error.advice)
+    if isinstance(error, UsageError) and not isinstance(error, PolicyInvalid):
+        return conflict("; ".join(part for part in (error.what, error.why) if part), error.advice)
+    return None
 
-    def __enter__(self) -> None:
-        """Nothing to do before."""
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Weaker):
-            raise ApiError(409, "weaker", error.what, detail=error.why, advice=error.advice) from error
-        if isinstance(error, Taken):
-            raise conflict(f"{error.what}: {error.why}", error.advice) from error
-        if isinstance(error, UsageError) and not isinstance(error, PolicyInvalid):
-            raise conflict("; ".join(part for part in (error.what, error.why) if part), error.advice) from error
+told = partial(Told, _answer)
+"""What stands in the way of a step, as an answer."""
 
 
 def read(document: str) -> OrganisationPolicy:

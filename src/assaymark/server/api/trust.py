@@ -8,6 +8,7 @@ with the signatures that it and the one before ask for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -23,7 +24,7 @@ from assaymark.model.access import Permission
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.paging import page_of
 from assaymark.server.api.route import Call, Page, Router, Upload
-from assaymark.server.problem import ApiError, invalid
+from assaymark.server.problem import ApiError, Told, invalid
 from assaymark.server.work import distributing, signers, trusting
 from assaymark.server.work.distributing import State
 from assaymark.store import distribution, endorsing_keys, log, trail
@@ -178,15 +179,12 @@ def get_trust_archive(call: Call) -> Response:
     return Response(data, 200, headers, media_type="application/x-tar")
 
 
-class told:  # noqa: N801 - reads like a function
-    """What was wrong with what was given, as an answer."""
+def _answer(error: AssayError) -> ApiError | None:
+    return ApiError(409, "refused", error.what, detail=error.why, advice=error.advice) if isinstance(error, UsageError) else None
 
-    def __enter__(self) -> None:
-        """Nothing to do before."""
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UsageError):
-            raise ApiError(409, "refused", error.what, detail=error.why, advice=error.advice) from error
+told = partial(Told, _answer)
+"""What was wrong with what was given, as an answer."""
 
 
 def _opened(roots: tuple[TrustRoot, ...]) -> documents.OpenTrust:

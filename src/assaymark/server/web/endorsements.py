@@ -75,7 +75,7 @@ def show_endorsement(visit: Visit) -> Response:
         revoked_by = _revoked_by(visit, link, int(row.id)) if row.withdrawn_at else []
     claims = found.verification.approval or {}
     return visit.page(
-        "endorsement.html", found=found, row=row, lineage=names, waivers=_extension(claims).get("waivers", []),
+        "endorsement.html", found=found, row=row, lineage=names, extension=_extension(claims),
         expires=stamp(row.expires_at), may_see_findings=visit.who.may(Permission.FINDINGS_READ, row.team),
         revoked_by=revoked_by, may_revoke=visit.who.may(_REVOKE, row.team) and found.verification.ok,
     )  # fmt: skip

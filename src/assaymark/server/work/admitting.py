@@ -14,6 +14,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 from msgspec import Struct
+from msgspec.structs import replace
 
 from assaymark.deployment.admission import imagereview, review
 from assaymark.deployment.admission.approved import ApprovedDigest
@@ -112,14 +113,13 @@ def review_objects(asking: Asking, data: bytes) -> Told:
     Raises:
         ReviewInvalidError: when it is none.
     """
-    terms = terms_of(asking.service, asking.gate)
     request = review.read(data)
+    terms = terms_of(asking.service, asking.gate)
     decision = review.judged(request, terms, asking.judge)
-    if request.dry_run:
-        return Told(review.answer(request, decision, terms))
-    found = tuple(_refusals(decision, request.namespace, _named(request), request.user_info.username))
-    _loudly(asking.service, asking.gate, decision, found)
-    return Told(review.answer(request, decision, terms), found)
+    told = Told(review.answer(request, decision, terms))
+    return (
+        told if request.dry_run else _noted(asking, decision, told, _About(request.namespace, *_named(request), request.user_info.username))
+    )
 
 
 def review_images(asking: Asking, data: bytes) -> Told:
@@ -128,12 +128,26 @@ def review_images(asking: Asking, data: bytes) -> Told:
     Raises:
         ReviewInvalidError: when it is none.
     """
-    terms = terms_of(asking.service, asking.gate)
     spec = imagereview.read(data)
+    terms = terms_of(asking.service, asking.gate)
     decision = imagereview.judged(spec, terms, asking.judge)
-    found = tuple(_refusals(decision, spec.namespace, ("Pod", ""), ""))
+    return _noted(asking, decision, Told(imagereview.answer(decision, terms)), _About(spec.namespace, "Pod"))
+
+
+class _About(Struct, frozen=True):
+    """What was asked about, and by whom."""
+
+    namespace: str
+    kind: str
+    name: str = ""
+    who: str = ""
+
+
+def _noted(asking: Asking, decision: Decision, told: Told, about: _About) -> Told:
+    """The answer with what is to be written down of it; what was let through by break-glass is told at once."""
+    found = tuple(_refusals(decision, about.namespace, (about.kind, about.name), about.who))
     _loudly(asking.service, asking.gate, decision, found)
-    return Told(imagereview.answer(decision, terms), found)
+    return replace(told, refusals=found)
 
 
 def _named(request: Request) -> tuple[str, str]:

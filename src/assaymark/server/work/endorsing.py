@@ -248,7 +248,8 @@ def _ground(
         policy=f"{server}/policies", verified_at=doing.found.finished_at, days=terms.days, environments=terms.environments,
         base=looked.base, lineage=_lineage(doing), packages=packages,
         evidence=tuple(Source(f"{server}/api/v1/evidence/{each}", wording.digest_of(each)) for each in named),
-        approved_by=request.approved_by if request is not None else (),
+        approved_by=request.approved_by if request is not None else (), platforms=looked.platforms,
+        platforms_unjudged=looked.platforms_unjudged,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """What is endorsed, looked at once more: the names it has, what it was built from, what it holds. Reads the copy that was judged.
 
 Guarantees: what is looked at has the digest that was judged, whatever its subject shows by now. Of an image with several platforms the one
-that was judged is named beside the whole.
+that was judged is named beside the whole, and the others are said not to be.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from assaymark.subjects.repository import Repository
 
 _MOST_COMMITS = 200
 """So far back parents that were approved, and people who wrote something, are looked for."""
+_MOST_INDEXES, _LONGEST = 3, 100
 _FIELDS = "%T%x00%an%x00%ae%x00%cn%x00%ce"
 
 
@@ -54,6 +55,9 @@ class Looked(Struct, frozen=True):
     """Of an image: a digest for each number of its lower layers, the fewest first."""
     authors: tuple[str, ...] = ()
     """Names and addresses of who wrote what is new in it."""
+    platforms: tuple[str, ...] = ()
+    """Of an image for several: those that were judged."""
+    platforms_unjudged: tuple[str, ...] = ()
 
 
 def look(service: Service, case: Case, watch: Watch) -> Looked:
@@ -116,21 +120,30 @@ def _image(service: Service, case: Case, watch: Watch) -> Looked:
     if digest != case.head:
         raise SubjectUnreadable(f"{case.name} is another image by now", why=f"it is {digest}, and {case.head} was judged")
     name = image.reference
-    folder = service.settings.data / "images" / digest.removeprefix("sha256:")
+    parts = _parts(service.settings.data / "images" / digest.removeprefix("sha256:"), digest)
     return Looked(
         name=f"{name}@{digest[:19]}",
-        subjects=tuple(Named(name + end, {"sha256": each.removeprefix("sha256:")}) for end, each in _parts(folder, digest)),
+        subjects=tuple(Named(name + end, {"sha256": each.removeprefix("sha256:")}) for end, each in parts.digests),
         resource=resource_of_image(name),
         is_source=False,
         base=case.base if is_image(case.base) and case.base != digest else "",
         stock=_stock(files),
         layers=chains_of(files.layers) if isinstance(files, ImageSubject) else (),
         authors=(case.trigger.actor,) if case.trigger.actor else (),
+        platforms=parts.platforms,
+        platforms_unjudged=parts.others,
     )
+
+
+class _Platform(Struct, frozen=True):
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
 
 
 class _Row(Struct, frozen=True):
     digest: str = ""
+    platform: _Platform | None = None
 
 
 class _Manifest(Struct, frozen=True):
@@ -138,22 +151,58 @@ class _Manifest(Struct, frozen=True):
     config: _Row | None = None
 
 
-def _parts(folder: Path, digest: str) -> list[tuple[str, str]]:
+class _Parts(Struct, frozen=True):
+    """Of an image."""
+
+    digests: tuple[tuple[str, str], ...]
+    """(what the name ends in, digest)."""
+    platforms: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def _parts(folder: Path, digest: str) -> _Parts:
     """The whole; and, where it was pulled from a registry, the manifest of the platform that was judged, and its configuration."""
-    found = [("", digest)]
     try:
-        index = msgspec.json.decode((folder / "index.json").read_bytes(), type=_Manifest)
-        for row in index.manifests[:1]:
-            data = (folder / "blobs" / "sha256" / row.digest.removeprefix("sha256:")).read_bytes()
-            config = msgspec.json.decode(data, type=_Manifest).config
-            found += [(" (platform)", row.digest), ("#config", config.digest if config is not None else "")]
+        rows = _document(folder, "index.json").manifests[:1]
+        judged = rows[0].digest if rows else digest
+        config = _document(folder, judged).config
+        mine, others = _platforms(folder, digest, judged)
     except (OSError, *UNDECODABLE):
-        return found[:1]
-    named: dict[str, str] = {}
-    for end, each in found:
-        if is_image(each):
-            named.setdefault(each, end)
-    return [(end, each) for each, end in named.items()]
+        return _Parts((("", digest),))
+    end = f" ({', '.join(mine)})" if mine else " (platform)"
+    named = {digest: "", **({judged: end} if judged != digest else {})}
+    if config is not None and is_image(config.digest):
+        named.setdefault(config.digest, "#config")
+    return _Parts(tuple((end, each) for each, end in named.items() if is_image(each)), mine, others)
+
+
+def _platforms(folder: Path, digest: str, judged: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Platforms that indexes name on the way from the whole to what was judged: that one, and all others. Nothing without an index."""
+    mine: list[str] = []
+    others: list[str] = []
+    for _ in range(_MOST_INDEXES):
+        rows = _document(folder, digest).manifests if digest != judged else ()
+        here = [row for row in rows if row.platform is not None and row.platform.os not in ("", "unknown")]
+        kept = [row for row in rows if row.digest == judged or (folder / _blob(row.digest)).exists()]
+        mine += [_called(row) for row in here if row in kept]
+        others += [_called(row) for row in here if row not in kept]
+        if not kept:
+            break
+        digest = kept[0].digest
+    return tuple(dict.fromkeys(mine)), tuple(dict.fromkeys(others))
+
+
+def _called(row: _Row) -> str:
+    found = row.platform or _Platform()
+    return "/".join(each for each in (found.os, found.architecture, found.variant) if each)[:_LONGEST]
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}" if is_image(digest) else "blobs"
+
+
+def _document(folder: Path, name: str) -> _Manifest:
+    return msgspec.json.decode((folder / (_blob(name) if is_image(name) else name)).read_bytes(), type=_Manifest)
 
 
 def _stock(subject: Subject) -> tuple[tuple[str, PackageSet], ...]:

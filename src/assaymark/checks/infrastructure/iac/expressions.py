@@ -1,48 +1,24 @@
-"""Terraform expressions as functions of a scope.
+"""Reads Terraform expressions into functions of a scope (`evaluating`).
 
-Guarantees: every expression of the language is taken, what can't be known is unknown, and evaluating is bounded in steps, depth and size
-(`Scope.tick`). Nothing outside of the given texts is read: files, time and providers are unknown.
-Does not know what a name stands for: the scope does.
+Guarantees: every expression of the language is taken, and reading is bounded in depth. Nothing outside of the given texts is read: files,
+time and providers are unknown. Does not know what a name stands for: the scope does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from assaymark.checks.infrastructure.iac.evaluating import Expression, Loop, Scope, Step, constant, every, follow, joined, reference
 from assaymark.checks.infrastructure.iac.functions import call
 from assaymark.checks.infrastructure.iac.operators import binary, unary
-from assaymark.checks.infrastructure.iac.values import HOLE, MOST_ITEMS, UNKNOWN, Encoded, Unknown, Value, as_text, bounded_text, truth
+from assaymark.checks.infrastructure.iac.values import UNKNOWN, Unknown, Value, as_text, truth
 from assaymark.checks.reading.yaml_tree import Unreadable
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-
-class Scope(Protocol):
-    """Where an expression is evaluated."""
-
-    def tick(self) -> None:
-        """One step more.
-
-        Raises:
-            Unreadable: when there were too many.
-        """
-        ...
-
-    def look_up(self, root: str, steps: Sequence[Step]) -> tuple[Value, int]:
-        """What a name with the steps behind it stands for, and how many of the steps that took."""
-        ...
-
-    def with_names(self, names: dict[str, Value]) -> Scope:
-        """The same with further names."""
-        ...
-
-
-Expression = Callable[[Any], Value]
-Step = str | Expression
-"""``.name`` as a text, ``[…]`` as an expression; `_every` for a splat."""
 
 DEEPEST = 100
 """Levels of an expression; real ones have fewer than twenty."""
@@ -63,57 +39,15 @@ def compiled(node: Node, data: bytes, depth: int = 0) -> Expression:
     """
     text = data[node.start_byte : node.end_byte]
     if _PLAIN.match(text):
-        return _constant(text[1:-1].decode())
+        return constant(text[1:-1].decode())
     if text in _WORDS:
-        return _constant(_WORDS[text])
+        return constant(_WORDS[text])
     if _NUMBER.match(text):
-        return _constant(int(text))
+        return constant(int(text))
     if _NAMES.match(text):
         root, *steps = text.decode().split(".")
-        return _reference(root, steps)
+        return reference(root, steps)
     return _Compiler(data).expression(node, depth)
-
-
-def _constant(value: Value) -> Expression:
-    return lambda _scope: value
-
-
-def _reference(root: str, steps: Sequence[Step]) -> Expression:
-    def evaluate(scope: Scope) -> Value:
-        scope.tick()
-        value, taken = scope.look_up(root, steps)
-        return follow(value, steps[taken:], scope)
-
-    return evaluate
-
-
-def _every(_scope: Scope) -> Value:
-    return UNKNOWN
-
-
-def follow(value: Value, steps: Sequence[Step], scope: Scope) -> Value:
-    """The value behind further steps."""
-    for number, step in enumerate(steps):
-        if type(value) is Unknown:
-            return UNKNOWN
-        if step is _every:
-            items = value if type(value) is list else [] if value is None else [value]
-            rest = steps[number + 1 :]
-            return [follow(item, rest, scope) for item in items]
-        key = step(scope) if callable(step) else step
-        value = _item(value, key)
-    return value
-
-
-def _item(value: Value, key: Value) -> Value:
-    if type(value) is dict and type(key) in (str, int, float, bool):
-        return value.get(as_text(key), UNKNOWN)
-    if type(value) is list and type(key) in (int, float, str):
-        try:
-            return value[int(key)] if 0 <= int(key) < len(value) else UNKNOWN
-        except ValueError:
-            return UNKNOWN
-    return UNKNOWN
 
 
 class _Compiler:
@@ -136,11 +70,11 @@ class _Compiler:
             raise Unreadable("nesting", f"line {line} is nested deeper than {DEEPEST} levels", line)
         nodes = [node for node in nodes if node.type not in {"(", ")"}]
         if not nodes:
-            return _constant(UNKNOWN)
+            return constant(UNKNOWN)
         first, *rest = nodes
         steps = [step for node in rest for step in self._steps(node, depth)]
         if first.type == "variable_expr":
-            return _reference(self._text(first), steps)
+            return reference(self._text(first), steps)
         base = self._single(first, depth)
         if not steps:
             return base
@@ -157,9 +91,9 @@ class _Compiler:
                 yield compiled(inside[0], self._data, depth + 1)
             else:
                 digits = self._text(inner).strip(".[]")
-                yield _constant(int(digits) if digits.isdigit() else UNKNOWN)
+                yield constant(int(digits) if digits.isdigit() else UNKNOWN)
         elif kind == "splat":
-            yield _every
+            yield every
             for child in node.named_children[0].named_children if node.named_children else ():
                 yield from self._steps(child, depth)
 
@@ -187,11 +121,11 @@ class _Compiler:
             "bool_lit": self._literal,
             "null_lit": self._literal,
         }.get(kind)
-        return make(node, depth) if make else _constant(UNKNOWN)
+        return make(node, depth) if make else constant(UNKNOWN)
 
     def _inner(self, node: Node, depth: int) -> Expression:
         inside = [child for child in node.named_children if child.type != "comment"]
-        return self._single(inside[0], depth + 1) if inside else _constant(UNKNOWN)
+        return self._single(inside[0], depth + 1) if inside else constant(UNKNOWN)
 
     def _literal(self, node: Node, depth: int) -> Expression:
         inside = node.named_children
@@ -199,15 +133,15 @@ class _Compiler:
             return self._template(inside[0], depth)
         text = self._data[node.start_byte : node.end_byte]
         if text in _WORDS:
-            return _constant(_WORDS[text])
+            return constant(_WORDS[text])
         try:
-            return _constant(float(text) if b"." in text or b"e" in text.lower() else int(text))
+            return constant(float(text) if b"." in text or b"e" in text.lower() else int(text))
         except ValueError:
-            return _constant(UNKNOWN)
+            return constant(UNKNOWN)
 
     def _template(self, node: Node, depth: int) -> Expression:
         inside = [child for child in node.named_children if child.type not in {"quoted_template_start", "quoted_template_end"}]
-        return _joined(list(self._parts(inside, depth, (node.start_byte + 1, node.end_byte - 1), escapes=True)))
+        return joined(list(self._parts(inside, depth, (node.start_byte + 1, node.end_byte - 1), escapes=True)))
 
     def _heredoc(self, node: Node, depth: int) -> Expression:
         names = [child for child in node.named_children if child.type == "heredoc_identifier"]
@@ -215,7 +149,7 @@ class _Compiler:
         start = self._data.find(b"\n", names[0].end_byte) + 1
         end = self._data.rfind(b"\n", start, names[-1].start_byte) + 1
         parts = list(self._parts(inside, depth, (start, max(start, end)), escapes=False))
-        return _joined(parts, dedent=self._text(node).startswith("<<-"), single=False)
+        return joined(parts, dedent=self._text(node).startswith("<<-"), single=False)
 
     def _parts(self, nodes: Iterable[Node], depth: int, within: tuple[int, int], *, escapes: bool) -> Iterator[str | Expression]:
         """Texts and interpolations; the grammar leaves white space beside them out, so texts are cut from the source itself."""
@@ -226,7 +160,7 @@ class _Compiler:
             yield from self._literal_text(at, child.start_byte, escapes=escapes)
             at = child.end_byte
             inside = [each for each in child.named_children if each.type == "expression"] if child.type == "template_interpolation" else []
-            yield compiled(inside[0], self._data, depth + 1) if inside else _constant(UNKNOWN)
+            yield compiled(inside[0], self._data, depth + 1) if inside else constant(UNKNOWN)
         yield from self._literal_text(at, end, escapes=escapes)
 
     def _literal_text(self, start: int, end: int, *, escapes: bool) -> Iterator[str]:
@@ -264,7 +198,7 @@ class _Compiler:
     def _conditional(self, node: Node, depth: int) -> Expression:
         parts = [compiled(child, self._data, depth + 1) for child in node.named_children if child.type == "expression"]
         if len(parts) != 3:
-            return _constant(UNKNOWN)
+            return constant(UNKNOWN)
         condition, yes, no = parts
 
         def evaluate(scope: Scope) -> Value:
@@ -284,7 +218,7 @@ class _Compiler:
         children = [child for child in node.children if child.type != "comment"]
         at = next((n for n, child in enumerate(children) if not child.is_named and child.type not in {"(", ")"}), None)
         if at is None:
-            return _constant(UNKNOWN)
+            return constant(UNKNOWN)
         sign = self._text(children[at])
         right = self.sequence(children[at + 1 :], depth + 1)
         if node.type == "unary_operation":
@@ -318,20 +252,20 @@ class _Compiler:
     def _for(self, node: Node, depth: int) -> Expression:
         intro = next(child for child in node.named_children if child.type == "for_intro")
         names = [self._text(child) for child in intro.named_children if child.type == "identifier"]
-        over = next((compiled(c, self._data, depth + 1) for c in intro.named_children if c.type == "expression"), _constant(UNKNOWN))
+        over = next((compiled(c, self._data, depth + 1) for c in intro.named_children if c.type == "expression"), constant(UNKNOWN))
         bodies = [compiled(child, self._data, depth + 1) for child in node.named_children if child.type == "expression"]
         condition = next((child for child in node.named_children if child.type == "for_cond"), None)
         test = self._inner_expression(condition, depth) if condition is not None else None
         grouped = any(child.type == "ellipsis" for child in node.named_children)
         if node.type == "for_tuple_expr" and len(bodies) == 1:
-            return _Loop(names, over, test, None, bodies[0])
+            return Loop(names, over, test, None, bodies[0])
         if node.type == "for_object_expr" and len(bodies) == 2 and not grouped:
-            return _Loop(names, over, test, bodies[0], bodies[1])
-        return _constant(UNKNOWN)
+            return Loop(names, over, test, bodies[0], bodies[1])
+        return constant(UNKNOWN)
 
     def _inner_expression(self, node: Node, depth: int) -> Expression:
         inside = [child for child in node.named_children if child.type == "expression"]
-        return compiled(inside[0], self._data, depth + 1) if inside else _constant(UNKNOWN)
+        return compiled(inside[0], self._data, depth + 1) if inside else constant(UNKNOWN)
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -340,63 +274,3 @@ def _unescaped(found: re.Match[str]) -> str:
         code = int("0x" + text[2:], 0)
         return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
     return _ESCAPES[text]
-
-
-def _joined(parts: Sequence[str | Expression], *, dedent: bool = False, single: bool = True) -> Expression:
-    if all(type(part) is str for part in parts):
-        text = "".join(map(str, parts))
-        return _constant(bounded_text(_dedented(text) if dedent else text))
-    if single and len(parts) == 1:
-        return parts[0]  # type: ignore[return-value]  # a template that is one interpolation is its value, not a text
-
-    def evaluate(scope: Scope) -> Value:
-        scope.tick()
-        made: list[str] = []
-        size = 0
-        for part in parts:
-            value = part if type(part) is str else part(scope)  # type: ignore[operator]
-            text = as_text(value)
-            size += len(text)
-            if size > 1 << 17:
-                return UNKNOWN
-            made.append(text if type(value) is not Encoded or text != HOLE else HOLE)
-        text = "".join(made)
-        return bounded_text(_dedented(text) if dedent else text)
-
-    return evaluate
-
-
-def _dedented(text: str) -> str:
-    lines = text.split("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    return "\n".join(line[margin:] for line in lines)
-
-
-class _Loop:
-    """``[for … in … : …]`` and ``{for … in … : … => …}``."""
-
-    def __init__(self, names: Sequence[str], over: Expression, test: Expression | None, key: Expression | None, value: Expression) -> None:
-        self._names, self._over, self._test, self._key, self._value = names, over, test, key, value
-
-    def __call__(self, scope: Scope) -> Value:
-        items = self._over(scope)
-        if type(items) not in (list, dict) or len(items) > MOST_ITEMS:
-            return UNKNOWN
-        made: list[Value] = []
-        pairs: dict[str, Value] = {}
-        for key, value in items.items() if type(items) is dict else enumerate(items):
-            scope.tick()
-            inner = scope.with_names(dict(zip(self._names[-2:], (key, value) if len(self._names) > 1 else (value,), strict=False)))
-            kept = True if self._test is None else truth(self._test(inner))
-            if kept is None:
-                return UNKNOWN
-            if not kept:
-                continue
-            if self._key is None:
-                made.append(self._value(inner))
-                continue
-            name = self._key(inner)
-            if type(name) is Unknown:
-                return UNKNOWN
-            pairs[as_text(name)] = self._value(inner)
-        return made if self._key is None else pairs

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from assaymark.checks.infrastructure.iac.expressions import Expression, compiled
+from assaymark.checks.infrastructure.iac.evaluating import Expression
+from assaymark.checks.infrastructure.iac.expressions import compiled
 from assaymark.checks.reading.yaml_tree import Unreadable, decode
 from assaymark.model.finding import Span
 

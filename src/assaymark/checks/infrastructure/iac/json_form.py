@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from assaymark.checks.infrastructure.iac.expressions import Expression
+from assaymark.checks.infrastructure.iac.evaluating import Expression
 from assaymark.checks.infrastructure.iac.hcl import Attribute, Block, Body, File, of_text
 from assaymark.checks.infrastructure.iac.values import UNKNOWN, Value, as_text
 from assaymark.checks.reading.yaml_tree import Unreadable, decode

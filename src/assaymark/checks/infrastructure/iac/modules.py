@@ -14,7 +14,7 @@ from posixpath import normpath
 
 from msgspec import Struct
 
-from assaymark.checks.infrastructure.iac.expressions import Expression, Step
+from assaymark.checks.infrastructure.iac.evaluating import Expression, Step
 from assaymark.checks.infrastructure.iac.folders import Declared
 from assaymark.checks.infrastructure.iac.hcl import Attribute, Block
 from assaymark.checks.infrastructure.iac.values import UNKNOWN, Unknown, Value
