@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 from acceptance.issue4.described import ORIGINALS, VARIABLE, Asked, Description, load
-from tests.assess.conftest import Once, make_service, origin, shop, warm_cache  # noqa: F401 - fixtures
-from tests.conftest import database_url, make_database, postgres, prepared_sqlite, service  # noqa: F401 - fixtures
+from tests.assess.conftest import Once, make_service, origin, shop  # noqa: F401 - fixtures
+from tests.conftest import database_url, make_database, postgres, prepared_sqlite, service, warm_cache  # noqa: F401 - fixtures
 from tests.server.test_server_issues import Desk, fifty
 from tests.server.tracker_stand_in import Tracker, _Handler
 

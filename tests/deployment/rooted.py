@@ -14,7 +14,9 @@ from assaymark.deployment.drivers.driver import Configuration, Launch, Pair
 from assaymark.subjects.manifest import Form, manifest_of
 
 PAIR = Pair("production", "web")
-PORTS = "23000-23400"
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = f"{23000 + 400 * _WORKER}-{23399 + 400 * _WORKER}"
+"""Of this process alone: instances share the host's network."""
 _FOLDERS = ("bin", "proc", "dev", "tmp", "etc", "data", "run", "run/secrets", "srv")
 COMMAND = ["/bin/httpd", "-f", "-p", "127.0.0.1:{port}", "-h", "/srv"]
 
