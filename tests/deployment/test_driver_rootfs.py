@@ -233,9 +233,10 @@ def test_one_that_does_not_listen_to_its_end_is_killed(make: Make, tree: tuple[P
 def test_it_is_asked_to_end_before_it_is_killed(make: Make, tree: tuple[Path, str], tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o777)
     (tmp_path / "data").chmod(0o777)
-    script = "trap 'echo bye > /data/bye; exit 0' TERM; while true; do sleep 0.05; done"
+    script = "trap 'echo bye > /data/bye; exit 0' TERM; : > /data/ready; while true; do sleep 0.05; done"
     driver = make(command=json.dumps(["/bin/sh", "-c", script]), probe="none", data=f"{tmp_path / 'data'}:/data", stop_seconds="5")
     (found,) = driver.launch(rooted.launch(*tree))
+    _soon((tmp_path / "data/ready").exists)
     driver.burn(PAIR, found.id)
     assert (tmp_path / "data/bye").read_text() == "bye\n"
 

@@ -91,7 +91,7 @@ def _turns() -> Iterator[Any]:
             yield pytest.param(database, operation, id=f"{operation.id}-{database}")
 
 
-@pytest.mark.parametrize(("database_url", "operation"), _turns(), indirect=["database_url"])
+@pytest.mark.parametrize(("database_url", "operation"), list(_turns()), indirect=["database_url"])
 def test_no_request_that_the_description_allows_or_forbids_breaks_the_server(client: TestClient, operation: Any) -> None:
     described = SCHEMA[operation.template][operation.method]
     cases = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]).flatmap(described.as_strategy)

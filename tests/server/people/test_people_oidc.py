@@ -252,6 +252,14 @@ def test_a_provider_that_calls_itself_otherwise_is_not_set(reaching: World, prov
     assert reaching.admin().put("/api/v1/providers/idp", json=document(provider)).status_code == 422
 
 
+def test_whoever_sets_a_provider_up_asks_it_anew(reaching: World, provider: IdentityProvider) -> None:
+    admin = set_up(reaching, provider)
+    provider.metadata = {"token_endpoint": "http://login.example.org/x"}
+    assert admin.put("/api/v1/providers/idp", json=document(provider)).status_code == 422
+    provider.metadata = {}
+    assert admin.put("/api/v1/providers/idp", json=document(provider)).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["jwks_uri", "token_endpoint", "authorization_endpoint"])
 def test_an_endpoint_without_https_is_refused(reaching: World, provider: IdentityProvider, name: str) -> None:
     provider.metadata = {name: "http://login.example.org/x"}

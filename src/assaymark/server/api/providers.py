@@ -83,7 +83,7 @@ def put_provider(call: Call, name: str, body: ProviderDocument) -> ProviderView:
     fields = {each: getattr(body, each) for each in body.__struct_fields__ if each != "client_secret"}
     wanted = Provider(**fields)
     settings.check_provider(wanted)
-    issuer.metadata(call.service, wanted.issuer)
+    issuer.asked_metadata(call.service, wanted.issuer)
     with call.service.database.write() as connection:
         before = settings.provider(connection, name)
         if body.client_secret is None and before is not None and before.issuer == wanted.issuer:

@@ -96,6 +96,15 @@ def metadata(service: Service, issuer: str) -> Metadata:
     return _ask(service, issuer, _FRESH).metadata
 
 
+def asked_metadata(service: Service, issuer: str) -> Metadata:
+    """What the issuer says of himself now: for whoever sets it up, and may just have put right what was wrong.
+
+    Raises:
+        SubjectUnreadable: when he cannot be reached or says nothing that can be used.
+    """
+    return _ask(service, issuer, 0).metadata
+
+
 def known_metadata(issuer: str) -> Metadata | None:
     """What is remembered, without asking anybody."""
     found = _known.get(issuer)
