@@ -82,6 +82,7 @@ def filled(service: Service, folder: Path) -> tuple[int, int]:
                 Sample(hex=f"{number:040x}", subject=other, at=BEFORE + number * SECOND, resource=f"git+https://f.test/{number}"),
             )
         old = signed(service, link, Sample(hex="9" * 40, subject=other, rules="sha256:" + "4" * 64))
+        time.sleep(1.1)  # the ends of a window of mine are seconds
         mine = signed(service, link, Sample(packages=sets))
         production = environment(link, "production", DIGEST, actor="dora")
         assert old != mine
