@@ -1,4 +1,4 @@
-"""A host that runs trees: recipes, bakes, endorsements and terms in one folder, and `assay` as installed for all of it; load in front."""
+"""A host that runs trees: recipes, bakes, endorsements and terms in one folder, and `assay` as installed for all of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
-import time
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from acceptance.harness import Said, Shell
@@ -154,46 +150,6 @@ def host(shell: Shell, folder: Path, runtime: str) -> Host:
     pytest.importorskip("assaymark.deployment.phoenix.run", reason="NOT PROVED: the deployer is not there")
     pytest.importorskip("assaymark.deployment.edge.door", reason="NOT PROVED: the edge is not there")
     return Host(shell, folder, runtime)
-
-
-class Load:
-    """Requests without a pause, half of them on connections that are kept; what fails is written down."""
-
-    def __init__(self, address: str, clients: int = 4) -> None:
-        host, _, port = address.rpartition(":")
-        self._place, self._ended = (host, int(port)), threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number % 2 == 0,), daemon=True) for number in range(clients)]
-        self.failed: list[str] = []
-        self.words: dict[str, int] = {}
-
-    def _ask(self, keeps: bool) -> None:
-        connection = HTTPConnection(*self._place, timeout=10)
-        while not self._ended.is_set():
-            try:
-                connection.request("GET", "/index.html")
-                answer = connection.getresponse()
-                word = answer.read().decode()
-                if answer.status == 200:
-                    self.words[word] = self.words.get(word, 0) + 1
-                else:
-                    self.failed.append(f"{answer.status} {word[:100]}")
-            except (OSError, HTTPException) as error:
-                self.failed.append(repr(error))
-                connection.close()
-            if not keeps:
-                connection.close()
-            time.sleep(0.002)
-        connection.close()
-
-    def __enter__(self) -> Self:
-        for each in self._threads:
-            each.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._ended.set()
-        for each in self._threads:
-            each.join(30)
 
 
 def _words(process: Path) -> bytes:

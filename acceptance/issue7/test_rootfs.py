@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from acceptance.harness import ROOT, Shell, prove
-from acceptance.issue7.rootfs_site import PAIR, Host, Load, host
+from acceptance.issue7.rootfs_site import PAIR, Host, host
 from tests.deployment import baking, rooted
+from tests.deployment.load import Load
 
 from assaymark.deployment.drivers.driver import Share
 from assaymark.deployment.drivers.rootfs.driver import opened
@@ -49,7 +50,7 @@ def test_eight_swaps_under_constant_load_fail_no_request(make: Callable[[str], H
     said = here.deploy(digests[0])
     assert said.code == 0, said.out + said.err
     took = []
-    with Load(here.listen) as load:
+    with Load(here.listen, path="/index.html") as load:
         for swap in range(SWAPS):
             began = time.monotonic()
             said = here.deploy(digests[(swap + 1) % 2])
@@ -57,11 +58,11 @@ def test_eight_swaps_under_constant_load_fail_no_request(make: Callable[[str], H
             took.append(time.monotonic() - began)
             assert here.serving() == [Share(swap + 2, 100)]
             assert {(each.generation, each.running) for each in here.instances()} == {(swap + 2, True)}
-    requests = sum(load.words.values())
+    requests = sum(load.answers.values())
     print(f"{runtime}: {requests} requests, {len(load.failed)} failed, a replacement took {sorted(took)[len(took) // 2]:.2f} s")
     assert load.failed == []
     assert requests > 100 * SWAPS
-    assert set(load.words) == {"one", "two"}
+    assert set(load.answers) == {"one", "two"}
 
 
 @BOTH
@@ -73,7 +74,7 @@ def test_a_deployer_that_is_killed_leaves_one_generation_that_serves_and_nothing
     began = time.monotonic()
     assert here.deploy(digests[1]).code == 0
     whole, killed = time.monotonic() - began, 0
-    with Load(here.listen) as load:
+    with Load(here.listen, path="/index.html") as load:
         for number in range(KILLS):
             killed += here.killed(digests[number % 2], chance.uniform(0.1, 1.0) * whole)
             said = here.resume()
@@ -83,7 +84,7 @@ def test_a_deployer_that_is_killed_leaves_one_generation_that_serves_and_nothing
             found = here.instances()
             assert {(each.generation, each.running) for each in found} == {(only.generation, True)}
             assert len(found) == len({each.address for each in found}) == here.supervisors() == 2
-    print(f"{runtime}: killed {killed} times, {sum(load.words.values())} requests, {len(load.failed)} failed")
+    print(f"{runtime}: killed {killed} times, {sum(load.answers.values())} requests, {len(load.failed)} failed")
     assert killed > KILLS // 2
     assert load.failed == []
 
@@ -120,7 +121,7 @@ def test_a_tree_that_somebody_tampers_with_is_replaced_by_what_was_endorsed(make
     assert here.instances() == before, "what is as it was endorsed is left alone"
     running = Place(str(here.folder / "state"), PAIR).generation(1) / "tree"
     (running / "srv/index.html").write_text("evil")
-    with Load(here.listen) as load:
+    with Load(here.listen, path="/index.html") as load:
         said = here.assay(*keeping)
         time.sleep(0.3)
     assert said.code == 0, said.out + said.err
@@ -128,7 +129,7 @@ def test_a_tree_that_somebody_tampers_with_is_replaced_by_what_was_endorsed(make
     assert {(each.generation, each.running) for each in here.instances()} == {(2, True)}
     assert not running.exists(), "what was tampered with is burnt"
     assert load.failed == []
-    assert load.words["good"] > 0
+    assert load.answers["good"] > 0
 
 
 MUTATIONS: dict[str, Callable[[Path], object]] = {

@@ -28,6 +28,8 @@ from assaymark.endorsement.verify import Expected, Logged, Refusal, Refused
 from assaymark.errors import AssayError
 from assaymark.model.assessment import Instant
 
+_ABSENT = "none was found; say under [believe] in which bundles they lie, or name a server"
+
 
 class Standing(StrEnum):
     """How it stands with a digest."""
@@ -115,7 +117,7 @@ class Endorsed:
             if back:
                 return Permitted(False, held.id, expires, (f"{Refusal.REVOKED}: {back}",), Standing.REVOKED, notes=believed.notes)
             return Permitted(ok=True, endorsement=held.id, expires=expires, standing=Standing.APPROVED, notes=believed.notes)
-        reasons = tuple(f"{each.reason}: {each.text}" for each in answer.refused)
+        reasons = tuple(f"{each.reason}: {_ABSENT if each.reason is Refusal.ABSENT else each.text}" for each in answer.refused)
         return Permitted(False, held.id if held else "", expires, reasons, _standing(answer), notes=believed.notes)
 
     def _through(self, found: Permitted, digest: str, pair: Pair, believed: Believed, now: Instant) -> Permitted:

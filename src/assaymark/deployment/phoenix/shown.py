@@ -154,7 +154,7 @@ def _generation(found: Generation, now: Instant | None) -> list[str]:
     if found.breakglass:
         lines.append(f"  NOT APPROVED: runs by break-glass order {found.breakglass} until {stamp(found.until)}")
     if found.reason:
-        lines.append(f"  {found.reason}")
+        lines.append(f"  because: {found.reason}")
     return lines
 
 
