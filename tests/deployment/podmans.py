@@ -107,6 +107,7 @@ def image(word: str, *, slow: float = 0.5) -> Image:
             tar.addfile(link)
         _add(tar, "srv/index.html", f"{word}\n".encode(), 0o644)
         _add(tar, "srv/cgi-bin/slow", f"#!/bin/sh\nsleep {slow}\nprintf 'Content-Type: text/plain\\r\\n\\r\\n{word}\\n'\n".encode(), 0o755)
+        _add(tar, "srv/name", name.encode(), 0o644)  # or two of one second would be one image, and go together
         for folder in ("tmp", "etc", "run"):
             made = tarfile.TarInfo(folder)
             made.type, made.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755

@@ -52,10 +52,13 @@ def main() -> None:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         _say(f"it cannot be started: {error}")
         sys.exit(1)
+    told = _Told(made, float(order["stop_seconds"]), bool(order["inner"]))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, told.on_signal)  # before it is said to run: whoever hears that may end it at once
     log = _Log(folder)
     _say("ok" if _rises(made, folder, log) else f"it ended at once with {made.returncode}: {log.last_words()}")
     _detach()
-    _stay(made, order, log)
+    _stay(made, told, log)
     log.close()
     if order["after"]:
         subprocess.run(order["after"], check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
@@ -194,10 +197,7 @@ def _detach() -> None:
 # --- staying ---------------------------------------------------------------------------------------------------------
 
 
-def _stay(made: subprocess.Popen[bytes], order: Mapping[str, Any], log: _Log) -> None:
-    told = _Told(made, float(order["stop_seconds"]), bool(order["inner"]))
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, told.on_signal)
+def _stay(made: subprocess.Popen[bytes], told: _Told, log: _Log) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     assert made.stdout is not None  # noqa: S101 - it was asked for
     os.set_blocking(made.stdout.fileno(), False)
