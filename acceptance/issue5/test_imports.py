@@ -51,6 +51,7 @@ FOLDERS = {
     DocumentKind.SEMGREP: "semgrep",
     DocumentKind.GITLEAKS: "gitleaks",
     DocumentKind.ZAP_XML: "zap",
+    DocumentKind.ZAP: "zap_json",
     DocumentKind.NUCLEI: "nuclei",
     DocumentKind.CHECKOV: "checkov",
     DocumentKind.BANDIT: "bandit",
@@ -64,6 +65,7 @@ FOLDERS = {
     DocumentKind.CYCLONEDX: "cyclonedx",
     DocumentKind.CYCLONEDX_XML: "cyclonedx",
     DocumentKind.SPDX: "spdx",
+    DocumentKind.SPDX3: "spdx_3",
     DocumentKind.GENERIC: "generic",
     DocumentKind.DEPENDENCY_TRACK: "dependency_track",
 }

@@ -338,6 +338,39 @@ def test_snyk_names_binary_packages_of_a_distribution() -> None:
     assert found.core.parts == ("pkg:deb/debian/libgcc-s1", "CVE-2023-4039")
 
 
+def iac(*rows: tuple[str, list[str]], kind: str = "terraformconfig", target: str = "main.tf") -> dict[str, Any]:
+    """As `snyk iac test --json` writes it: (rule, path)."""
+    issues = [{"id": rule, "publicId": rule, "title": "It is", "severity": "medium", "path": path, "lineNumber": 5} for rule, path in rows]
+    return {"vulnerabilities": [], "ok": False, "targetFile": target, "projectType": kind, "infrastructureAsCodeIssues": issues}
+
+
+def test_snyk_addresses_a_setting_by_the_name_of_its_resource() -> None:
+    disk = ["launch_specification", "root_block_device", "encrypted"]
+    found = findings(
+        iac(
+            ("SNYK-CC-TF-53", ["resource", "aws_spot_fleet_request[blue]", *disk]),
+            ("SNYK-CC-TF-53", ["input", "resource", "aws_spot_fleet_request[green]", *disk]),
+            ("SNYK-CC-TF-99", ["data", "aws_iam_policy_document[own]", "statement[1]", "actions[0]"]),
+        )
+    )
+    assert sorted(each.core.parts for each in found) == [
+        ("aws_spot_fleet_request.blue", "launch_specification.root_block_device.encrypted"),
+        ("aws_spot_fleet_request.green", "launch_specification.root_block_device.encrypted"),
+        ("data.aws_iam_policy_document.own", "statement.actions"),
+    ]
+
+
+def test_snyk_addresses_a_setting_of_a_workload_by_the_name_of_its_container() -> None:
+    path = ["[DocId: 1]", "input", "spec", "template", "spec", "containers[api]", "securityContext", "privileged"]
+    [found] = findings(iac(("SNYK-CC-K8S-1", path), kind="k8sconfig", target="web.yaml"))
+    assert found.core.parts[0] == "spec.template.spec.containers.api.securityContext.privileged"
+
+
+def test_snyk_iac_speaks_of_a_rule_of_ours_where_it_is_the_same() -> None:
+    [found] = findings(iac(("SNYK-CC-TF-124", ["resource", "aws_s3_bucket[logs]", "versioning", "enabled"])))
+    assert (found.rule, found.core.parts[0]) == ("terraform/s3-no-versioning", "aws_s3_bucket.logs")
+
+
 def test_a_secret_is_never_shown() -> None:
     token = "AK" + "IA" + "Q3EGRIHZKW5MTXYB"
     for given in (world(), world({"settings.py": f'x = "{token}"'.encode()})):

@@ -45,6 +45,8 @@ class Setting(Struct, frozen=True):
     path: str
     resource: str
     message: str
+    attribute: str = ""
+    """As the tool addresses it; where a rule of ours is meant, that rule's own is taken."""
     severity: Severity | None = None
     """None when the tool does not rate."""
     line: int = 0
@@ -65,7 +67,7 @@ def _seen(tool: str, check: CheckId, row: Setting, ask: Ask) -> Seen:
     line = count(row.line)
     end = max(line, count(row.end_line))
     resource = line_of(_INDEX.sub("", row.resource), 160)
-    attribute = _attribute(ours.id) if ours else ""
+    attribute = _attribute(ours.id) if ours else line_of(row.attribute, 160)
     sighting = Sighting(
         rule=ours.id if ours else RuleId(f"{tool}/{line_of(row.ids[0], 150)}"),
         site=ConfigurationSite(resource or line_of(row.message, 160), attribute),

@@ -4,6 +4,7 @@ SARIF, which is read as such. What was ignored in Snyk is left out and counted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from assaymark.server.imports.settings_seen import Setting
 from assaymark.server.imports.speech import cwe_note, line_of
 
 _TOOL = "snyk"
+_NAMED = re.compile(r"(?P<kind>[^\[\]]*)\[(?P<name>[^\[\]]*)\]")
+_FAMILIES = {"terraformconfig": "terraform", "terraformplan": "terraform", "k8sconfig": "kubernetes", "helmconfig": "helm"}
+_BLOCKS = ("resource", "data")
+"""Of Terraform; every other block is its own address."""
 
 
 class _Ids(Struct):
@@ -127,14 +132,37 @@ def _settings(project: _Project) -> Iterator[Setting]:
     for row in project.iac or ():
         if row.is_ignored:
             continue
+        resource, attribute = _address((row.path or [])[:30])
         yield Setting(
             ids=tuple(word for word in (row.public_id, row.id) if word) or ("unnamed",),
-            family=project.project_type or project.package_manager or "",
+            family=_FAMILIES.get(family := project.project_type or project.package_manager or "", family),
             path=_path(project),
-            resource=".".join((row.path or [])[:30]),
+            resource=resource,
+            attribute=attribute,
             message=row.title or row.id,
             severity=rated(row.severity or ""),
             line=row.line_number or 0,
             advice=row.resolve or "",
             url=row.documentation or "",
         )
+
+
+def _address(path: Sequence[str]) -> tuple[str, str]:
+    """Resource and attribute: ``resource``, ``aws_instance[web]``, ``ami`` is the resource ``aws_instance.web``.
+
+    Which document of a file it is, and which element of a list, moves when another is put before it, and is in no address.
+    """
+    words = [word for each in path if (word := _word(each))]
+    words = words[1:] if words[:1] == ["input"] else words
+    if len(words) > 1 and words[0] in _BLOCKS:
+        return ".".join(words[words[0] == "resource" : 2]), ".".join(words[2:])
+    return ".".join(words), ""
+
+
+def _word(text: str) -> str:
+    """One step of a path, a name in brackets behind a dot."""
+    found = _NAMED.fullmatch(text.strip())
+    if found is None:
+        return text.strip()
+    kind, name = found["kind"].strip(), found["name"].strip().strip("'\"")
+    return kind if not kind or name.isdigit() else f"{kind}.{name}"
