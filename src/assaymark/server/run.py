@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -57,6 +58,8 @@ def serve(service: Service) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=10,
     )
+    gc.collect()
+    gc.freeze()  # what was loaded stays: to look through it again and again for garbage costs an answer a tenth of a second
     with _stoppable(), _clock(service), _workers(service):
         uvicorn.Server(config).run(sockets=[door])
 
