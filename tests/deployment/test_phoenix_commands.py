@@ -101,6 +101,28 @@ def test_a_rollback_is_an_older_digest_as_a_new_generation_pinned(yard: Yard) ->
     assert yard.run("rollback", "production", "web", "-f", "json", "--digest", TWO).document["generation"]["digest"] == TWO
 
 
+def test_burning_takes_away_what_runs_and_nothing_starts_it_again_by_itself(yard: Yard) -> None:
+    yard.approve(ONE, TWO)
+    nothing = yard.run("burn", "production", "web", "--reason", "none", "-f", "json")
+    assert (nothing.code, nothing.document["outcome"]) == (0, "nothing")
+    yard.deploy(ONE)
+    plan = yard.run("burn", "production", "web", "--reason", "it closes", "--dry-run", "-f", "json").document["plan"]
+    assert [line.strip() for line in plan if line.strip().startswith(("route", "burn", "then"))] == [
+        "route nothing to anybody",
+        f"burn {instance_id(PAIR, 1, 1)}",
+        f"burn {instance_id(PAIR, 1, 2)}",
+        "then generation 1 is stopped",
+    ]
+    assert yard.journal.ledger.live is not None, "a rehearsal burns nothing"
+    said = yard.run("burn", "production", "web", "--actor", "dora", "--reason", "it closes", "-f", "json")
+    found = said.document["generation"]
+    assert (said.code, said.document["outcome"], found["state"], found["reason"]) == (0, "stopped", "stopped", "it closes")
+    assert {step["actor"] for step in said.document["steps"]} == {"dora"}
+    assert yard.run("phoenix", "--once").code == 0
+    assert "nothing runs" in yard.run("instances").out
+    assert yard.deploy(TWO).document["generation"]["number"] == 2
+
+
 def test_what_a_kill_left_is_gone_on_with_before_anything_else(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     yard.approve(ONE, TWO)
     yard.deploy(ONE)

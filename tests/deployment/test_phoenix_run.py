@@ -20,6 +20,8 @@ from assaymark.deployment.phoenix.permit import Standing
 from assaymark.deployment.phoenix.terms import ConfigurationTerms
 from assaymark.errors import Busy, SubjectUnreadable, UsageError
 
+BYE = run.Farewell("dora", "the shop closes")
+
 
 @pytest.fixture
 def platform(tmp_path: Path) -> FolderPlatform:
@@ -308,9 +310,10 @@ def test_stopping_takes_all_away_and_may_be_asked_again(place: Place, platform: 
     place.deploy(ONE)
     platform.point = failing("before burn")
     with place.journal() as journal, pytest.raises(DriverFailed):
-        run.stop(journal, platform, place.terms, place.clock, "revoked")
+        run.stop(journal, platform, place.terms, place.clock, BYE)
     with place.journal() as journal:
-        assert run.stop(journal, platform, place.terms, place.clock, "revoked").state is State.STOPPED
+        assert run.stop(journal, platform, place.terms, place.clock, BYE).state is State.STOPPED
+    assert [each.actor for each in journal.steps[-2:]] == ["dora", "dora"]
     assert platform.routes() == ()
     assert unsettled(place, platform) == []
     assert place.deploy(THREE).number == 2

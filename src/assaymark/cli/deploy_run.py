@@ -18,7 +18,7 @@ from assaymark.deployment.phoenix.generation import Generation, State, Step, Why
 from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.keep import rolled_back
 from assaymark.deployment.phoenix.rehearsal import rehearse
-from assaymark.deployment.phoenix.run import Wish
+from assaymark.deployment.phoenix.run import Farewell, Wish
 from assaymark.deployment.phoenix.shown import Ended, Outcome
 from assaymark.endorsement.asking.bundles import read_file
 
@@ -55,8 +55,30 @@ def carried(site: Site, pair: Pair, choose: Choose, *, loud: bool, again: bool =
         return Ended(pair, outcome, ended, steps, notes=_notes(site, ended, permit.last.notes if permit.last else ()))
 
 
-def planned(site: Site, pair: Pair, choose: Choose) -> Ended:
-    """What `carried` would do, without doing it.
+def burnt(site: Site, pair: Pair, farewell: Farewell, *, loud: bool) -> Ended:
+    """Go on with what is on its way, then burn what is live, if anything.
+
+    Raises:
+        Busy: when another deployer is at it.
+        DriverFailed: when the platform does not do it; ask again.
+    """
+    terms, clock = site.document.of(pair), MachineClock()
+    driver, permit = driver_of(terms), permit_of(site, pair, terms)
+    with Journal(site.state, pair).open() as journal:
+        told = len(journal.steps)
+        if loud:
+            journal.watchers.append(_say)
+        with Teller(site.there, journal):
+            ended = run.resume(journal, driver, terms, permit, clock)
+            stops = journal.ledger.live is not None
+            if stops:
+                ended = run.stop(journal, driver, terms, clock, farewell)
+        outcome = Outcome.STOPPED if stops else Outcome.NOTHING
+        return Ended(pair, outcome, ended, journal.steps[told:], notes=site.there.taken_notes())
+
+
+def planned(site: Site, pair: Pair, choose: Choose | Farewell) -> Ended:
+    """What `carried` or `burnt` would do, without doing it.
 
     Raises:
         UsageError: when it cannot be wished for.
@@ -66,7 +88,7 @@ def planned(site: Site, pair: Pair, choose: Choose) -> Ended:
     permit = permit_of(site, pair, terms)
     reading = Journal(site.state, pair)
     reading.read()
-    wish = choose(reading)
+    wish = choose(reading) if not isinstance(choose, Farewell) else choose if reading.ledger.live or reading.ledger.moving else None
     if wish is None:
         return Ended(pair, Outcome.NOTHING)
     lines = rehearse(site.state, pair, driver_of(terms), wish, terms, permit, MachineClock().now())

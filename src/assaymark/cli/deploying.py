@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from assaymark.endorsement.asking.bundles import Found
     from assaymark.model.assessment import Instant
 
-EXIT = {"live": 0, "kept": 0, "planned": 0, "nothing": 0, "refused": 1, "aborted": 1, "unproven": 5}
+EXIT = {"live": 0, "kept": 0, "stopped": 0, "planned": 0, "nothing": 0, "refused": 1, "aborted": 1, "unproven": 5}
 """By the outcome of a deploy; 2 for what makes no sense, 3 when the platform fails or another deployer is at it (`errors`)."""
 _DIGEST = re.compile(r"(?:(?P<image>[^@\s]+)@)?(?P<digest>sha256:[0-9a-f]{64})")
 _Command = Callable[..., Any]

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "admission": ("admission", "Let a Kubernetes cluster start only what is Quality Approved."),
     "deploy": ("deploy", "Let an approved digest run as a new generation, and burn the one before."),
     "rollback": ("rollback", "Go back to an older digest as a new generation, when it may run now."),
+    "burn": ("burn", "Take away what runs, and let nothing take its place."),
     "instances": ("instances", "Tell what runs, since when, and by which approval."),
     "phoenix": ("phoenix", "Keep what runs as it should be: replace what drifted, was revoked or is too old."),
     "breakglass": ("breakglass", "Sign and show orders that let something run without an approval, for some hours."),

@@ -82,6 +82,13 @@ class InstanceRow(Struct, frozen=True):
     burnt_at: Instant | None
 
 
+class Burnt(Struct, frozen=True):
+    """Who took away what ran, and when that was told."""
+
+    by: str
+    at: Instant
+
+
 class Teller(Struct, frozen=True):
     """Who tells, and when."""
 
@@ -184,6 +191,16 @@ def going_on(link: sa.Connection, pairs: Sequence[int]) -> dict[int, list[Genera
     for row in _rows(link, sa.select(*_GENERATION).where(bulk.among(link, g.pair, pairs), g.ended_at.is_(None)).order_by(g.number)):
         found.setdefault(row.pair, []).append(row)
     return found
+
+
+def burnt(link: sa.Connection, pairs: Sequence[int]) -> dict[int, Burnt]:
+    """Of pairs whose newest generation was taken away without a successor: by whom."""
+    later = generation.alias()
+    newest = sa.select(sa.func.max(later.c.number)).where(later.c.pair == s.pair).scalar_subquery()
+    query = sa.select(s.pair, s.step, s.told_at).where(
+        bulk.among(link, s.pair, pairs), s.generation == newest, s.state == State.STOPPED.value
+    )
+    return {row.pair: Burnt(msgspec.json.decode(row.step, type=Step).actor, row.told_at) for row in link.execute(query)}
 
 
 def live(link: sa.Connection, *, after: int, limit: int, digests: Sequence[str] | None = None) -> list[GenerationRow]:

@@ -77,6 +77,14 @@ class Deployer:
         self.live = self.generation
         return [*found, self.step(State.LIVE)]
 
+    def burn(self, by: str) -> list[Step]:
+        """What is live goes, without a successor."""
+        self.generation, self.live = self.live, 0
+        burnt = (instance_id(self.pair, self.generation, 1),)
+        found = [self.step(State.STOPPED, actor=by, burnt=burnt, reason="it closes")]
+        self.generation = max(self.generation, *(step.generation for step in found))
+        return found
+
     def force(self, digest: str, until: Instant, reason: str = "the shop is down") -> list[Step]:
         """One that a break-glass order lets through."""
         return [

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.server.deployed.house import BAD, BETTER, DAY, GOOD, House, endorse
 
-from assaymark.deployment.phoenix.generation import State, Why
+from assaymark.deployment.phoenix.generation import KEEPER, State, Why
 from assaymark.endorsement.verify import Refusal, Refused
 from assaymark.model.assessment import Instant
 from assaymark.server.work.standing import Standing
@@ -104,6 +104,24 @@ def test_a_revocation_shows_with_the_next_question_and_is_told_to_whoever_deploy
     house.promote(BAD)
     assert (house.wanted()["do"], house.wanted()["releases"]) == ("keep", False), "a rollback stays until somebody lets go of it"
     house.promote(BAD, releases=True)
+    assert house.wanted()["do"] == "deploy"
+
+
+def test_what_a_person_burnt_comes_back_by_no_wish_of_before(house: House) -> None:
+    house.promote(GOOD)
+    house.tell(house.deployer.replace(GOOD))
+    house.tell(house.deployer.burn("dora"))
+    found = house.wanted()
+    assert (found["do"], found["why"]) == ("nothing", "dora burnt what ran after that was wanted; promote it again, or deploy it")
+    house.clock.ahead += DAY
+    house.promote(GOOD)
+    assert house.wanted()["do"] == "deploy"
+
+
+def test_what_the_keeper_stopped_is_deployed_again_when_something_that_may_run_is_wanted(house: House) -> None:
+    house.promote(GOOD)
+    house.tell(house.deployer.replace(GOOD))
+    house.tell(house.deployer.burn(KEEPER))
     assert house.wanted()["do"] == "deploy"
 
 

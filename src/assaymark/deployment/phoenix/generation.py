@@ -22,6 +22,9 @@ from assaymark.deployment.drivers.driver import Pair
 from assaymark.errors import UsageError
 from assaymark.model.assessment import Instant
 
+KEEPER = "phoenix"
+"""Who asks, where nobody did: the keeper by itself."""
+
 
 class State(StrEnum):
     """Where a generation is on its way."""
@@ -42,7 +45,7 @@ class State(StrEnum):
     RETIRED = "retired"
     """Superseded, and all its instances are burnt."""
     STOPPED = "stopped"
-    """Taken away without a successor: revoked, and the terms say to stop."""
+    """Taken away without a successor: it was revoked, and the terms say to stop; or somebody burnt it."""
     ABORTING = "aborting"
     """The old one has everything again; the new one is being burnt."""
     ABORTED = "aborted"
@@ -83,7 +86,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
     generation: int
     state: State
     actor: str
-    """Login of who asked, or ``phoenix``."""
+    """Login of who asked, or `KEEPER`."""
     digest: str = ""
     image: str = ""
     configuration: str = ""

@@ -20,14 +20,13 @@ from msgspec import Struct
 from assaymark.deployment.drift.drifted import Action, Drift, Weight
 from assaymark.deployment.drift.instances import Looked, look
 from assaymark.deployment.drivers.driver import Driver
-from assaymark.deployment.phoenix.generation import Generation, Ledger, State, Why
+from assaymark.deployment.phoenix.generation import KEEPER, Generation, Ledger, State, Why
 from assaymark.deployment.phoenix.permit import Permit, Permitted, Standing
 from assaymark.deployment.phoenix.run import Wish
 from assaymark.deployment.phoenix.terms import Policy, Terms
 from assaymark.errors import UsageError
 from assaymark.model.assessment import SECOND, Instant
 
-ACTOR = "phoenix"
 _HOUR = 3600 * SECOND
 _AUTOMATIC = frozenset({Why.DRIFT, Why.REVOKED, Why.AGE})
 _MOST_FORMER = 20
@@ -155,7 +154,7 @@ def _decided(ledger: Ledger, terms: Terms, cause: tuple[Why, str], digest: str, 
         return Due(Deed.ALERT, why, f"{reason}; {limit}")
     live = ledger.live
     pinned = live is not None and live.pinned and live.digest == digest
-    return Due(Deed.REPLACE, why, reason, Wish(digest, image_of(ledger, terms, digest), ACTOR, why, pinned, reason))
+    return Due(Deed.REPLACE, why, reason, Wish(digest, image_of(ledger, terms, digest), KEEPER, why, pinned, reason))
 
 
 def image_of(ledger: Ledger, terms: Terms, digest: str) -> str:

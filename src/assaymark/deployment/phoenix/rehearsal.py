@@ -30,18 +30,20 @@ from assaymark.deployment.phoenix import configuration, run
 from assaymark.deployment.phoenix.generation import Generation, Ledger, Step, after
 from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.permit import Permit
-from assaymark.deployment.phoenix.run import Wish
+from assaymark.deployment.phoenix.run import Farewell, Wish
 from assaymark.deployment.phoenix.terms import Terms
 from assaymark.model.assessment import SECOND, Instant
 
 Say = Callable[[str], None]
 
 
-def rehearse(state: Path, pair: Pair, driver: Driver, wish: Wish, terms: Terms, permit: Permit, now: Instant) -> tuple[str, ...]:  # noqa: PLR0913, PLR0917
-    """Each step that a deploy would take now, in words.
+def rehearse(  # noqa: PLR0913, PLR0917
+    state: Path, pair: Pair, driver: Driver, wish: Wish | Farewell, terms: Terms, permit: Permit, now: Instant
+) -> tuple[str, ...]:
+    """Each step that a deploy, or a farewell, would take now, in words.
 
     Raises:
-        UsageError: as the deploy would.
+        UsageError: as it would itself.
         DriverFailed: when the platform does not say what there is.
     """
     lines: list[str] = []
@@ -52,7 +54,10 @@ def rehearse(state: Path, pair: Pair, driver: Driver, wish: Wish, terms: Terms, 
     if journal.ledger.moving is not None:
         clock.say(f"first, generation {journal.ledger.moving.number} is brought to its end: it is {journal.ledger.moving.state}")
         run.resume(journal, acting, terms, permit, clock)
-    ended = run.upgrade(journal, acting, wish, terms, permit, clock)
+    if isinstance(wish, Farewell):
+        ended = run.stop(journal, acting, terms, clock, wish)
+    else:
+        ended = run.upgrade(journal, acting, wish, terms, permit, clock)
     clock.say(_end_in_words(ended))
     return tuple(lines)
 

@@ -17,11 +17,11 @@ from assaymark.deployment.drift.instances import Looked
 from assaymark.deployment.drivers.driver import Driver
 from assaymark.deployment.phoenix import keep, run
 from assaymark.deployment.phoenix.clock import Clock
-from assaymark.deployment.phoenix.generation import Generation, State, Why
+from assaymark.deployment.phoenix.generation import KEEPER, Generation, State, Why
 from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.keep import Deed, Due
 from assaymark.deployment.phoenix.permit import Permit, Permitted
-from assaymark.deployment.phoenix.run import Wish
+from assaymark.deployment.phoenix.run import Farewell, Wish
 from assaymark.deployment.phoenix.terms import Policy, Terms
 from assaymark.model.assessment import SECOND, Instant
 
@@ -140,16 +140,16 @@ def _wished(journal: Journal, means: Means, wish: Wanted) -> Due | None:
         return Due(Deed.ALERT, Why.DEPLOY, f"{wish.digest} is wanted, and may not run: {'; '.join(held.reasons)}")
     named = wish.image.endswith(f"@{wish.digest}") and not means.terms.image
     image = wish.image if named else keep.image_of(journal.ledger, means.terms, wish.digest)
-    return Due(Deed.REPLACE, Why.DEPLOY, wish.why, Wish(wish.digest, image, wish.actor or keep.ACTOR, Why.DEPLOY, wish.pins, wish.why))
+    return Due(Deed.REPLACE, Why.DEPLOY, wish.why, Wish(wish.digest, image, wish.actor or KEEPER, Why.DEPLOY, wish.pins, wish.why))
 
 
 def _carried(journal: Journal, means: Means, due: Due | None, wish: Wanted) -> Generation | None:
     if due is None or due.deed is Deed.ALERT:
         return None
     if due.deed is Deed.STOP:
-        return run.stop(journal, means.driver, means.terms, means.clock, due.reason)
+        return run.stop(journal, means.driver, means.terms, means.clock, Farewell(KEEPER, due.reason))
     assert due.wish is not None  # noqa: S101 - every replacement has one
     live = journal.ledger.live
     if live is not None and live.pinned and due.why is Why.DEPLOY and wish.releases:
-        run.release(journal, wish.actor or keep.ACTOR, means.clock)
+        run.release(journal, wish.actor or KEEPER, means.clock)
     return run.upgrade(journal, means.driver, due.wish, means.terms, means.permit, means.clock)

@@ -21,7 +21,7 @@ from msgspec import Struct
 from assaymark.deployment.drivers.driver import Capabilities, Configuration, Driver, DriverFailed, Instance, Launch, Share
 from assaymark.deployment.phoenix import configuration, watching
 from assaymark.deployment.phoenix.clock import Clock
-from assaymark.deployment.phoenix.generation import Generation, State, Step, Why
+from assaymark.deployment.phoenix.generation import KEEPER, Generation, State, Step, Why
 from assaymark.deployment.phoenix.journal import Journal
 from assaymark.deployment.phoenix.permit import Permit, Permitted
 from assaymark.deployment.phoenix.terms import Terms
@@ -48,6 +48,13 @@ class Wish(Struct, frozen=True):
     why: Why = Why.DEPLOY
     pinned: bool = False
     reason: str = ""
+
+
+class Farewell(Struct, frozen=True):
+    """What runs is to go, without a successor."""
+
+    actor: str
+    reason: str
 
 
 def upgrade(journal: Journal, driver: Driver, wish: Wish, terms: Terms, verifier: Permit, clock: Clock) -> Generation:  # noqa: PLR0913, PLR0917
@@ -88,7 +95,7 @@ def resume(journal: Journal, driver: Driver, terms: Terms, verifier: Permit, clo
     return None
 
 
-def stop(journal: Journal, driver: Driver, terms: Terms, clock: Clock, reason: str) -> Generation:
+def stop(journal: Journal, driver: Driver, terms: Terms, clock: Clock, wish: Farewell) -> Generation:
     """Take the live generation away without a successor.
 
     Raises:
@@ -99,10 +106,10 @@ def stop(journal: Journal, driver: Driver, terms: Terms, clock: Clock, reason: s
     if live is None or journal.ledger.moving is not None:
         raise UsageError(f"nothing of {journal.pair} can be stopped", why="none is live" if live is None else "another is on its way")
     running = _Run(journal, driver, terms, _nobody, clock)
-    running.step(live.number, State.LIVE, pinned=live.pinned, reason=f"to be stopped: {reason}")
+    running.step(live.number, State.LIVE, actor=wish.actor, pinned=live.pinned, reason=f"to be stopped: {wish.reason}")
     driver.shift(journal.pair, ())
     burnt = running.burn(lambda _: True)
-    running.step(live.number, State.STOPPED, burnt=_all(burnt, live.instances), reason=reason)
+    running.step(live.number, State.STOPPED, actor=wish.actor, burnt=_all(burnt, live.instances), reason=wish.reason)
     return journal.ledger.generations[live.number]
 
 
@@ -153,7 +160,7 @@ class _Run:
                 self._abort(found, f"{error.what}{': ' if error.why else ''}{error.why}")
 
     def step(self, number: int, state: State, **said: object) -> None:
-        words = {"actor": "phoenix", **said}
+        words = {"actor": KEEPER, **said}
         if words.get("reason"):
             words["reason"] = self._safe(str(words["reason"]))
         self._journal.append(Step(self._journal.ledger.steps + 1, self._clock.now(), number, state, **words))  # type: ignore[arg-type]

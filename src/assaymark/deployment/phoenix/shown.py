@@ -37,10 +37,12 @@ class Outcome(StrEnum):
     """Nothing was shown either way; nothing was launched."""
     ABORTED = "aborted"
     """It was launched, and went back; what ran before runs."""
+    STOPPED = "stopped"
+    """What ran is burnt, and nothing took its place."""
     PLANNED = "planned"
     """A rehearsal."""
     NOTHING = "nothing"
-    """Nothing was on its way."""
+    """Nothing was on its way, or nothing runs that could be burnt."""
 
 
 class Ended(Struct, frozen=True):

@@ -1,8 +1,9 @@
 """What each pair should run, and what is to be done: asked by deployers again and again, answered from the signed bytes each time.
 
 Guarantees: a revocation shows with the next question, whatever jobs are still to run; nothing is asked to be deployed that does not verify
-for its environment now; what is pinned is not replaced by a wish for as long as it is approved, unless somebody let go of it; what has to
-go is never answered by something that is not approved. Of what runs by a break-glass order nothing is asked while the order runs.
+for its environment now; what is pinned is not replaced by a wish for as long as it is approved, unless somebody let go of it; what a person
+burnt comes back by no wish of before; what has to go is never answered by something that is not approved. Of what runs by a break-glass
+order nothing is asked while the order runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from msgspec import Struct
 
-from assaymark.deployment.phoenix.generation import State
+from assaymark.deployment.phoenix.generation import KEEPER, State
 from assaymark.endorsement.verify import Refused
 from assaymark.model.access import TeamId
 from assaymark.model.assessment import Instant
@@ -22,7 +23,7 @@ from assaymark.server.work import standing
 from assaymark.server.work.standing import Standing
 from assaymark.store import drifts, environments, generations, promotions
 from assaymark.store.environments import PairRow, Unapproved
-from assaymark.store.generations import GenerationRow
+from assaymark.store.generations import Burnt, GenerationRow
 from assaymark.store.promotions import PromotionRow
 
 _UNKNOWN = Standing(ok=False)
@@ -114,6 +115,8 @@ class Case(Struct, frozen=True):
     wish_stands: Standing
     unapproved: Unapproved
     now: Instant
+    burnt: Burnt | None = None
+    """What ran last was taken away without a successor."""
 
     @property
     def may_run_on(self) -> bool:
@@ -130,6 +133,7 @@ def wanted(service: Service, link: sa.Connection, pairs: Sequence[PairRow]) -> l
     live = {number: next((row for row in rows if row.is_live), None) for number, rows in going.items()}
     asked = [(row.digest, pair.environment_name) for pair in pairs for row in (live.get(pair.id), wishes.get(pair.id)) if row is not None]
     stands = standing.standings(service, link, asked)
+    burnt = generations.burnt(link, [number for number in wishes if live.get(number) is None])
     terms = {pair.environment: environments.one(link, pair.environment) for pair in pairs}
     found = []
     for pair in pairs:
@@ -137,6 +141,7 @@ def wanted(service: Service, link: sa.Connection, pairs: Sequence[PairRow]) -> l
         case = Case(
             runs, stands[runs.digest, pair.environment_name] if runs else _UNKNOWN, wish,
             stands[wish.digest, pair.environment_name] if wish else _UNKNOWN, own.unapproved if own else Unapproved.ALERT, now,
+            burnt.get(pair.id),
         )  # fmt: skip
         rising = next((row for row in going.get(pair.id, ()) if not row.is_live), None)
         found.append(_answer(pair, case, rising, [_away(row) for row in away.get(pair.id, ())]))
@@ -155,6 +160,9 @@ def _where_nothing_runs(case: Case) -> tuple[Do, str]:
         return Do.NOTHING, "nobody promoted a digest"
     if not case.wish_stands.ok:
         return Do.NOTHING, f"what is wanted may not run: {_words(case.wish_stands)}"
+    gone = case.burnt
+    if gone is not None and gone.by != KEEPER and gone.at >= (case.wish.ended_at or 0):
+        return Do.NOTHING, f"{gone.by} burnt what ran after that was wanted; promote it again, or deploy it"
     return Do.DEPLOY, "nothing runs"
 
 
