@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -33,20 +33,44 @@ def lock(link: sa.Connection) -> None:
 
 def role_keys(link: sa.Connection) -> dict[str, RoleKeyRow]:
     """Role -> its present key."""
+    return _rows(link, keys.c.adopted_at.is_not(None))
+
+
+def waiting_keys(link: sa.Connection) -> dict[str, RoleKeyRow]:
+    """Role -> the key that becomes its present one with the root that names it."""
+    return _rows(link, keys.c.adopted_at.is_(None))
+
+
+def _rows(link: sa.Connection, which: sa.ColumnElement[bool]) -> dict[str, RoleKeyRow]:
     columns = (keys.c.id, keys.c.role, keys.c.keyid, keys.c.public, keys.c.sealed)
-    rows = link.execute(sa.select(*columns).where(keys.c.ended_at.is_(None)).order_by(keys.c.id))
+    rows = link.execute(sa.select(*columns).where(which, keys.c.ended_at.is_(None)).order_by(keys.c.id))
     return {row.role: RoleKeyRow(*row) for row in rows}
 
 
-def add_role_key(link: sa.Connection, row: RoleKeyRow, at: Instant) -> None:
-    """The role's key from now on."""
-    link.execute(keys.update().where(keys.c.role == row.role, keys.c.ended_at.is_(None)).values(ended_at=at))
-    link.execute(keys.insert(), {"role": row.role, "keyid": row.keyid, "public": row.public, "sealed": row.sealed, "created_at": at})
+def add_role_key(link: sa.Connection, row: RoleKeyRow, at: Instant, *, waits: bool = False) -> None:
+    """The role's key from now on; or from when a root that names it is adopted, instead of another that waited for that."""
+    same = keys.c.adopted_at.is_(None) if waits else keys.c.adopted_at.is_not(None)
+    _end(link, sa.and_(keys.c.role == row.role, same), at)
+    adopted = None if waits else at
+    values = {"role": row.role, "keyid": row.keyid, "public": row.public, "sealed": row.sealed, "created_at": at, "adopted_at": adopted}
+    link.execute(keys.insert(), values)
+
+
+def adopt_waiting(link: sa.Connection, roles: Iterable[str], at: Instant) -> None:
+    """The keys that waited are the roles' present ones; the private parts of those before are gone."""
+    for role in roles:
+        _end(link, sa.and_(keys.c.role == role, keys.c.adopted_at.is_not(None)), at)
+        waits = sa.and_(keys.c.role == role, keys.c.adopted_at.is_(None), keys.c.ended_at.is_(None))
+        link.execute(keys.update().where(waits).values(adopted_at=at))
+
+
+def _end(link: sa.Connection, which: sa.ColumnElement[bool], at: Instant) -> None:
+    link.execute(keys.update().where(which, keys.c.ended_at.is_(None)).values(ended_at=at, sealed=None))
 
 
 def drop_private(link: sa.Connection, role: str, at: Instant) -> None:
     """The role's key lies elsewhere from now on: the private part that was here is gone."""
-    link.execute(keys.update().where(keys.c.role == role, keys.c.ended_at.is_(None)).values(ended_at=at, sealed=None))
+    _end(link, keys.c.role == role, at)
 
 
 def file(link: sa.Connection, name: str) -> bytes | None:

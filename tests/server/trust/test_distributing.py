@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from assaymark.endorsement import keys
@@ -11,6 +12,7 @@ from assaymark.endorsement.distribution import archive, client, roots, updating
 from assaymark.endorsement.distribution.client import Age, Keeping
 from assaymark.errors import SignatureInvalid, UsageError
 from assaymark.jobs.job import JobState
+from assaymark.model.assessment import SECOND, Instant
 from assaymark.server.service import Service
 from assaymark.server.work import distributing, signers
 from assaymark.store import distribution
@@ -76,13 +78,12 @@ def test_the_root_is_taken_off_the_server_by_two_people(service: Service, tmp_pa
     folder = site(tmp_path / "site", service)
     updating.take(folder, updating.archive(files(service)), service.now())
     owners = [keys.private_key(keys.new_key()[0]) for _ in range(2)]
-    draft = distributing.draft_root(service, tuple(each.public.pem for each in owners), 2, 365)
+    draft = distributing.draft_root(service, distributing.Owners(tuple(each.public.pem for each in owners), 2), 365)
     half = roots.with_signature(draft, owners[0])
     with service.database.write() as link, pytest.raises(SignatureInvalid, match="missing"):
         distributing.adopt_root(service, link, half)
     with service.database.write() as link:
         assert distributing.adopt_root(service, link, roots.with_signature(half, owners[1])) == 2
-    distributing.publish(service)
     second = distributing.state_of(service)
     assert (second.version, second.is_offline, second.threshold) == (2, True, 2)
     with service.database.read() as link:
@@ -91,6 +92,54 @@ def test_the_root_is_taken_off_the_server_by_two_people(service: Service, tmp_pa
     assert updating.take(folder, updating.archive(files(service)), service.now()).state is Age.FRESH
     assert updating.prove(folder).version == 2
     assert distributing.publish(service, always=True)
+
+
+def test_other_keys_sign_what_is_published_once_a_root_names_them(service: Service, tmp_path: Path) -> None:
+    distributing.publish(service)
+    folder = site(tmp_path / "site", service)
+    updating.take(folder, updating.archive(files(service)), service.now())
+    with service.database.read() as link:
+        before = distribution.role_keys(link)
+    distributing.draft_root(service, distributing.Owners(), 365, others=True)
+    draft = distributing.draft_root(service, distributing.Owners(), 365, others=True)
+    assert not distributing.publish(service), "keys that wait change nothing"
+    with service.database.write() as link:
+        assert distributing.adopt_root(service, link, draft) == 2
+        after = distribution.role_keys(link)
+        sealed = "SELECT count(*) FROM trust_role_key WHERE sealed IS NOT NULL"
+        assert link.exec_driver_sql(sealed).scalar() == len(roots.ONLINE) + 1, "the private parts of those before are gone"
+        assert distribution.waiting_keys(link) == {}
+    assert {role for role in after if after[role].keyid != before[role].keyid} == set(roots.ONLINE)
+    assert roots.standing(files(service)["root.json"]).roles == {role: (after[role].keyid,) for role in roots.ONLINE}
+    assert updating.take(folder, updating.archive(files(service)), service.now()).state is Age.FRESH
+    assert updating.prove(folder).version == 2
+    assert distributing.publish(service, always=True)
+
+
+def test_a_root_of_people_names_other_keys_only_when_they_sign_it(service: Service) -> None:
+    owner = keys.private_key(keys.new_key()[0])
+    first = distributing.draft_root(service, distributing.Owners((owner.public.pem,)), 365)
+    with service.database.write() as link:
+        distributing.adopt_root(service, link, roots.with_signature(first, owner))
+    draft = distributing.draft_root(service, distributing.Owners(), 365, others=True)
+    with service.database.write() as link, pytest.raises(SignatureInvalid, match="missing"):
+        distributing.adopt_root(service, link, draft)
+    with service.database.write() as link:
+        assert distributing.adopt_root(service, link, roots.with_signature(draft, owner)) == 3
+    said = distributing.state_of(service)
+    assert (said.is_offline, said.root_keys) == (True, (owner.public.id,))
+
+
+def test_a_root_whose_key_lies_here_is_renewed_before_it_ends(service: Service, tmp_path: Path) -> None:
+    distributing.publish(service)
+    folder = site(tmp_path / "site", service)
+    later = service.now() + 280 * 86_400 * SECOND
+    moved = msgspec.structs.replace(service, now=lambda: Instant(later))
+    assert distributing.publish(moved)
+    said = distributing.state_of(moved)
+    assert (said.version, said.root_expires_at > later + 300 * 86_400 * SECOND) == (2, True)
+    assert updating.take(folder, updating.archive(files(moved)), Instant(later)).state is Age.FRESH
+    assert not distributing.publish(moved), "once"
 
 
 def test_a_root_that_names_strangers_keys_is_not_adopted(service: Service) -> None:

@@ -13,6 +13,7 @@ from tests.server.api.conftest import Made, make  # noqa: F401 - the fixture
 
 from assaymark.endorsement import approval, bundle, dsse, keys
 from assaymark.endorsement.approval import Extension, Verifier, stamp
+from assaymark.endorsement.distribution import roots
 from assaymark.endorsement.revocation import opened
 from assaymark.endorsement.statement import PAYLOAD_TYPE, Named
 from assaymark.endorsement.trust import TrustRoot
@@ -249,3 +250,21 @@ def test_another_key_is_told_by_trail_and_log(made: Made) -> None:
     assert [row.actor for row in rows] == ["admin", "admin"]
     assert [each["of"] for each in said] == ["endorsing"], "the first key is named by what it signs"
     assert "PRIVATE" not in json.dumps(said)
+
+
+def test_the_page_lets_other_keys_sign_what_is_published_while_the_root_lies_here(made: Made) -> None:
+    before = distributing.state_of(made.service)
+    headers = {"Authorization": "Bearer admin"}
+    assert "Let other keys sign" in made.client.get(PAGE, headers=headers).text
+    assert post(made, do="renew").status_code == 303
+    after = distributing.state_of(made.service)
+    assert (after.version, after.root_keys) == (before.version + 1, before.root_keys)
+    with made.service.database.read() as link:
+        rows = trail.page(link, trail.Filter(), before=None, limit=10)
+    assert {row.action for row in rows} >= {"trust-keys.drafted", "trust-root.adopted"}
+    owner = {"keys": [KEY.public.pem]}
+    draft = made.client.post(f"{API}/root/draft", json=owner, headers=headers).content
+    signed = roots.with_signature(draft, KEY)
+    assert made.client.put(f"{API}/root", content=signed, headers=headers).status_code == 200
+    assert "Let other keys sign" not in made.client.get(PAGE, headers=headers).text, "their root has to name them"
+    assert post(made, "viewer", do="renew").status_code == 403

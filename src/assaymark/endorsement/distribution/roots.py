@@ -157,6 +157,15 @@ def standing(root: bytes) -> Standing:
     )  # fmt: skip
 
 
+def owners_of(root: bytes) -> RoleKeys:
+    """Whose root it is, and how many of them have to sign.
+
+    Raises:
+        UsageError: when it is no root, or names a key of a kind that is not read here.
+    """
+    return RoleKeys(keys_of(root, ROOT), read(root).signed.roles[ROOT].threshold)
+
+
 def keys_of(root: bytes, role: str) -> tuple[PublicKey, ...]:
     """The keys of a role."""
     signed = read(root).signed

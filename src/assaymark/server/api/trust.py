@@ -53,13 +53,16 @@ class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
     comment: Annotated[str, Meta(max_length=_LONGEST)] = ""
 
 
-class Owners(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is to own the next root."""
+class NewRoot(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the next root is to say."""
 
-    keys: tuple[str, ...]
-    """Public keys in PEM."""
+    keys: tuple[str, ...] = ()
+    """Public keys of its owners, in PEM; empty: those of the present one, and as many of them."""
     threshold: Annotated[int, Meta(ge=1, le=MOST_KEYS)] = 1
+    """How many of `keys` have to sign."""
     days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 365
+    renew_keys: bool = False
+    """Let new keys of this server sign what is published, from when the root is adopted."""
 
 
 class Adopted(Struct, frozen=True):
@@ -148,13 +151,18 @@ def publish_trust_now(call: Call) -> State:
 
 
 @router.add("POST", "/trust/root/draft", _WRITE)
-def draft_trust_root(call: Call, body: Owners) -> msgspec.Raw:
-    """The next root with these owners, to be signed by them; nothing is kept."""
+def draft_trust_root(call: Call, body: NewRoot) -> msgspec.Raw:
+    """The next root with these owners, to be signed by them. Nothing is kept but, with `renew_keys`, the keys that wait for it."""
     call.need(_WRITE, None)
-    if not 1 <= len(body.keys) <= MOST_KEYS:
-        raise invalid(f"keys names 1 to {MOST_KEYS} public keys")
+    if len(body.keys) > MOST_KEYS:
+        raise invalid(f"keys names at most {MOST_KEYS} public keys")
     with told():
-        return msgspec.Raw(distributing.draft_root(call.service, body.keys, body.threshold, body.days))
+        owners = distributing.Owners(body.keys, body.threshold)
+        made = distributing.draft_root(call.service, owners, body.days, others=body.renew_keys)
+    if body.renew_keys:
+        with call.service.database.write() as link:
+            _note(call, link, "trust-keys.drafted", "", {})
+    return msgspec.Raw(made)
 
 
 @router.add("PUT", "/trust/root", _WRITE, most_bytes=600_000)
@@ -165,7 +173,6 @@ def adopt_trust_root(call: Call, body: Upload) -> Adopted:
     with told(), call.service.database.write() as link:
         version = distributing.adopt_root(call.service, link, body.data)
         _note(call, link, "trust-root.adopted", str(version), {})
-    distributing.publish(call.service)
     return Adopted(version)
 
 

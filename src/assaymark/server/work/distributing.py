@@ -2,7 +2,8 @@
 
 Guarantees: one state at a time, whole; a state is published within seconds of what changes it (`wake`), and at the latest when half of its
 timestamp's day is over; what is named as approved was verified a moment before with the trust and revocations of the same state. The root
-is made here with a key of this server; an administrator takes it off the server by a root that people signed (`adopt_root`).
+is made here with a key of this server, and renewed here before it ends; an administrator takes it off the server by a root that people
+signed (`adopt_root`). Other keys sign a state no sooner than a root that names them is adopted, and those before are gone then.
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ _DAY = 86_400 * SECOND
 _STAYS = Instant(7 * _DAY)
 """For which a state that was replaced may still be fetched to its end."""
 _ROLES = ("root", "targets", "snapshot", "timestamp")
+_RENEWED = 90 * _DAY
+"""Before its end a root whose key lies here is followed by one that ends later."""
+
+
+class Owners(Struct, frozen=True):
+    """Who is to own a root."""
+
+    keys: tuple[str, ...] = ()
+    """Public keys in PEM; empty: those of the root before, as many of them."""
+    threshold: int = 1
 
 
 class State(Struct, frozen=True):
@@ -73,21 +84,23 @@ def publish_trust(service: Service, arguments: Mapping[str, Any], attempt: Attem
 
 def publish(service: Service, *, always: bool = False) -> bool:
     """Publish what changed; False when nothing did and the state is young."""
-    repository, roots = _tuf()
-    now = service.now()
     with service.database.write() as link:
         distribution.lock(link)
-        signers = _signers(service, link)
-        held = distribution.state(link)
-        root = held.get("root.json") or _first_root(roots, signers, now)
-        before = repository.before_of(held)
-        made = repository.publish(root, before, documents(service, link), signers, now)
-        young = before.timestamp and repository.expires_at(before.timestamp) - now > _DAY // 2
-        if young and not made.changed and held.get("root.json") == root and not always:
-            return False
-        files = made.files | {"root.json": root, f"{roots.standing(root).version}.root.json": root}
-        distribution.put(link, files, now)
-        distribution.leave(link, files, now, forget=Instant(now - _STAYS))
+        return _published(service, link, always=always)
+
+
+def _published(service: Service, link: sa.Connection, *, always: bool) -> bool:
+    repository, roots = _tuf()
+    now, signers, held = service.now(), _signers(service, link), distribution.state(link)
+    root = _renewed(roots, held.get("root.json") or _first_root(roots, signers, now), signers, now)
+    before = repository.before_of(held)
+    made = repository.publish(root, before, documents(service, link), signers, now)
+    young = before.timestamp and repository.expires_at(before.timestamp) - now > _DAY // 2
+    if young and not made.changed and held.get("root.json") == root and not always:
+        return False
+    files = made.files | {"root.json": root, f"{roots.standing(root).version}.root.json": root}
+    distribution.put(link, files, now)
+    distribution.leave(link, files, now, forget=Instant(now - _STAYS))
     return True
 
 
@@ -119,8 +132,10 @@ def state_of(service: Service) -> State:
     return State(said.version, end, said.expires_at, said.fingerprint, said.threshold, said.keyids, not here, names)
 
 
-def draft_root(service: Service, owners: tuple[str, ...], threshold: int, days: int) -> bytes:
-    """The next root, to be signed by its owners (public keys in PEM), with this server's keys in the other roles.
+def draft_root(service: Service, owners: Owners, days: int, *, others: bool = False) -> bytes:
+    """The next root, to be signed by its owners, with this server's keys in the other roles.
+
+    With `others` these are new ones: they sign what is published once the root is adopted, and wait until then.
 
     Raises:
         UsageError: when a key is none, or the threshold can never be met.
@@ -128,17 +143,25 @@ def draft_root(service: Service, owners: tuple[str, ...], threshold: int, days: 
     """
     roots = _tuf()[1]
     state_of(service)
-    with service.database.read() as link:
-        previous, own = distribution.file(link, "root.json"), distribution.role_keys(link)
+    given = tuple(keys.public_key(pem.encode()) for pem in owners.keys)
+    with service.database.write() as link:
+        distribution.lock(link)
+        if others:
+            for role in _ROLES[1:]:
+                distribution.add_role_key(link, _new_key(service, role), service.now(), waits=True)
+        previous = distribution.file(link, "root.json")
+        own = distribution.role_keys(link) | (distribution.waiting_keys(link) if others else {})
     assert previous is not None  # noqa: S101 - `state_of` published it
-    given = tuple(keys.public_key(pem.encode()) for pem in owners)
-    said = {"root": roots.RoleKeys(given, threshold)} | {role: roots.RoleKeys((_public(own[role]),)) for role in _ROLES[1:]}
+    root = roots.RoleKeys(given, owners.threshold) if given else roots.owners_of(previous)
+    said = {"root": root} | {role: roots.RoleKeys((_public(own[role]),)) for role in _ROLES[1:]}
     made: bytes = roots.following(previous, said, service.now(), days=days)
     return made
 
 
 def adopt_root(service: Service, link: sa.Connection, candidate: bytes) -> int:
     """Let a root that its owners signed follow the present one; gives its version. This server adds its own signature where it may.
+
+    The state is published anew with it, in one: nobody gets a root and a state that other keys signed.
 
     The private key of the root that lay here is gone afterwards, when the new root does not name it.
 
@@ -157,13 +180,16 @@ def adopt_root(service: Service, link: sa.Connection, candidate: bytes) -> int:
     said = roots.standing(candidate)
     if said.expires_at <= now:
         raise UsageError("this root has ended", advice="make a new draft")
-    strange = [role for role in _ROLES[1:] if said.roles[role] != (signers[role].public.id,)]
+    waiting = distribution.waiting_keys(link)
+    others = [role for role in _ROLES[1:] if said.roles[role] != (signers[role].public.id,)]
+    strange = [role for role in others if role not in waiting or said.roles[role] != (waiting[role].keyid,)]
     if strange:
         raise UsageError(f"this root names other keys for {', '.join(strange)}", advice="make a draft with `assay trust root draft`")
     distribution.put(link, {"root.json": candidate, f"{said.version}.root.json": candidate}, now)
+    distribution.adopt_waiting(link, others, now)
     if mine is not None and mine.public.id not in said.keyids:
         distribution.drop_private(link, "root", now)
-    wake(service, link)
+    _published(service, link, always=True)
     return int(said.version)
 
 
@@ -211,14 +237,27 @@ def _signers(service: Service, link: sa.Connection) -> dict[str, KeySigner]:
     held = distribution.role_keys(link)
     if not held:
         for role in _ROLES:
-            pem, public = keys.new_key("ed25519")
-            row = RoleKeyRow(0, role, public.id, public.pem, service.vault.seal(_name(public.id), pem.decode("ascii")))
-            distribution.add_role_key(link, row, service.now())
+            distribution.add_role_key(link, _new_key(service, role), service.now())
         held = distribution.role_keys(link)
     return {
         role: keys.private_key(service.vault.open(_name(row.keyid), row.sealed).value)
         for role, row in held.items() if row.sealed is not None
     }  # fmt: skip
+
+
+def _new_key(service: Service, role: str) -> RoleKeyRow:
+    pem, public = keys.new_key("ed25519")
+    return RoleKeyRow(0, role, public.id, public.pem, service.vault.seal(_name(public.id), pem.decode("ascii")))
+
+
+def _renewed(roots: ModuleType, root: bytes, signers: Mapping[str, KeySigner], now: Instant) -> bytes:
+    """The root, or one that follows it with the same keys when its end comes near and its key lies here alone."""
+    said, mine = roots.standing(root), signers.get("root")
+    if said.expires_at - now > _RENEWED or mine is None or said.threshold > 1 or mine.public.id not in said.keyids:
+        return root
+    kept = {"root": roots.owners_of(root)} | {role: roots.RoleKeys((signers[role].public,)) for role in _ROLES[1:]}
+    made: bytes = roots.with_signature(roots.following(root, kept, now), mine)
+    return made
 
 
 def _first_root(roots: ModuleType, signers: Mapping[str, KeySigner], now: Instant) -> bytes:

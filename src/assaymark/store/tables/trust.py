@@ -27,6 +27,7 @@ trust_role_key = Table(
     "trust_role_key",  # keys of TUF's roles that this server holds; one whose private part was taken off the server has none
     metadata,
     id_(), text("role"), text("keyid"), text("public"), Column("sealed", LargeBinary, nullable=True), instant("created_at"),
+    instant("adopted_at", nullable=True),  # when a root that names it was adopted; before, it waits for one
     instant("ended_at", nullable=True), UniqueConstraint("keyid"), Index(None, "role", "id"),
 )  # fmt: skip
 

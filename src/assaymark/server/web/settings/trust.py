@@ -11,6 +11,7 @@ from starlette.responses import Response
 from assaymark.endorsement.trust import EVERYTHING, TrustRoot
 from assaymark.model.access import Permission
 from assaymark.server.api import trust as api
+from assaymark.server.api.route import Call, Upload
 from assaymark.server.problem import invalid
 from assaymark.server.web.doing import acted, call_of, number_in, status_of, words_in
 from assaymark.server.web.screen import Screen, Visit
@@ -44,7 +45,7 @@ def _trust(visit: Visit, error: Exception | None) -> Response:
 
 
 def change_trust(visit: Visit) -> Response:
-    """Add or take out a root, bound the age, rotate the key, publish."""
+    """Add or take out a root, bound the age, rotate the key, publish, let other keys sign what is published."""
     form, call = visit.form, call_of(visit)
     actions: dict[str, Callable[[], object]] = {
         "add": lambda: api.change(call, lambda now: _said(form, now, roots=(*now.roots, _root(form)))),
@@ -52,10 +53,16 @@ def change_trust(visit: Visit) -> Response:
         "bounds": lambda: api.change(call, lambda now: _said(form, now, max_age_days=_age(form), log_required="log_required" in form)),
         "rotate": lambda: api.rotate_endorsing_key(call, api.Rotation(form.get("comment", "")[:500])),
         "publish": lambda: api.publish_trust_now(call),
+        "renew": lambda: api.adopt_trust_root(call, _renewed(call)),
     }
     if form.get("do") not in actions:
         raise invalid("nothing was chosen", "press one of the buttons")
     return acted(visit, _trust, actions[form["do"]], "/settings/trust")
+
+
+def _renewed(call: Call) -> Upload:
+    """The next root with the same owners, naming new keys for what is published."""
+    return Upload(bytes(api.draft_trust_root(call, api.NewRoot(renew_keys=True))), "application/json")
 
 
 def _said(form: dict[str, str], now: Stated, **changed: Any) -> api.NewTrust:

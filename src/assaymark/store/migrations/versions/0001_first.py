@@ -299,6 +299,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("public", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("adopted_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_role_key")),
         sa.UniqueConstraint("keyid", name=op.f("uq_trust_role_key_keyid")),
