@@ -179,7 +179,9 @@ def measured(url: str, folder: Path, subjects: int, rounds: int) -> dict[str, An
     try:
         migrate(service.database)
         prepare(service.database)
-        return {**fill(service, subjects), **figures(service, rounds)}
+        found = fill(service, subjects)
+        measure.as_served()
+        return {**found, **figures(service, rounds)}
     finally:
         service.database.close()
 

@@ -10,7 +10,6 @@ day two years ago. Wall milliseconds and the CPU milliseconds of this process; o
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import random
 import resource
@@ -159,8 +158,7 @@ def figures(database: Database, folder: Path, *, subjects: int = 10_000, size: i
     found = fill(database, fleet)
     index = published(folder, "8.0.0")
     many, popular, rare = thousand(fleet), one("popular", "8.0.0"), one("package-7", "8.0.0")
-    gc.collect()
-    gc.freeze()
+    measure.as_served()
 
     def hit(asked: dict[str, tuple[Affects, ...]]) -> int:
         with database.read() as connection:

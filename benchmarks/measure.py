@@ -7,6 +7,7 @@ a result, not an error.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -133,6 +134,12 @@ def summary(costs: Sequence[Cost]) -> dict[str, float]:
         "cpu_ms_median": round(statistics.median(c.cpu for c in costs) * 1000, 1),
         "rounds": len(costs),
     }
+
+
+def as_served() -> None:
+    """Do what a server does when it has begun: what is there by now is not looked through for garbage again (`server/run.py`)."""
+    gc.collect()
+    gc.freeze()
 
 
 def daemon_cpu(pid: int) -> float:
