@@ -92,6 +92,14 @@ def test_what_is_allowed_names_its_endorsement_in_the_clusters_audit_log() -> No
     assert said["auditAnnotations"]["environment"] == "production"
 
 
+def test_whoever_starts_an_index_is_warned_of_the_platforms_of_which_nothing_is_known() -> None:
+    request = review.read(json.dumps(pod(f"app@{APPROVED[0]}")).encode())
+    decision = review.judged(request, ENFORCING, lambda *asked: replace(JUDGE(*asked), unjudged=("linux/arm64",)))
+    found = msgspec.json.decode(review.answer(request, decision, ENFORCING))["response"]
+    warning = f"app@{APPROVED[0]}: nothing is known of its platforms linux/arm64"
+    assert (found["allowed"], found["warnings"]) == (True, [warning])
+
+
 def test_the_environment_is_that_of_the_namespace() -> None:
     terms = replace(ENFORCING, environment="production", namespaces=(("shop-test", "test"), ("stage-*", "staging"), ("*-x", "never")))
     image = f"x@{APPROVED[0]}"

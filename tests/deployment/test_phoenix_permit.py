@@ -84,6 +84,18 @@ def test_an_approval_permits_its_digest_in_its_environment(gate: Gate) -> None:
     assert gate.ask(pair=Pair("development", "web")).standing is Standing.REFUSED
 
 
+def test_an_index_of_which_one_platform_was_judged_permits_that_one(gate: Gate) -> None:
+    made = gate.pipeline.claim().extension
+    gate.approve(extension=replace(made, platforms=("linux/amd64", "linux/arm64/v8"), platforms_unjudged=("linux/s390x",)))
+    held = gate.ask()
+    assert (held.ok, ["linux/s390x" in note for note in held.notes]) == (True, [True]), "nobody said which platform runs there"
+    for platform, ok in (("linux/amd64", True), ("linux/arm64", True), ("linux/arm", False), ("linux/s390x", False)):
+        gate.terms = replace(gate.terms, platform=platform)
+        held = gate.ask()
+        assert (held.ok, held.notes, held.standing) == (ok, (), Standing.APPROVED if ok else Standing.REFUSED), platform
+    assert "platform-not-judged" in held.reasons[0]
+
+
 def test_how_it_stands_is_told_apart(gate: Gate) -> None:
     assert gate.ask().standing is Standing.UNPROVEN
     made = gate.pipeline.claim()

@@ -125,6 +125,18 @@ def replayed_in_another_environment() -> Attack:
 
 
 @attack
+def replayed_on_a_platform_that_nobody_judged() -> Attack:
+    made = replace(claims().extension, platforms=("linux/amd64",), platforms_unjudged=("linux/arm64",))
+    return refused(Refusal.PLATFORM, data=endorsed(claims(extension=made)), expected=replace(ASKED, platform="linux/arm64"))
+
+
+@attack
+def a_platform_that_begins_like_the_one_that_was_judged() -> Attack:
+    made = replace(claims().extension, platforms=("linux/arm64",))
+    return refused(Refusal.PLATFORM, data=endorsed(claims(extension=made)), expected=replace(ASKED, platform="linux/arm"))
+
+
+@attack
 def an_environment_that_the_key_does_not_speak_for() -> Attack:
     return refused(Refusal.ENVIRONMENT, data=endorsed(), trusted=trusting(environments=("staging",)))
 

@@ -140,7 +140,11 @@ def _verified(shop: Endorsing, desk: Desk, out: Path, index: str, platforms: dic
     good = [index, *platforms["amd64"]]
     done = desk.run("verify", *good, *asked, "--level", "ORG_QUALITY_APPROVED")
     assert (done.returncode, done.stdout.count("\napproved") + 1) == (0, 4), done.stdout + done.stderr
-    assert "judged for linux/amd64 only; nothing is known of linux/arm64" in done.stdout
+    assert done.stdout.count("judged for linux/amd64 only; nothing is known of linux/arm64") == 1, "of the index alone"
+    assert desk.run("verify", *good, *asked, "--platform", "linux/amd64").returncode == 0
+    done = desk.run("verify", index, *asked, "--platform", "linux/arm64", "--format", "json")
+    reasons = json.loads(done.stdout)["results"][0]["reasons"]
+    assert (done.returncode, [each["reason"] for each in reasons]) == (1, ["platform-not-judged"])
     done = desk.run("verify", *platforms["arm64"], *asked, "--format", "json")
     answer = json.loads(done.stdout)
     assert done.returncode == 1, done.stderr

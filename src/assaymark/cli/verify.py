@@ -40,6 +40,7 @@ EXIT = {"approved": 0, "refused": 1, "unreadable": 3, "unproven": 5}
 @click.option("--environment", default="", help="Where it is to run.")
 @click.option("--level", "levels", multiple=True, help="Level that it has to have; repeatable.")
 @click.option("--max-age", default=0, type=click.IntRange(min=0), help="Days since it was judged, at most; 0: no bound.")
+@click.option("--platform", default="", help="Of an image for several platforms: the one that has to be judged, e.g. linux/arm64.")
 @click.option("--proof", default="", help="The log's proof (tlog-proof) for the bundle; <bundle>.tlog-proof beside it by default.")
 @click.option("--owned", is_flag=True, help="Of folders: owners, groups, permissions and attributes count, as for what runs.")
 @click.option("--manifest", default="", help="Write the manifest of the one folder that is named to this file.")
@@ -58,6 +59,7 @@ def command(
     environment: str,
     levels: tuple[str, ...],
     max_age: int,
+    platform: str,
     proof: str,
     owned: bool,
     manifest: str,
@@ -81,7 +83,7 @@ def command(
         raise UsageError("--manifest needs one folder", why=f"{len(targets)} targets were named")
     now = _now()
     believed = believing(trust, keys, verifier, revocations, now)
-    question = Question(Expected(resource, environment, levels, max_age), believed, now, prover(believed, proof))
+    question = Question(Expected(resource, environment, levels, max_age, platform), believed, now, prover(believed, proof))
 
     def asking(word: str) -> Asked:
         found = asked(word, Form.OWNED if owned else Form.PORTABLE)

@@ -51,6 +51,7 @@ class Refusal(StrEnum):
     LEVEL = "level-missing"
     LEVEL_TRUST = "level-not-trusted"
     ENVIRONMENT = "wrong-environment"
+    PLATFORM = "platform-not-judged"
     FUTURE = "not-yet-valid"
     EXPIRED = "expired"
     TOO_OLD = "too-old"
@@ -75,6 +76,8 @@ class Expected(Struct, frozen=True):
     environment: str = ""
     levels: tuple[str, ...] = ()
     max_age_days: int = 0
+    platform: str = ""
+    """Of an image for several, as ``linux/arm64``: that this one was judged."""
 
 
 class Verification(Struct, frozen=True):
@@ -91,6 +94,8 @@ class Verification(Struct, frozen=True):
     """None until a trusted key's signature held."""
     subjects: tuple[statement.Named, ...] = ()
     expires_at: Instant | None = None
+    unjudged: tuple[str, ...] = ()
+    """Platforms of which nothing is known, though this digest names them too: it is an index of several."""
 
 
 Logged = Callable[[str], str]
@@ -138,6 +143,7 @@ def verify(  # noqa: PLR0913 - all that the answer depends on, and nothing else
         approval=claims,
         subjects=said.subject,
         expires_at=claims.expires_at,
+        unjudged=_unjudged(said, claims, digest),
     )
 
 
@@ -230,6 +236,9 @@ def _claimed(claims: Approval, expected: Expected, trusted: OpenTrust, *, now: I
     allowed = claims.extension.environments
     if expected.environment and allowed and not trust.matches(allowed, expected.environment):
         yield Refused(Refusal.ENVIRONMENT, f"it is approved for {', '.join(allowed)[:200]}, not for {expected.environment[:100]!r}")
+    if expected.platform and not _is_judged(expected.platform, claims):
+        others = ", ".join(claims.extension.platforms)[:200] or "another platform"
+        yield Refused(Refusal.PLATFORM, f"it was judged for {others}, and nothing is known of {expected.platform[:100]!r}")
     if claims.verified_at > now + SKEW:
         yield Refused(Refusal.FUTURE, f"it was verified at {claims.time_verified}, which is yet to come")
     if now >= claims.expires_at:
@@ -237,6 +246,20 @@ def _claimed(claims: Approval, expected: Expected, trusted: OpenTrust, *, now: I
     ages = [days for days in (expected.max_age_days, trusted.trust.max_age_days) if days]
     if ages and now - claims.verified_at > min(ages) * _DAY:
         yield Refused(Refusal.TOO_OLD, f"it was verified at {claims.time_verified}, more than {min(ages)} days ago")
+
+
+def _is_judged(platform: str, claims: Approval) -> bool:
+    """Of what is not one of several platforms, all of it was. A variant may be left out: ``linux/arm64`` is ``linux/arm64/v8`` too."""
+    mine = claims.extension.platforms
+    several = mine or claims.extension.platforms_unjudged
+    return not several or any(f"{each}/".startswith(f"{platform}/") for each in mine)
+
+
+def _unjudged(said: Statement, claims: Approval, digest: str) -> tuple[str, ...]:
+    """The first subject is the whole; those after it are of the platform that was judged."""
+    kind, _, value = digest.partition(":")
+    is_whole = bool(said.subject) and said.subject[0].digest.get(kind) == value
+    return claims.extension.platforms_unjudged if is_whole else ()
 
 
 def _names(name: str, said: Statement, keys: list[PublicKey], claims: Approval) -> Iterator[tuple[Target, str]]:

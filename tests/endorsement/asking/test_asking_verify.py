@@ -268,7 +268,7 @@ def test_the_json_keeps_to_its_packaged_schema(pipeline: Pipeline, several: list
     code, found = pipeline.answer(*several)
     validator.validate(found)
     assert code == 1
-    assert (found["format"], found["version"], found["trustNumber"]) == ("assaymark/verification", "1.1", 7)
+    assert (found["format"], found["version"], found["trustNumber"]) == ("assaymark/verification", "1.2", 7)
     assert not validator.is_valid({**found, "outcome": "perhaps"})
 
 

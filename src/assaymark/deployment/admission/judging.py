@@ -69,6 +69,8 @@ class Decision(Struct, frozen=True):
     endorsements: tuple[str, ...] = ()
     break_glass: str = ""
     """What the annotation said, whether or not it was obeyed."""
+    remarks: tuple[str, ...] = ()
+    """What is approved, and what is not known of it."""
 
 
 def decide(images: Sequence[Image], namespace: str, annotations: Mapping[str, str], terms: Terms, judge: Judge) -> Decision:
@@ -83,6 +85,7 @@ def decide(images: Sequence[Image], namespace: str, annotations: Mapping[str, st
         return refused([_unreadable(f"it names {len(images)} images, at most {_MOST_IMAGES} are looked at")], environment, said, terms)
     doubts: list[Doubt] = []
     held: list[str] = []
+    remarks: list[str] = []
     for image in images:
         digest = image.digest
         if not digest:
@@ -91,11 +94,16 @@ def decide(images: Sequence[Image], namespace: str, annotations: Mapping[str, st
         found = judge(digest, environment)
         if found.ok:
             held.append(found.id)
+            remarks += (
+                [f"{shown(image.text)}: nothing is known of its platforms {shown(', '.join(found.unjudged))}"] if found.unjudged else []
+            )
         else:
             doubts += [Doubt(image.path, image.text, digest, each.reason, each.text) for each in found.refused[:1]] or [_silent(image)]
     named = tuple(dict.fromkeys(held))
     if not doubts:
-        return Decision(allowed=True, outcome="approved", environment=environment, endorsements=named, break_glass=said)
+        return Decision(
+            allowed=True, outcome="approved", environment=environment, endorsements=named, break_glass=said, remarks=tuple(remarks)
+        )  # fmt: skip
     return refused(doubts, environment, said, terms, named)
 
 

@@ -161,6 +161,7 @@ def _warnings(decision: Decision) -> list[str]:
     if decision.allowed:
         word = "break-glass, not" if decision.outcome == "break-glass" else "would be refused, not"
         found = [f"{word} Quality Approved: {shown(each.image)}: {each.reason}, {shown(each.text)}" for each in decision.doubts]
+    found += decision.remarks
     if decision.break_glass and decision.outcome != "break-glass":
         found.append("the break-glass annotation is reported and opens nothing here")
     return [each[:_MOST_WARNING] for each in found[:_MOST_WARNINGS]]

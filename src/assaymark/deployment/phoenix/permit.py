@@ -24,7 +24,7 @@ from assaymark.endorsement.asking.believed import Believed
 from assaymark.endorsement.asking.bundles import Found
 from assaymark.endorsement.log.proof import logged
 from assaymark.endorsement.trust import OpenTrust, Trust
-from assaymark.endorsement.verify import Expected, Logged, Refusal, Refused
+from assaymark.endorsement.verify import Expected, Logged, Refusal, Refused, Verification
 from assaymark.errors import AssayError
 from assaymark.model.assessment import Instant
 
@@ -104,7 +104,7 @@ class Endorsed:
     def _of(self, digest: str, pair: Pair, believed: Believed, now: Instant) -> Permitted:
         terms = self._terms
         asked = Asked(digest, Kind.DIGEST, (digest,))
-        expected = Expected(terms.resource, pair.environment, terms.levels, terms.max_approval_days)
+        expected = Expected(terms.resource, pair.environment, terms.levels, terms.max_approval_days, terms.platform)
         bundles, question = self._sources.gather(asked), Question(expected, believed, now, _prover(believed))
         answer = decided(asked, bundles, question)
         if answer.outcome is Outcome.REFUSED:  # of several, one that was taken back says more than one that merely ended
@@ -116,7 +116,8 @@ class Endorsed:
             back = self._sources.taken_back(digest, pair)
             if back:
                 return Permitted(False, held.id, expires, (f"{Refusal.REVOKED}: {back}",), Standing.REVOKED, notes=believed.notes)
-            return Permitted(ok=True, endorsement=held.id, expires=expires, standing=Standing.APPROVED, notes=believed.notes)
+            notes = (*believed.notes, *_of_platforms(held, terms.platform))
+            return Permitted(ok=True, endorsement=held.id, expires=expires, standing=Standing.APPROVED, notes=notes)
         reasons = tuple(f"{each.reason}: {_ABSENT if each.reason is Refusal.ABSENT else each.text}" for each in answer.refused)
         return Permitted(False, held.id if held else "", expires, reasons, _standing(answer), notes=believed.notes)
 
@@ -137,6 +138,13 @@ class Endorsed:
 
 
 _NOBODY = OpenTrust(Trust(()), (), ())
+
+
+def _of_platforms(held: Verification, platform: str) -> tuple[str, ...]:
+    if platform or not held.unjudged:
+        return ()
+    others = ", ".join(held.unjudged)[:200]
+    return (f"nothing is known of its platforms {others}; say in the terms which platform runs there, or deploy by its own digest",)
 
 
 def _standing(answer: Answer) -> Standing:

@@ -108,6 +108,8 @@ class Terms(Struct, frozen=True, forbid_unknown_fields=True):
     levels: tuple[str, ...] = ()
     max_approval_days: Annotated[int, Meta(ge=0, le=3650)] = 0
     """How old the judgement may be; 0: as the trust document says."""
+    platform: str = ""
+    """Of an image for several, as ``linux/arm64``: the one that runs there has to be judged."""
 
     probe_seconds: Seconds = 60
     """Within which a generation has to be healthy."""

@@ -18,7 +18,7 @@ from assaymark.endorsement.statement import Named
 from assaymark.endorsement.verify import Refusal
 from assaymark.views.encoding import json_text
 
-FORMAT, VERSION = "assaymark/verification", "1.1"
+FORMAT, VERSION = "assaymark/verification", "1.2"
 
 
 class Reason(Struct, frozen=True):
@@ -75,6 +75,7 @@ class Asking(Struct, frozen=True, rename="camel"):
     environment: str
     levels: tuple[str, ...]
     max_age_days: int
+    platform: str
 
 
 class VerificationDocument(Struct, frozen=True, rename="camel"):
@@ -96,7 +97,7 @@ def document(answers: Sequence[Answer], question: Question) -> VerificationDocum
     return VerificationDocument(
         outcome=whole(answers),
         at=stamp(question.now),
-        expected=Asking(expected.resource, expected.environment, expected.levels, expected.max_age_days),
+        expected=Asking(expected.resource, expected.environment, expected.levels, expected.max_age_days, expected.platform),
         trust_number=question.believed.trust.trust.number,
         notes=question.believed.notes,
         results=tuple(_result(each) for each in answers),

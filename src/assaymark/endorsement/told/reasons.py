@@ -21,6 +21,7 @@ MEANING: dict[Refusal, tuple[str, str]] = {
     Refusal.LEVEL: ("A level that was asked for is missing", "Have it judged by the checks of that level."),
     Refusal.LEVEL_TRUST: ("The key may not give this level", "Compare with the trust document."),
     Refusal.ENVIRONMENT: ("It is not approved for this environment", "Have it approved for the environment."),
+    Refusal.PLATFORM: ("It was judged for another platform", "Have the image of this platform judged, or use the one that was."),
     Refusal.FUTURE: ("It is of a time that is yet to come", "Set the clocks."),
     Refusal.EXPIRED: ("It expired", "Have it judged again."),
     Refusal.TOO_OLD: ("It was verified too long ago", "Have it judged again."),

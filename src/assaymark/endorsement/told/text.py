@@ -28,8 +28,8 @@ def _about(answer: Answer) -> Iterator[str]:
         said = held.approval
         where = f" in {', '.join(map(one_line, said.extension.environments))}" if said.extension.environments else ""
         yield f"{indent}by {one_line(said.verifier.id)} for {one_line(said.resource_uri)}{where}, until {said.extension.expires}"
-        if said.extension.platforms_unjudged:
-            mine, others = (", ".join(map(one_line, each)) for each in (said.extension.platforms, said.extension.platforms_unjudged))
+        if held.unjudged:
+            mine, others = (", ".join(map(one_line, each)) for each in (said.extension.platforms, held.unjudged))
             yield f"{indent}judged for {mine or 'one platform'} only; nothing is known of {others}"
     elif held is not None and held.id:
         yield f"{indent}endorsement {held.id} in {one_line(answer.place)}"

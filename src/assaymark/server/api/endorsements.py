@@ -252,13 +252,14 @@ def verify_digest(  # noqa: PLR0913, PLR0917 - all that may be expected
     environment: str = "",
     level: Annotated[str, Meta(description="Levels that are needed, several with commas.")] = "",
     max_age_days: Annotated[int, Meta(ge=0, le=36_500)] = 0,
+    platform: Annotated[str, Meta(max_length=100, description="Of an image for several: the one that has to be judged.")] = "",
 ) -> VerificationView:
     """Whether a digest is approved now: the signed bytes are verified with today's trust, revocations and time."""
     if ":" not in digest:
         raise invalid("`digest` has no algorithm", "write it as sha256:…, gitCommit:…, gitTree:…")
     wanted = tuple(each.strip() for each in level.split(",") if each.strip())
     with call.service.database.read() as link:
-        expected = Expected(resource, environment, wanted, max_age_days)
+        expected = Expected(resource, environment, wanted, max_age_days, platform)
         return answer_of(approved(call.service, link, digest, expected, teams=call.who.teams_with(_READ)))
 
 
