@@ -38,6 +38,16 @@ def test_paths_are_of_the_files_folder_and_defaults_are_careful() -> None:
         found.of(Pair("production", "api"))
 
 
+def test_what_only_a_driver_knows_to_be_a_path_is_one_where_it_begins_like_one() -> None:
+    kept = {"command": '["/bin/sh", "-c", "./run"]', "state": "/var/lib/x/./y", "port": "8080"}
+    given = {"data": "./data:/data ../shared:/shared", **kept}
+    options = "".join(f"{name} = '{text}'\n" for name, text in given.items())
+    own = parsed(f'{HEAD}image = "./trees/web"\n[deploy.production.web.options]\n{options}').of(Pair("production", "web"))
+    assert own.options == {"data": "/site/data:/data /shared:/shared", **kept}
+    assert own.image == "/site/trees/web"
+    assert parsed(HEAD + 'image = "registry.example/./web"\n').of(Pair("production", "web")).image == "registry.example/./web"
+
+
 @pytest.mark.parametrize(
     "text",
     [

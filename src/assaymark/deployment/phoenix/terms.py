@@ -20,6 +20,8 @@ is named by where it is (``env:NAME``, ``file:/path``).
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -169,6 +171,10 @@ class ServerTerms(Struct, frozen=True, forbid_unknown_fields=True):
     """``ASSAYMARK_TOKEN`` without it."""
 
 
+_BESIDE = re.compile(r"(?<![^\s])\.{1,2}/[^\s:]*")
+"""A word that begins like a path beside the file; a driver alone knows which of its options are paths."""
+
+
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """The file."""
 
@@ -267,6 +273,8 @@ def _absolute_terms(terms: Terms, folder: Path) -> Terms:
     }
     files = {inside: str(folder / outside) for inside, outside in given.files.items()}
     keys = tuple(str(folder / each) for each in terms.breakglass.keys)
+    options = {name: _BESIDE.sub(lambda found: os.path.normpath(folder / found[0]), text) for name, text in terms.options.items()}
     return replace(
-        terms, configuration=replace(given, secrets=secrets, files=files), breakglass=replace(terms.breakglass, keys=keys)
+        terms, options=options, image=_BESIDE.sub(lambda found: os.path.normpath(folder / found[0]), terms.image),
+        configuration=replace(given, secrets=secrets, files=files), breakglass=replace(terms.breakglass, keys=keys),
     )  # fmt: skip
