@@ -18,6 +18,7 @@ from tests.assess.test_images import INDEX, KIND, layer, sha
 from tests.endorsement.places import debian_registry
 from tests.endorsing.conftest import Endorsing
 from tests.endorsing.test_endorse_command import Desk, desk, there  # noqa: F401 - fixtures
+from tests.endorsing.test_renewing import moved, renewed
 
 from assaymark.endorsement import bundle, dsse, statement
 from assaymark.endorsement.approval import EXTENSION
@@ -167,3 +168,16 @@ def test_an_index_of_the_judged_platform_alone_leaves_nothing_unsaid(yard: tuple
     assert {f"sha256:{each.digest['sha256']}" for each in found.subject} == {index, *platforms["amd64"]}
     extension = found.predicate[EXTENSION]
     assert (extension["platforms"], "platformsUnjudged" in extension) == (["linux/amd64"], False)
+
+
+def test_an_image_that_stands_still_is_judged_again_before_its_endorsement_ends(yard: tuple[Endorsing, Dock]) -> None:
+    shop, dock = yard
+    shop.set_terms(automatic=True, days=20)
+    manifest, _ = dock.image("amd64", {"app/about.txt": b"still"})
+    first = shop.endorsed_one(judged(yard, manifest))
+    moved(shop, 16)
+    [again] = renewed(shop)
+    assert shop.assess(again).state == "pass"
+    second = shop.endorsed_one(again)
+    assert (second.resource, second.head) == (first.resource, manifest)
+    assert second.expires_at > first.expires_at

@@ -171,6 +171,14 @@ def page(connection: sa.Connection, teams: Teams, asked: Filter, now: Instant, p
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
 
 
+def ending(connection: sa.Connection, now: Instant, until: Instant, *, after: int, limit: int) -> list[EndorsementRow]:
+    """Those in force that end by then while no other one of the same head holds longer; in the order of their rows."""
+    other = endorsement.alias()
+    longer = sa.exists().where(other.c.subject == c.subject, other.c.head == c.head, other.c.expires_at > c.expires_at)
+    which = [*_in_force(now), c.expires_at <= until, c.id > after, ~longer.correlate(endorsement)]
+    return _rows(connection, _query(now).where(*which).order_by(c.id).limit(limit), now)
+
+
 def ids(connection: sa.Connection, asked: Filter, now: Instant) -> list[EndorsementId]:
     """Of all that are meant, oldest first, however many."""
     query = sa.select(c.id).where(c.made_at <= now, *_conditions(asked, now)).order_by(c.id)

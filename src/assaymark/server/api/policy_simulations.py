@@ -11,15 +11,15 @@ from msgspec import Meta, Struct
 from assaymark.jobs.job import Priority
 from assaymark.model.access import Permission, TeamId
 from assaymark.model.assessment import SubjectId
-from assaymark.model.trigger import RemoteRepository, Trigger
+from assaymark.model.trigger import Trigger
 from assaymark.server.api import cursor, rights
 from assaymark.server.api.paging import page_of
 from assaymark.server.api.policies import found_version, parsed, read
 from assaymark.server.api.route import Call, Nothing, Page, Router
 from assaymark.server.problem import conflict, invalid, not_found
 from assaymark.server.work import simulate
-from assaymark.server.work.intake import Source, accept
-from assaymark.store import assessments, policies, repositories, simulations, trail
+from assaymark.server.work.again import Asked, judge_again
+from assaymark.store import assessments, policies, simulations, trail
 from assaymark.store.assessments import AssessmentPage
 from assaymark.store.policies import ApprovalRow
 from assaymark.store.simulations import OutcomeRow, SimulationRow, SimulationState, Wish
@@ -159,21 +159,8 @@ def approve_head(call: Call, assessment: Head, body: Approval) -> Page[ApprovalR
             raise conflict(f"{body.rule} was approved of for this head already")
         details = {"rule": body.rule, "reason": body.reason.strip()[:500]}
         _note(call, link, _Done("policy.approved-head", "assessment", str(row.id), row.team, details))
-        _judge_again(call, link, page, trigger)
+        judge_again(call.service, link, page, Asked(f"approval of assessment {page.row.id}", Priority.CALL))
         return Page(tuple(policies.approvals(link, SubjectId(row.subject), row.head)))
-
-
-def _judge_again(call: Call, link: sa.Connection, page: AssessmentPage, trigger: Trigger) -> None:
-    """The same head once more; what the engine remembers is not read again."""
-    repository = repositories.get(link, page.repository) if page.repository is not None else None
-    if repository is not None:
-        now = RemoteRepository(
-            repository.name, repository.clone_url, repository.web_url, repository.forge_id, repository.default_branch
-        )  # fmt: skip
-        trigger = msgspec.structs.replace(trigger, repository=now)
-    connection = repository.connection if repository is not None else None
-    source = Source(connection_id=connection, team=page.row.team, priority=Priority.CALL, cause=f"approval of assessment {page.row.id}")
-    accept(call.service, link, trigger, source=source)
 
 
 def _found(link: sa.Connection, number: int) -> SimulationRow:

@@ -18,6 +18,7 @@ HANDLERS: Mapping[str, str] = {
     "assess": "assaymark.server.work.assess:assess",
     "abandon-import": "assaymark.server.work.importing:abandon",
     "endorse": "assaymark.server.work.endorsing:endorse",
+    "renew-endorsements": "assaymark.server.work.renewing:renew_endorsements",
     "attach-endorsement": "assaymark.server.work.attaching:attach",
     "end-decisions": "assaymark.server.work.deciding:end_decisions",
     "judge-decided": "assaymark.server.work.deciding:judge_decided",

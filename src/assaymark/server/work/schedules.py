@@ -25,6 +25,7 @@ _ALL = (
     Schedule("poll-repositories", "poll-repositories", 6 * _HOUR),
     Schedule("publish-trust", "publish-trust", _HOUR),
     Schedule("read-policies", "read-all-policies", _HOUR),
+    Schedule("renew-endorsements", "renew-endorsements", _HOUR),
     Schedule("issue-reports", "issue-reports", _HOUR),
     Schedule("sum-up-days", "sum-up-days", _HOUR),
     Schedule("send-digests", "send-digests", _HOUR // 4),
