@@ -96,6 +96,6 @@ def test_a_key_that_must_not_be_there_is_not_repeated_in_the_message(seen: Seen,
 
 def test_the_ids_of_other_tools_have_their_forms() -> None:
     forms = re.compile(
-        r"CKV2?_[A-Z]+_\d+|AVD-[A-Z]+-\d{4}|[a-z]+(-[a-z0-9]+)+|[0-9a-z]{8,9}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{12}"
+        r"CKV2?_[A-Z]+_\d+|SNYK-CC-[A-Z]+-\d+|AVD-[A-Z]+-\d{4}|[a-z]+(-[a-z0-9]+)+|[0-9a-z]{8,9}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{12}"
     )
     assert [alias for info in VOCABULARY.values() for alias in info.aliases if not forms.fullmatch(alias)] == []
