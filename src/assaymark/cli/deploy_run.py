@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from assaymark.cli.deploy_there import Teller
-from assaymark.cli.deploying import Site, driver_of, note, outcome_of, permit_of
+from assaymark.cli.deploying import Recorded, Site, driver_of, note, outcome_of, permit_of
 from assaymark.deployment.drivers.driver import Driver, Pair
 from assaymark.deployment.drivers.naming import label
 from assaymark.deployment.phoenix import breakglass, run, shown
@@ -20,9 +23,26 @@ from assaymark.deployment.phoenix.keep import rolled_back
 from assaymark.deployment.phoenix.rehearsal import rehearse
 from assaymark.deployment.phoenix.run import Farewell, Wish
 from assaymark.deployment.phoenix.shown import Ended, Outcome
+from assaymark.deployment.phoenix.terms import Terms
 from assaymark.endorsement.asking.bundles import read_file
 
 Choose = Callable[[Journal], Wish | None]
+
+
+class _Work(Struct, frozen=True):
+    """What a deploy works with, the journal open."""
+
+    journal: Journal
+    driver: Driver
+    terms: Terms
+    permit: Recorded
+    clock: MachineClock
+    told: int
+    """Steps that were there before."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.journal.steps[self.told :]
 
 
 def carried(site: Site, pair: Pair, choose: Choose, *, loud: bool, again: bool = False) -> Ended:
@@ -33,26 +53,21 @@ def carried(site: Site, pair: Pair, choose: Choose, *, loud: bool, again: bool =
         DriverFailed: when the platform fails where there is no way back.
         UsageError: when it cannot be wished for.
     """
-    terms, clock = site.document.of(pair), MachineClock()
-    driver, permit = driver_of(terms), permit_of(site, pair, terms)
-    with Journal(site.state, pair).open() as journal:
-        told = len(journal.steps)
-        if loud:
-            journal.watchers.append(_say)
+    with _at_work(site, pair, loud=loud) as work:
+        journal, permit = work.journal, work.permit
         with Teller(site.there, journal):
-            ended = run.resume(journal, driver, terms, permit, clock)
+            ended = run.resume(journal, work.driver, work.terms, permit, work.clock)
             wish = choose(journal)
-            kept = wish is not None and not again and _is_live(journal, driver, wish, gathered(terms.configuration, journal.key()).digest)
+            kept = wish is not None and not again and _is_live(work, wish)
             if wish is not None and not kept:
-                ended = run.upgrade(journal, driver, wish, terms, permit, clock)
-        steps = journal.steps[told:]
+                ended = run.upgrade(journal, work.driver, wish, work.terms, permit, work.clock)
         outcome = Outcome.NOTHING
         if kept:
             outcome, ended = Outcome.KEPT, journal.ledger.live
         elif ended is not None:
             launched = any(each.generation == ended.number and each.state is State.VERIFIED for each in journal.steps)
             outcome = Outcome(outcome_of(ended.state, permit.last, launched=launched))
-        return Ended(pair, outcome, ended, steps, notes=_notes(site, ended, permit.last.notes if permit.last else ()))
+        return Ended(pair, outcome, ended, work.steps, notes=_notes(site, ended, permit.last.notes if permit.last else ()))
 
 
 def burnt(site: Site, pair: Pair, farewell: Farewell, *, loud: bool) -> Ended:
@@ -62,19 +77,14 @@ def burnt(site: Site, pair: Pair, farewell: Farewell, *, loud: bool) -> Ended:
         Busy: when another deployer is at it.
         DriverFailed: when the platform does not do it; ask again.
     """
-    terms, clock = site.document.of(pair), MachineClock()
-    driver, permit = driver_of(terms), permit_of(site, pair, terms)
-    with Journal(site.state, pair).open() as journal:
-        told = len(journal.steps)
-        if loud:
-            journal.watchers.append(_say)
+    with _at_work(site, pair, loud=loud) as work:
+        journal = work.journal
         with Teller(site.there, journal):
-            ended = run.resume(journal, driver, terms, permit, clock)
+            ended = run.resume(journal, work.driver, work.terms, work.permit, work.clock)
             stops = journal.ledger.live is not None
             if stops:
-                ended = run.stop(journal, driver, terms, clock, farewell)
-        outcome = Outcome.STOPPED if stops else Outcome.NOTHING
-        return Ended(pair, outcome, ended, journal.steps[told:], notes=site.there.taken_notes())
+                ended = run.stop(journal, work.driver, work.terms, work.clock, farewell)
+        return Ended(pair, Outcome.STOPPED if stops else Outcome.NOTHING, ended, work.steps, notes=site.there.taken_notes())
 
 
 def planned(site: Site, pair: Pair, choose: Choose | Farewell) -> Ended:
@@ -134,12 +144,23 @@ def released(site: Site, pair: Pair, actor: str) -> Ended:
         return Ended(pair, Outcome.LIVE, found, journal.steps[told:], notes=site.there.taken_notes())
 
 
-def _is_live(journal: Journal, driver: Driver, wish: Wish, configuration: str) -> bool:
+@contextmanager
+def _at_work(site: Site, pair: Pair, *, loud: bool) -> Iterator[_Work]:
+    terms = site.document.of(pair)
+    driver, permit = driver_of(terms), permit_of(site, pair, terms)
+    with Journal(site.state, pair).open() as journal:
+        if loud:
+            journal.watchers.append(_say)
+        yield _Work(journal, driver, terms, permit, MachineClock(), len(journal.steps))
+
+
+def _is_live(work: _Work, wish: Wish) -> bool:
     """Whether it runs already, as it was wished for, and all of it."""
-    live = journal.ledger.live
+    live = work.journal.ledger.live
+    configuration = gathered(work.terms.configuration, work.journal.key()).digest
     if live is None or (live.digest, live.configuration, live.image) != (wish.digest, configuration, wish.image):
         return False
-    there = [each for each in driver.list(journal.pair) if each.generation == live.number]
+    there = [each for each in work.driver.list(work.journal.pair) if each.generation == live.number]
     return bool(there) and all(each.running and each.digest in {"", live.digest} for each in there) and len(there) >= len(live.instances)
 
 
