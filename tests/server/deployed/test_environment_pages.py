@@ -26,6 +26,16 @@ def test_a_page_says_what_runs_since_when_by_which_approval_and_what_it_went_thr
     house.page("max", "GET", "/environments/pairs/1", 404)
 
 
+def test_an_approval_that_ends_soon_is_said_before_it_ends(house: House) -> None:
+    house.tell(house.deployer.replace(GOOD))
+    ends = house.wanted()["running"]["expires_at"]
+    far = house.page("ana", "GET", "/environments/1")
+    assert "approved</span> until " in far
+    assert "have it judged again" not in far
+    house.clock.ahead += ends - house.clock() - 3 * DAY
+    assert "have it judged again, or deploy what is newer" in house.page("ana", "GET", "/environments/1")
+
+
 def test_what_runs_without_an_approval_is_loud_on_both_pages(house: House) -> None:
     assert "They run" not in house.page("dora", "GET", "/")
     house.tell(house.deployer.force(BAD, Instant(house.clock() + DAY), "<script>alert(1)</script>"))

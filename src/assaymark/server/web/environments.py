@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 
 from assaymark.model.access import Permission
+from assaymark.model.assessment import SECOND
 from assaymark.server.api import drifts as drifts_api
 from assaymark.server.api import environments as api
 from assaymark.server.api import phoenix
@@ -32,6 +33,8 @@ _READ, _PROMOTE, _TERMS = Permission.DEPLOYMENTS_READ, Permission.DEPLOYMENTS_PR
 _ROOM = "/environments"
 _STEPS = 8
 _DRIFTS = 50
+_WEEK = 7 * 86_400 * SECOND
+"""An approval that ends within it is shown to."""
 _MOST_TEAMS = 200
 
 
@@ -112,6 +115,7 @@ def _one(number: int) -> Callable[[Visit, Exception | None], Response]:
             unapproved=[each.value for each in Unapproved],
             most=(MOST_PEOPLE, MOST_DAYS),
             now=visit.service.now(),
+            week=_WEEK,
             form=visit.form,
             error=error,
         )

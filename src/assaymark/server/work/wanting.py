@@ -61,6 +61,8 @@ class RunningNow(Struct, frozen=True):
     """When the break-glass order ends."""
     pinned: bool
     approved: bool
+    expires_at: Instant | None
+    """When the approval by which it may run now ends."""
     refused: tuple[Refused, ...]
 
 
@@ -222,7 +224,7 @@ def _running(case: Case) -> RunningNow | None:
     return RunningNow(
         generation=row.number, state=row.state.value, digest=row.digest, image=row.image, since=row.live_at, deployed_by=row.actor,
         endorsement=row.endorsement, breakglass=row.breakglass, until=row.until, pinned=row.pinned, approved=stands.ok,
-        refused=stands.refused,
+        expires_at=stands.expires_at, refused=stands.refused,
     )  # fmt: skip
 
 
