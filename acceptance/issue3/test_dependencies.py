@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, ClassVar
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+from tests.listening import listening
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -157,11 +157,8 @@ def service(archives: Path) -> Iterator[str]:
         for name in {canonicalize_name(affected["package"]["name"]) for affected in record.get("affected", [])}:
             if not record.get("withdrawn"):
                 Service.records.setdefault(name, []).append(record)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/query"
-    server.shutdown()
-    server.server_close()
+    with listening(Service) as port:
+        yield f"http://127.0.0.1:{port}/v1/query"
 
 
 def python_locks(folder: Path) -> dict[str, tuple[str, bytes]]:

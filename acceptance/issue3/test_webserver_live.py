@@ -12,12 +12,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.listening import listening
 from tests.webserver.webserver_reading import APACHE, NGINX, rules
 from tests.webserver.webserver_truth import MODULES, program
 
@@ -279,11 +279,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def behind() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield int(server.server_address[1])
-    server.shutdown()
-    server.server_close()
+    with listening(Echo) as port:
+        yield port
 
 
 @pytest.fixture

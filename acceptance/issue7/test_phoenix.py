@@ -11,11 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from tests.deployment.phoenix_sample import ONE, THREE, TWO, scratch
 from tests.deployment.test_phoenix_kill import ON_THE_WAY, judge, killed
 from tests.deployment.yard import PAIR, Yard
 from tests.endorsement.distributed import Site
+from tests.listening import listening
 
 from assaymark.deployment.drivers import opening
 from assaymark.deployment.phoenix.journal import Journal
@@ -162,15 +162,8 @@ def published(site: Site) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data or b"")
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.server_address[1]}"
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()
+    with listening(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.enable_socket

@@ -9,12 +9,12 @@ import http.server
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.listening import listening
 
 from assaymark.errors import SubjectNotFound, SubjectUnreadable, UsageError
 from assaymark.model.trigger import SubjectKind, Trigger, TriggerKind
@@ -106,14 +106,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def hub() -> Iterator[Any]:
     made: Any = Hub()
     Handler.hub = made
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    made.host = f"127.0.0.1:{server.server_address[1]}"
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(Handler) as port:
+        made.host = f"127.0.0.1:{port}"
+        yield made
 
 
 @pytest.fixture

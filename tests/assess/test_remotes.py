@@ -7,13 +7,13 @@ import http.server
 import ipaddress
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.listening import listening
 
 from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.model.assessment import Instant, RepositoryId
@@ -135,13 +135,8 @@ def forge(origin: Any, tmp_path: Path) -> Iterator[int]:
     origin.commit(a=b"1\n")
     (tmp_path / "git" / "x.git").symlink_to(origin.path / ".git")
     Backend.root, Backend.seen = str(tmp_path / "git"), []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(Backend) as port:
+        yield port
 
 
 def at(port: int, path: str, **more: Any) -> Remote:

@@ -6,7 +6,6 @@ import gzip
 import http.server
 import json
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.listening import listening
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -314,13 +314,8 @@ class Shelf(http.server.BaseHTTPRequestHandler):
 def shelf(socket_enabled: None) -> Iterator[str]:
     """A server on the loopback interface; nothing else is asked."""
     Shelf.files, Shelf.asked = {}, []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(Shelf) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_only_what_changed_is_fetched_again(tmp_path: Path, shelf: str) -> None:

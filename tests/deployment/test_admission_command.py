@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 from tests.deployment.cluster import Cluster
 from tests.deployment.recorded_reviews import APPROVED, UNKNOWN, cases
+from tests.listening import listening
 
 from assaymark.cli.admission import command
 from assaymark.endorsement.approval import stamp
@@ -147,15 +147,8 @@ def serving(status: int, body: bytes, asked: list[tuple[str, str]], location: st
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.enable_socket

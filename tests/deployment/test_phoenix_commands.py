@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from click.testing import CliRunner
 from tests.deployment.folder_platform import FolderPlatform
 from tests.deployment.phoenix_sample import FOUR, ONE, THREE, TWO
 from tests.deployment.yard import PAIR, Yard
+from tests.listening import listening
 
 from assaymark.cli.main import cli
 from assaymark.deployment.drivers import opening
@@ -303,15 +303,8 @@ def serving(server: Server) -> Iterator[str]:
                 server.steps += fresh
             self.answer({"steps": len(server.steps), "fresh": 1})
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.server_address[1]}"
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()
+    with listening(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from msgspec import Struct
+from tests.listening import listening
 
 
 class Posted(Struct, frozen=True):
@@ -41,13 +41,6 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Receiver(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with listening(Handler) as port:
+        made = Receiver(port)
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

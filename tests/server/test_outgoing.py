@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.server
 import ipaddress
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.listening import listening
 
 from assaymark.errors import SubjectUnreadable, UsageError
 from assaymark.server.addresses import Address, is_allowed
@@ -237,13 +237,8 @@ class Forge(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def forge() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forge)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(Forge) as port:
+        yield port
 
 
 @pytest.mark.enable_socket

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from tests.listening import listening
 
 from assaymark import compose, config
 from assaymark.checks.application.dependencies.matching.index import Index
@@ -433,10 +433,8 @@ def shelf() -> Iterator[str]:
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("a.json", json.dumps(record_of(1, "lantern", "2")))
     Shelf.archive, Shelf.asked = data.getvalue(), []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with listening(Shelf) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def from_address(service: Service, origin: str, *networks: str) -> Service:
