@@ -188,7 +188,7 @@ def read(data: bytes) -> Metadata[Root]:
     try:
         found = Metadata[Root].from_bytes(data)
     except (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError("this is no root", why=str(error)[:300], advice="give the file that `assay trust root draft` wrote") from error
+        raise UsageError("this is no root", why=str(error)[:300], advice="give the answer of POST /api/v1/trust/root/draft") from error
     if not isinstance(found.signed, Root):
         raise UsageError("this is no root", why=f"its type is {found.signed.type[:50]!r}")
     return found

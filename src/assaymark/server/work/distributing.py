@@ -184,7 +184,7 @@ def adopt_root(service: Service, link: sa.Connection, candidate: bytes) -> int:
     others = [role for role in _ROLES[1:] if said.roles[role] != (signers[role].public.id,)]
     strange = [role for role in others if role not in waiting or said.roles[role] != (waiting[role].keyid,)]
     if strange:
-        raise UsageError(f"this root names other keys for {', '.join(strange)}", advice="make a draft with `assay trust root draft`")
+        raise UsageError(f"this root names other keys for {', '.join(strange)}", advice="draft it anew: POST /api/v1/trust/root/draft")
     distribution.put(link, {"root.json": candidate, f"{said.version}.root.json": candidate}, now)
     distribution.adopt_waiting(link, others, now)
     if mine is not None and mine.public.id not in said.keyids:
