@@ -16,10 +16,10 @@ from tests.deployment.cluster_phoenix import (
     killed_and_resumed,
     place,
 )
-from tests.deployment.phoenix_sample import ONE, TWO, scratch
+from tests.deployment.phoenix_sample import ONE, PAIR, TWO, scratch
 
 from assaymark.deployment.drift.drifted import Action
-from assaymark.deployment.phoenix import keep
+from assaymark.deployment.phoenix import keep, run
 from assaymark.deployment.phoenix.generation import State
 
 PLATFORMS: dict[str, Callable[[], Platform]] = {
@@ -65,6 +65,20 @@ def test_what_was_taken_back_is_not_launched(made: Callable[[], Platform], tmp_p
     there.permit.back[TWO] = Standing.REVOKED
     assert there.deploy(TWO).state is State.ABORTED
     assert platform.running() == {ONE}
+
+
+def test_what_is_burnt_stays_away_and_another_may_rise(made: Callable[[], Platform], tmp_path: Path) -> None:
+    platform = made()
+    there = place(tmp_path, platform)
+    there.deploy(ONE)
+    with there.journal() as journal:
+        gone = run.stop(journal, there.driver, ROLLING, there.clock, run.Farewell("dora", "it closes"))
+    assert gone.state is State.STOPPED
+    there.resume()
+    assert list(there.driver.list(PAIR)) == []
+    assert platform.running() == set()
+    assert there.deploy(TWO).state is State.LIVE
+    assert platform.running() == {TWO}
 
 
 def test_what_is_as_it_was_launched_has_no_drift(made: Callable[[], Platform], tmp_path: Path) -> None:
