@@ -306,14 +306,19 @@ def test_an_edge_that_forgot_is_told_again(place: Place, platform: FolderPlatfor
     assert platform.routes() == (Share(1, 100),)
 
 
-def test_stopping_takes_all_away_and_may_be_asked_again(place: Place, platform: FolderPlatform) -> None:
+@pytest.mark.parametrize("at", ["before shift", "after shift", "list", "before burn", "after burn"])
+def test_stopping_takes_all_away_and_is_gone_on_with(place: Place, platform: FolderPlatform, at: str) -> None:
     place.deploy(ONE)
-    platform.point = failing("before burn")
+    platform.point = failing(at)
     with place.journal() as journal, pytest.raises(DriverFailed):
         run.stop(journal, platform, place.terms, place.clock, BYE)
+    assert ledger(place).generations[1].state is State.STOPPING
+    place.resume()
+    assert ledger(place).generations[1].state is State.STOPPED
     with place.journal() as journal:
-        assert run.stop(journal, platform, place.terms, place.clock, BYE).state is State.STOPPED
-    assert [each.actor for each in journal.steps[-2:]] == ["dora", "dora"]
+        assert [(each.state, each.actor) for each in journal.steps[-2:]] == [(State.STOPPING, "dora"), (State.STOPPED, "dora")]
+        with pytest.raises(UsageError, match="can be stopped"):
+            run.stop(journal, platform, place.terms, place.clock, BYE)
     assert platform.routes() == ()
     assert unsettled(place, platform) == []
     assert place.deploy(THREE).number == 2

@@ -81,10 +81,10 @@ def burnt(site: Site, pair: Pair, farewell: Farewell, *, loud: bool) -> Ended:
         journal = work.journal
         with Teller(site.there, journal):
             ended = run.resume(journal, work.driver, work.terms, work.permit, work.clock)
-            stops = journal.ledger.live is not None
-            if stops:
+            if journal.ledger.live is not None:
                 ended = run.stop(journal, work.driver, work.terms, work.clock, farewell)
-        return Ended(pair, Outcome.STOPPED if stops else Outcome.NOTHING, ended, work.steps, notes=site.there.taken_notes())
+        outcome = Outcome.STOPPED if ended is not None and ended.state is State.STOPPED else Outcome.NOTHING
+        return Ended(pair, outcome, ended, work.steps, notes=site.there.taken_notes())
 
 
 def planned(site: Site, pair: Pair, choose: Choose | Farewell) -> Ended:

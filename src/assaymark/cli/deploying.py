@@ -145,8 +145,8 @@ def actor_of(given: str) -> str:
 
 def outcome_of(state: str, last: Permitted | None, *, launched: bool) -> str:
     """Of a generation that came to its end."""
-    if state == "live":
-        return "live"
+    if state in {"live", "stopped"}:
+        return state
     if launched or last is None or last.ok:
         return "aborted"
     return "unproven" if last.standing == "unproven" else "refused"

@@ -194,13 +194,13 @@ def going_on(link: sa.Connection, pairs: Sequence[int]) -> dict[int, list[Genera
 
 
 def burnt(link: sa.Connection, pairs: Sequence[int]) -> dict[int, Burnt]:
-    """Of pairs whose newest generation was taken away without a successor: by whom."""
+    """Of pairs whose newest generation was, or is being, taken away without a successor: by whom."""
     later = generation.alias()
     newest = sa.select(sa.func.max(later.c.number)).where(later.c.pair == s.pair).scalar_subquery()
-    query = sa.select(s.pair, s.step, s.told_at).where(
-        bulk.among(link, s.pair, pairs), s.generation == newest, s.state == State.STOPPED.value
-    )
-    return {row.pair: Burnt(msgspec.json.decode(row.step, type=Step).actor, row.told_at) for row in link.execute(query)}
+    going = (State.STOPPING.value, State.STOPPED.value)
+    query = sa.select(s.pair, s.step, s.told_at).where(bulk.among(link, s.pair, pairs), s.generation == newest, s.state.in_(going))
+    rows = link.execute(query.order_by(s.number))
+    return {row.pair: Burnt(msgspec.json.decode(row.step, type=Step).actor, row.told_at) for row in rows}
 
 
 def live(link: sa.Connection, *, after: int, limit: int, digests: Sequence[str] | None = None) -> list[GenerationRow]:

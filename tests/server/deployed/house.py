@@ -81,7 +81,10 @@ class Deployer:
         """What is live goes, without a successor."""
         self.generation, self.live = self.live, 0
         burnt = (instance_id(self.pair, self.generation, 1),)
-        found = [self.step(State.STOPPED, actor=by, burnt=burnt, reason="it closes")]
+        found = [
+            self.step(State.STOPPING, actor=by, reason="it closes"),
+            self.step(State.STOPPED, actor=by, burnt=burnt, reason="it closes"),
+        ]
         self.generation = max(self.generation, *(step.generation for step in found))
         return found
 

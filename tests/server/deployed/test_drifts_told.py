@@ -58,7 +58,7 @@ def test_a_newer_generation_ends_it_and_nothing_of_what_is_gone_is_taken(house: 
     (ended,) = house.ask("ana", "GET", "/deployments/drifts?resolved=true")["items"]
     assert (ended["resolution"], ended["resolved_by"]) == ("superseded", 2) or ended["resolution"] == "vanished"
     assert "does not run" in house.drift(SHELL, generation=1, status=409)["detail"]
-    house.tell([house.deployer.step(State.STOPPED)])
+    house.tell([house.deployer.step(State.STOPPING), house.deployer.step(State.STOPPED)])
     assert "nothing of production/shop is live" in house.drift(SHELL, status=409)["detail"]
 
 

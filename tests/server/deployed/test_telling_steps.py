@@ -83,7 +83,7 @@ def test_what_is_live_is_a_deployment_of_its_environment_and_what_was_stopped_is
     house.tell(house.deployer.replace(BETTER))
     with house.service.database.read() as link:
         assert json.loads(link.execute(sa.select(s.details).where(s.kind == "environment")).scalar_one())["digest"] == BETTER
-    house.tell([house.deployer.step(State.STOPPED, reason="revoked")])
+    house.tell([house.deployer.step(State.STOPPING), house.deployer.step(State.STOPPED, reason="revoked")])
     with house.service.database.read() as link:
         assert link.execute(sa.select(s.ended_at).where(s.kind == "environment")).scalar_one() is not None
     assert [kind for kind, _ in house.told() if kind.startswith("deployment.")] == [

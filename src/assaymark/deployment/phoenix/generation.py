@@ -3,6 +3,7 @@
     wanted ─► verified ─► launched ─► healthy ─► shifting ─► shifted ─► soaked ─► live ─► retired
                  │            │          │           │          │          │
                  └────────────┴──────────┴─────► aborting ◄─────┴──────────┘ ─► aborted
+                                                                        live ─► stopping ─► stopped
 
 Laws (property tests in ``tests/deployment``)
 * numbers only rise, and each is used once; an aborted or retired generation never moves again;
@@ -44,6 +45,8 @@ class State(StrEnum):
     LIVE = "live"
     RETIRED = "retired"
     """Superseded, and all its instances are burnt."""
+    STOPPING = "stopping"
+    """It gets nothing any more, and is being burnt; nothing takes its place."""
     STOPPED = "stopped"
     """Taken away without a successor: it was revoked, and the terms say to stop; or somebody burnt it."""
     ABORTING = "aborting"
@@ -59,7 +62,8 @@ _NEXT: Mapping[State, frozenset[State]] = {
     State.SHIFTING: frozenset({State.SHIFTING, State.SHIFTED, State.ABORTING}),
     State.SHIFTED: frozenset({State.SOAKED, State.ABORTING}),
     State.SOAKED: frozenset({State.LIVE}),
-    State.LIVE: frozenset({State.RETIRED, State.STOPPED}),
+    State.LIVE: frozenset({State.RETIRED, State.STOPPING}),
+    State.STOPPING: frozenset({State.STOPPED}),
     State.ABORTING: frozenset({State.ABORTED}),
 }
 ENDED = frozenset({State.RETIRED, State.STOPPED, State.ABORTED})
@@ -130,6 +134,8 @@ class Generation(Struct, frozen=True):
     pinned: bool = False
     instances: tuple[str, ...] = ()
     reason: str = ""
+    stopped_by: str = ""
+    """Who had it taken away."""
 
 
 class Ledger(Struct, frozen=True):
@@ -211,6 +217,7 @@ def _moved(ledger: Ledger, known: Generation, step: Step) -> Generation:
         until=step.until or known.until,
         instances=step.born or known.instances,
         reason=step.reason or known.reason,
+        stopped_by=step.actor if step.state is State.STOPPING else known.stopped_by,
     )
 
 

@@ -100,17 +100,14 @@ def stop(journal: Journal, driver: Driver, terms: Terms, clock: Clock, wish: Far
 
     Raises:
         UsageError: when nothing is live, or another is on its way.
-        DriverFailed: when the platform does not do it; ask again.
+        DriverFailed: when the platform does not do it; `resume` goes on.
     """
     live = journal.ledger.live
     if live is None or journal.ledger.moving is not None:
         raise UsageError(f"nothing of {journal.pair} can be stopped", why="none is live" if live is None else "another is on its way")
     running = _Run(journal, driver, terms, _nobody, clock)
-    running.step(live.number, State.LIVE, actor=wish.actor, pinned=live.pinned, reason=f"to be stopped: {wish.reason}")
-    driver.shift(journal.pair, ())
-    burnt = running.burn(lambda _: True)
-    running.step(live.number, State.STOPPED, actor=wish.actor, burnt=_all(burnt, live.instances), reason=wish.reason)
-    return journal.ledger.generations[live.number]
+    running.step(live.number, State.STOPPING, actor=wish.actor, reason=wish.reason)
+    return running.carry(live.number)
 
 
 def release(journal: Journal, actor: str, clock: Clock) -> Generation:
@@ -142,6 +139,7 @@ class _Run:
             State.SHIFTED: self._soak,
             State.SOAKED: self._retire,
             State.ABORTING: self._go_back,
+            State.STOPPING: self._take_away,
         }
 
     # --- the way ---------------------------------------------------------------------------------------------------------
@@ -155,7 +153,7 @@ class _Run:
             try:
                 deed(found)
             except AssayError as error:
-                if found.state in {State.SOAKED, State.ABORTING}:
+                if found.state in {State.SOAKED, State.ABORTING, State.STOPPING}:
                     raise  # there is no way back from here: it is asked again
                 self._abort(found, f"{error.what}{': ' if error.why else ''}{error.why}")
 
@@ -247,6 +245,11 @@ class _Run:
             self.step(old.number, State.RETIRED, burnt=_all(burnt, old.instances), reason=f"superseded by generation {found.number}")
             burnt = ()
         self.step(found.number, State.LIVE, burnt=burnt)
+
+    def _take_away(self, found: Generation) -> None:
+        self._driver.shift(self._pair, ())
+        burnt = self.burn(lambda _: True)
+        self.step(found.number, State.STOPPED, actor=found.stopped_by, burnt=_all(burnt, found.instances), reason=found.reason)
 
     # --- the way back ----------------------------------------------------------------------------------------------------
 
