@@ -60,6 +60,17 @@ def test_what_still_passes_is_endorsed_anew_before_it_ends(shop: Endorsing) -> N
     assert renewed(shop) == []
 
 
+def test_the_same_change_is_judged_from_the_same_base(lite: Endorsing) -> None:
+    lite.set_terms(automatic=True, days=20)
+    first = lite.passes()
+    second = lite.passes("second", before=lite.row(first).head, app=lite.fine + b"\n")
+    lite.endorsed_one(second)
+    moved(lite, 16)
+    [again] = renewed(lite)
+    assert lite.assess(again).state == "pass"
+    assert (lite.row(again).base, lite.row(again).head) == (lite.row(first).head, lite.row(second).head)
+
+
 def test_what_does_not_pass_any_more_is_not_endorsed_anew(lite: Endorsing, monkeypatch: pytest.MonkeyPatch) -> None:
     lite.set_terms(automatic=True, days=20)
     first = lite.endorsed_one(lite.passes())

@@ -20,7 +20,7 @@ class Asked(Struct, frozen=True):
     cause: str
     priority: int
     kind: TriggerKind | None = None
-    """None: as the kind that it was."""
+    """That it is, between the very ends that were judged; None: the trigger as it was told."""
 
 
 def judge_again(service: Service, link: sa.Connection, page: AssessmentPage, asked: Asked) -> tuple[AssessmentId, ...]:
@@ -38,7 +38,7 @@ def judge_again(service: Service, link: sa.Connection, page: AssessmentPage, ask
         )  # fmt: skip
         trigger = msgspec.structs.replace(trigger, repository=now)
     if asked.kind is not None:
-        trigger = msgspec.structs.replace(trigger, kind=asked.kind)
+        trigger = msgspec.structs.replace(trigger, kind=asked.kind, before=page.row.base, after=page.row.head)
     connection = repository.connection if repository is not None else None
     source = Source(connection_id=connection, team=page.row.team, priority=asked.priority, cause=asked.cause)
     return accept(service, link, trigger, source=source)

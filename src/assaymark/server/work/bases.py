@@ -64,7 +64,7 @@ def find_ends(question: Question, fetch: Fetch, common: Common) -> Ends:
     head = Want(question.head if _OID.match(question.head) else "", _ref_of(question))
     if not (head.oid or head.ref):
         raise UsageError("the trigger names neither a commit nor a ref", advice="send it again with one of them")
-    if trigger.kind in _REPEATED:
+    if trigger.kind in _REPEATED and not _OID.match(trigger.before):
         return Ends(fetch([head])[0])
     if trigger.merge_request is not None or (trigger.kind in {TriggerKind.MERGE_QUEUE, TriggerKind.CALL} and question.base):
         return _from_where_it_left(question, head, fetch, common)

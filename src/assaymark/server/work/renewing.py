@@ -1,8 +1,8 @@
 """Handler: what is endorsed by itself is judged again before its endorsement ends, so that what stands still does not fall out of approval.
 
-Guarantees: nothing is prolonged: a new judgement, by today's rules, advisories and decisions, is endorsed anew when it passes, and not
-otherwise. Only where the terms let a pass be endorsed without anybody asking, only what is still the newest of its subject, and once per
-ending, however often this runs.
+Guarantees: nothing is prolonged: a new judgement of the same change, from the same base, by today's rules, advisories and decisions, is
+endorsed anew when it passes, and not otherwise. Only where the terms let a pass be endorsed without anybody asking, only what is still the
+newest of its subject, and once per ending, however often this runs.
 """
 
 from __future__ import annotations
