@@ -103,6 +103,7 @@ def test_a_rollback_is_an_older_digest_as_a_new_generation_pinned(yard: Yard) ->
 
 def test_burning_takes_away_what_runs_and_nothing_starts_it_again_by_itself(yard: Yard) -> None:
     yard.approve(ONE, TWO)
+    assert yard.run("burn", "production", "web", "--reason", " ").code == 2, "why is asked for"
     nothing = yard.run("burn", "production", "web", "--reason", "none", "-f", "json")
     assert (nothing.code, nothing.document["outcome"]) == (0, "nothing")
     yard.deploy(ONE)

@@ -25,9 +25,12 @@ def command(environment: str, component: str, form: str, state: str, terms_file:
     from assaymark.cli import deploy_run, deploying
     from assaymark.deployment.drivers.driver import Pair
     from assaymark.deployment.phoenix.run import Farewell
+    from assaymark.errors import UsageError
 
+    if not reason.strip():
+        raise UsageError("--reason is empty", advice="say why it goes: whoever looks for it later reads that")
     site = deploying.site_of(terms_file, state)
-    pair, farewell = Pair(environment, component), Farewell(deploying.actor_of(actor), reason)
+    pair, farewell = Pair(environment, component), Farewell(deploying.actor_of(actor), reason.strip())
     if dry_run:
         return deploying.say(deploy_run.planned(site, pair, farewell), form)
     return deploying.say(deploy_run.burnt(site, pair, farewell, loud=form == "text"), form)

@@ -94,9 +94,8 @@ def decide(images: Sequence[Image], namespace: str, annotations: Mapping[str, st
         found = judge(digest, environment)
         if found.ok:
             held.append(found.id)
-            remarks += (
-                [f"{shown(image.text)}: nothing is known of its platforms {shown(', '.join(found.unjudged))}"] if found.unjudged else []
-            )
+            if found.unjudged:
+                remarks.append(f"{shown(image.text)}: nothing is known of its platforms {shown(', '.join(found.unjudged))}")
         else:
             doubts += [Doubt(image.path, image.text, digest, each.reason, each.text) for each in found.refused[:1]] or [_silent(image)]
     named = tuple(dict.fromkeys(held))

@@ -34,7 +34,7 @@ _ROOM = "/environments"
 _STEPS = 8
 _DRIFTS = 50
 _WEEK = 7 * 86_400 * SECOND
-"""An approval that ends within it is shown to."""
+"""An approval that ends within it is said to end soon."""
 _MOST_TEAMS = 200
 
 
